@@ -1,0 +1,1 @@
+//! Benchmarks of Ringwood against its peers.

@@ -1,0 +1,1 @@
+//! Ringwood's table and index B-trees.

@@ -1,0 +1,2 @@
+//! The Ringwood shell.
+fn main() {}

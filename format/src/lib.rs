@@ -1,0 +1,1 @@
+//! SQLite's file format: what a byte means.

@@ -1,0 +1,1 @@
+//! Ring, drivers, executor, files, buffers and clock of Ringwood.

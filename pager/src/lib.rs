@@ -1,0 +1,1 @@
+//! The shared page cache of Ringwood.

@@ -1,0 +1,1 @@
+//! Ringwood's SQL compiler: text to program.

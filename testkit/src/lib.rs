@@ -1,0 +1,1 @@
+//! Golden scripts, SQLite oracle, sqllogictest runner and generators.

@@ -1,0 +1,1 @@
+//! Ringwood's register virtual machine, sorter and functions.

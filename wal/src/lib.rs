@@ -1,0 +1,1 @@
+//! Ringwood's transactional page store over SQLite's write-ahead log.
