@@ -1,1 +1,10 @@
 //! Ringwood's SQL compiler: text to program.
+//!
+//! ```text
+//! bytes ── lex ──> tokens ── parse ──> ast ── (resolve, plan, codegen) ──> program
+//! ```
+//!
+//! The language is SQLite's, as of 3.54. Where its documents are silent, what stock SQLite does is the rule,
+//! down to messages and error offsets.
+
+pub mod ast;
