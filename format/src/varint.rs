@@ -1,0 +1,118 @@
+//! Varints: unsigned 64-bit integers in one to nine bytes, the most significant group first.
+//!
+//! ```text
+//!  1xxxxxxx ... 1xxxxxxx 0xxxxxxx      up to eight bytes: seven bits each, the high bit says "more follows"
+//!  1xxxxxxx (eight times) xxxxxxxx     nine bytes: the last gives all of its eight bits
+//! ```
+//!
+//! Nearly all varints in a real file take one or two bytes, so those are read inline.
+//! A value may be written in more bytes than it needs; the reader accepts that, as SQLite's does.
+//!
+//! Source: "Database File Format", section 1.6.
+
+/// The most bytes that a varint takes.
+pub const VARINT_LEN_MAX: usize = 9;
+
+/// Reads the varint at the start of `bytes`: its value and its length. `None` if `bytes` ends within it.
+#[inline]
+pub fn read(bytes: &[u8]) -> Option<(u64, usize)> {
+    match *bytes {
+        [a, ..] if a < 0x80 => Some((a as u64, 1)),
+        [a, b, ..] if b < 0x80 => Some(((a as u64 & 0x7f) << 7 | b as u64, 2)),
+        _ => read_long(bytes),
+    }
+}
+
+/// Reads the varint at `bytes[at..]`: its value and the offset behind it.
+#[inline]
+pub fn read_at(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
+    let (value, len) = read(bytes.get(at..)?)?;
+    Some((value, at + len))
+}
+
+/// Reads a varint that is meant to fit in 32 bits, as SQLite's `getVarint32`: a larger one saturates to `u32::MAX`.
+#[inline]
+pub fn read_u32(bytes: &[u8]) -> Option<(u32, usize)> {
+    match *bytes {
+        [a, ..] if a < 0x80 => Some((a as u32, 1)),
+        [a, b, ..] if b < 0x80 => Some(((a as u32 & 0x7f) << 7 | b as u32, 2)),
+        _ => {
+            let (value, len) = read_long(bytes)?;
+            Some((u32::try_from(value).unwrap_or(u32::MAX), len))
+        }
+    }
+}
+
+/// Three bytes and more.
+#[inline(never)]
+fn read_long(bytes: &[u8]) -> Option<(u64, usize)> {
+    let mut value = 0u64;
+    for (i, &byte) in bytes.iter().take(8).enumerate() {
+        value = value << 7 | (byte & 0x7f) as u64;
+        if byte < 0x80 {
+            return Some((value, i + 1));
+        }
+    }
+    let last = *bytes.get(8)?;
+    Some((value << 8 | last as u64, 9))
+}
+
+/// The bytes that `value` takes: 1..=9.
+#[inline]
+pub const fn len(value: u64) -> usize {
+    if value < 0x80 {
+        return 1;
+    }
+    let bits = 64 - value.leading_zeros() as usize;
+    let len = bits.div_ceil(7);
+    if len > 9 { 9 } else { len }
+}
+
+/// Writes `value` to the start of `out` and returns its length.
+///
+/// # Panics
+/// If `out` is shorter than [`len`]`(value)`.
+#[inline]
+pub fn write(out: &mut [u8], value: u64) -> usize {
+    if value < 0x80 {
+        out[0] = value as u8;
+        return 1;
+    }
+    if value < 0x4000 {
+        out[0] = (value >> 7) as u8 | 0x80;
+        out[1] = value as u8 & 0x7f;
+        return 2;
+    }
+    write_long(out, value)
+}
+
+#[inline(never)]
+fn write_long(out: &mut [u8], mut value: u64) -> usize {
+    let len = len(value);
+    let out = &mut out[..len];
+    let mut more = 0;
+    if len == 9 {
+        out[8] = value as u8;
+        value >>= 8;
+        more = 0x80;
+    }
+    let groups = if len == 9 { 8 } else { len };
+    for byte in out[..groups].iter_mut().rev() {
+        *byte = value as u8 & 0x7f | more;
+        more = 0x80;
+        value >>= 7;
+    }
+    len
+}
+
+/// Appends `value` to `out`.
+#[inline]
+pub fn push(out: &mut Vec<u8>, value: u64) {
+    if value < 0x80 {
+        out.push(value as u8);
+    } else {
+        let mut buf = [0; VARINT_LEN_MAX];
+        let len = write(&mut buf, value);
+        out.extend_from_slice(&buf[..len]);
+    }
+}
