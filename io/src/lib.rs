@@ -1,1 +1,57 @@
-//! Ring, drivers, executor, files, buffers and clock of Ringwood.
+//! Ring, drivers, executor, files, buffers and clock of Ringwood: the only crate with system calls.
+//!
+//! ```text
+//!            IoHandle ── one per thread: operations, files, clock, executor
+//!           ╱    │   ╲
+//!    Executor  slots  Driver ── uring │ blocking │ memory
+//!       │        │      │
+//!     tasks    Op ──► Done      an operation owns its buffers, and comes home with them
+//!                │
+//!               Buf ◄── Arena   aligned, from slabs, shared by threads
+//! ```
+//!
+//! **Rules**
+//! 1. The kernel owns a buffer from submission to completion; a dropped future leaves its
+//!    operation orphaned until then.
+//! 2. Inline when there is nothing else to run, the ring as soon as there are two things to wait
+//!    for.
+//! 3. No error of the kernel is swallowed; short transfers, `EINTR` and `EAGAIN` never get out; a
+//!    failed sync is never retried.
+//! 4. Everything that differs between a real and a simulated machine (time, chance, files, locks)
+//!    is asked of the handle.
+//!
+//! **Absent:** anything that knows what the bytes mean.
+
+// The only crate that talks to the kernel and hands memory to it; each block says why it is sound.
+#![allow(unsafe_code)]
+
+mod arena;
+mod buf;
+mod driver;
+mod error;
+mod executor;
+mod file;
+mod handle;
+mod lock;
+mod memory;
+mod op;
+mod semaphore;
+mod shm;
+mod stats;
+mod syscall;
+mod wake;
+
+pub use arena::{Arena, ArenaStats, BUF_SIZE_MAX, BUF_SIZE_MIN};
+pub use buf::{Buf, StableBytes, WriteBuf};
+pub use driver::{Io, Wait};
+pub use error::{IoError, IoErrorKind, IoOp, Result};
+pub use executor::{JoinHandle, Sleep, TaskGone, block_on, join_all};
+pub use file::{File, FileCaps, FileId, FileIdentity, OpenOptions};
+pub use handle::{DriverChoice, Gather, IoBuilder, IoHandle, OpFuture};
+pub use lock::LockKind;
+pub use memory::MemFs;
+pub use op::{Done, Durability, Op, SyncMode};
+pub use semaphore::{LocalMutex, LocalMutexGuard, Notified, Notify, Permit, Semaphore};
+pub use shm::{SHM_REGION_SIZE, ShmRegion};
+pub use stats::IoStats;
+pub use wake::RemoteWaker;

@@ -1,0 +1,145 @@
+//! Drivers: who performs operations.
+//!
+//! | driver | operations | waiting | chosen |
+//! |---|---|---|---|
+//! | `uring` | a ring; a lone one inline | io_uring_enter | by default |
+//! | `blocking` | inline, in the order of submission | ppoll on the bell | where io_uring is forbidden |
+//! | `memory` | inline, on files in memory | ppoll on the bell | for tests; `:memory:` needs no choice |
+//!
+//! 1. The driver is a value inside of the handle, never a type parameter. A further one (the
+//!    simulator) is one more variant here, in [`Clock`] and in [`Names`].
+//! 2. A file in memory can be used with every driver: its operations are always inline.
+//! 3. Nothing a driver is given is lost: each accepted operation comes home as one [`Done`].
+
+pub(crate) mod blocking;
+
+use std::rc::Rc;
+
+use crate::error::Result;
+use crate::memory::MemFs;
+use crate::op::{Done, Op};
+use crate::stats::Counters;
+use crate::syscall;
+use crate::wake::Shared;
+use blocking::Blocking;
+
+/// How long a driver may wait for completions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Not at all.
+    No,
+    /// Until something happens.
+    Forever,
+    /// At most until this time of the driver's clock.
+    Until(u64),
+}
+
+/// What a driver does. One per thread.
+pub trait Io {
+    /// Queues an operation; `Err` gives it back because there is no room, which a poll may make.
+    fn submit(&mut self, token: u64, op: Op) -> Result<(), Box<Op>>;
+    /// Performs an operation now, waiting for it.
+    fn run(&mut self, op: Op) -> Done;
+    /// Hands what is queued to the kernel, and appends what has completed to `out`; one system
+    /// call at most, apart from resumed transfers. Returns early when the bell rings.
+    fn poll(&mut self, out: &mut Vec<Done>, wait: Wait);
+    /// A hint that nobody needs this operation any more. Its `Done` arrives all the same.
+    fn cancel(&mut self, token: u64);
+    /// Operations accepted and not yet come home.
+    fn in_flight(&self) -> usize;
+}
+
+/// The driver of a handle.
+pub(crate) enum Driver {
+    Blocking(Blocking),
+}
+
+impl Driver {
+    fn get(&mut self) -> &mut dyn Io {
+        match self {
+            Driver::Blocking(d) => d,
+        }
+    }
+
+    /// Whether operations are performed in `submit`, so that queueing gains nothing.
+    pub(crate) fn is_inline(&self) -> bool {
+        match self {
+            Driver::Blocking(_) => true,
+        }
+    }
+}
+
+impl Io for Driver {
+    fn submit(&mut self, token: u64, op: Op) -> Result<(), Box<Op>> {
+        self.get().submit(token, op)
+    }
+    fn run(&mut self, op: Op) -> Done {
+        self.get().run(op)
+    }
+    fn poll(&mut self, out: &mut Vec<Done>, wait: Wait) {
+        self.get().poll(out, wait);
+    }
+    fn cancel(&mut self, token: u64) {
+        self.get().cancel(token);
+    }
+    fn in_flight(&self) -> usize {
+        match self {
+            Driver::Blocking(d) => d.in_flight(),
+        }
+    }
+}
+
+/// Waits for the bell with nothing in flight.
+pub(crate) fn nap(shared: &Shared, counters: &Rc<Counters>, clock: Clock, wait: Wait) {
+    let timeout = match wait {
+        Wait::No => return,
+        Wait::Forever => None,
+        Wait::Until(deadline) => Some(deadline.saturating_sub(clock.now_ns())),
+    };
+    let Ok(bell) = shared.bell() else {
+        // No descriptor left: look again in a moment instead of never.
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        return;
+    };
+    if !shared.go_to_sleep() {
+        return;
+    }
+    crate::stats::add(&counters.syscalls, 1);
+    crate::stats::add(&counters.naps, 1);
+    if syscall::eventfd_wait(bell, timeout) {
+        syscall::eventfd_drain(bell);
+    }
+    shared.wake_up();
+}
+
+/// Where time comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Clock {
+    System,
+}
+
+impl Clock {
+    pub(crate) fn now_ns(self) -> u64 {
+        match self {
+            Clock::System => syscall::monotonic_ns(),
+        }
+    }
+
+    pub(crate) fn unix_ms(self) -> i64 {
+        match self {
+            Clock::System => {
+                match std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH) {
+                    Ok(d) => d.as_millis() as i64,
+                    Err(e) => -(e.duration().as_millis() as i64),
+                }
+            }
+        }
+    }
+}
+
+/// Where names of files lead.
+#[derive(Clone, Debug)]
+pub(crate) enum Names {
+    Os,
+    Memory(MemFs),
+}
