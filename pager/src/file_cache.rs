@@ -22,7 +22,7 @@ use crate::frame::{Frame, PageRef};
 use crate::page_table::{PageTable, follow};
 use crate::pool::Pool;
 use hashbrown::HashMap;
-use ringwood_format::PageNo;
+use ringwood_format::page::PageNo;
 use std::fmt;
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
@@ -112,13 +112,21 @@ impl FileCache {
                 }
             }
         }
-        if self.attic_len.load(Relaxed) == 0 { None } else { self.lookup_old(page, lsn) }
+        if self.attic_len.load(Relaxed) == 0 {
+            None
+        } else {
+            self.lookup_old(page, lsn)
+        }
     }
 
     #[cold]
     fn lookup_old(&self, page: u32, lsn: u64) -> Option<PageRef> {
         let attic = self.attic();
-        let old = attic.pages.get(&page)?.iter().find(|old| old.from <= lsn && lsn < old.until)?;
+        let old = attic
+            .pages
+            .get(&page)?
+            .iter()
+            .find(|old| old.from <= lsn && lsn < old.until)?;
         // SAFETY: the cache holds the pool.
         let pin = unsafe { old.frame.as_ref() }.pin(self.tag(page))?;
         (pin.lsn() == old.from).then_some(pin)
@@ -136,7 +144,13 @@ impl FileCache {
 
     /// Publishes a version that was read for a snapshot `lsn`, if `is_newest` still says so: then it, or the equal one
     /// that somebody else published meanwhile, is returned. Otherwise the page stays private to the caller.
-    pub fn insert(&self, page: PageNo, lsn: u64, version: PageRef, is_newest: impl FnOnce() -> bool) -> PageRef {
+    pub fn insert(
+        &self,
+        page: PageNo,
+        lsn: u64,
+        version: PageRef,
+        is_newest: impl FnOnce() -> bool,
+    ) -> PageRef {
         let mut attic = self.attic();
         if let Some(there) = self.lookup_newest(page.get()) {
             if there.lsn() <= lsn {
@@ -160,15 +174,24 @@ impl FileCache {
         let frame = version.frame();
         frame.seal(tag, lsn);
         self.pool.admit(frame, version.len(), tag);
-        let before = self.table.slot_or_grow(page).swap(NonNull::from(frame).as_ptr(), AcqRel);
+        let before = self
+            .table
+            .slot_or_grow(page)
+            .swap(NonNull::from(frame).as_ptr(), AcqRel);
         // SAFETY: the cache holds the pool.
-        let Some(replaced) = (unsafe { follow(before) }) else { return };
+        let Some(replaced) = (unsafe { follow(before) }) else {
+            return;
+        };
         let Some(pin) = replaced.pin(tag) else { return };
         let from = pin.lsn();
         let page_size = pin.len();
         drop(pin);
         if from <= oldest && oldest < lsn {
-            attic.pages.entry(page).or_default().push(Old { frame: NonNull::from(replaced), from, until: lsn });
+            attic.pages.entry(page).or_default().push(Old {
+                frame: NonNull::from(replaced),
+                from,
+                until: lsn,
+            });
             self.attic_len.fetch_add(1, Relaxed);
         } else {
             self.retire(replaced, page_size, tag);
@@ -205,9 +228,13 @@ impl FileCache {
 
     fn retire_entry(&self, page: u32, frame: *mut Frame) {
         // SAFETY: the cache holds the pool.
-        let Some(frame) = (unsafe { follow(frame) }) else { return };
+        let Some(frame) = (unsafe { follow(frame) }) else {
+            return;
+        };
         let tag = self.tag(page);
-        let Some(page_size) = frame.pin(tag).map(|pin| pin.len()) else { return };
+        let Some(page_size) = frame.pin(tag).map(|pin| pin.len()) else {
+            return;
+        };
         self.retire(frame, page_size, tag);
     }
 
@@ -249,6 +276,11 @@ impl Drop for FileCache {
 
 impl fmt::Debug for FileCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "FileCache(file {}, {} old versions)", self.id, self.attic_len.load(Relaxed))
+        write!(
+            f,
+            "FileCache(file {}, {} old versions)",
+            self.id,
+            self.attic_len.load(Relaxed)
+        )
     }
 }

@@ -65,7 +65,9 @@ impl Flights {
 
 impl Drop for Flight<'_> {
     fn drop(&mut self) {
-        let shared = locked(&self.flights.0).remove(&self.key).expect("a flight is listed until it is dropped");
+        let shared = locked(&self.flights.0)
+            .remove(&self.key)
+            .expect("a flight is listed until it is dropped");
         let waiting = {
             let mut state = locked(&shared);
             state.landed = true;
@@ -82,7 +84,11 @@ impl Future for Landing {
         if state.landed {
             return Poll::Ready(());
         }
-        if !state.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+        if !state
+            .waiting
+            .iter()
+            .any(|waker| waker.will_wake(cx.waker()))
+        {
             state.waiting.push(cx.waker().clone());
         }
         Poll::Pending

@@ -129,12 +129,18 @@ impl Frame {
         let mut seen = self.state.load(Relaxed);
         loop {
             if seen == PRIVATE | 1 {
-                match self.state.compare_exchange_weak(seen, EXCLUSIVE, AcqRel, Relaxed) {
+                match self
+                    .state
+                    .compare_exchange_weak(seen, EXCLUSIVE, AcqRel, Relaxed)
+                {
                     Ok(_) => break,
                     Err(now) => seen = now,
                 }
             } else {
-                match self.state.compare_exchange_weak(seen, seen - 1, Release, Relaxed) {
+                match self
+                    .state
+                    .compare_exchange_weak(seen, seen - 1, Release, Relaxed)
+                {
                     Ok(_) => return None,
                     Err(now) => seen = now,
                 }
@@ -149,7 +155,10 @@ impl Frame {
 
     /// Empty → Private with one pin. The frame must be EXCLUSIVE and the caller's.
     pub(crate) fn fill(&self, mut buf: Buf, pool: &Arc<Pool>) -> PageRef {
-        assert!(self.state.load(Relaxed) & EXCLUSIVE != 0, "a frame in use is being filled");
+        assert!(
+            self.state.load(Relaxed) & EXCLUSIVE != 0,
+            "a frame in use is being filled"
+        );
         // SAFETY: EXCLUSIVE, so nobody reads the cells (rule 3).
         unsafe {
             *self.len.get() = buf.len() as u32;
@@ -159,14 +168,18 @@ impl Frame {
         }
         self.heat.store(0, Relaxed);
         self.lsn.store(0, Relaxed);
-        self.state.fetch_add(PRIVATE.wrapping_add(1).wrapping_sub(EXCLUSIVE), AcqRel);
+        self.state
+            .fetch_add(PRIVATE.wrapping_add(1).wrapping_sub(EXCLUSIVE), AcqRel);
         // SAFETY: filled, and pinned by the addition.
         unsafe { PageRef::of_pinned(self) }
     }
 
     /// Claimed → Empty: the buffer that the frame held.
     pub(crate) fn empty(&self) -> Buf {
-        assert!(self.state.load(Acquire) & EXCLUSIVE != 0, "a frame in use is being emptied");
+        assert!(
+            self.state.load(Acquire) & EXCLUSIVE != 0,
+            "a frame in use is being emptied"
+        );
         self.tag.store(0, Relaxed);
         // SAFETY: EXCLUSIVE, so nobody reads the cell (rule 3).
         unsafe { (*self.buf.get()).take() }.expect("a claimed frame has a buffer")
@@ -175,7 +188,9 @@ impl Frame {
     /// Published without pins → Claimed; `false` where somebody has it pinned.
     #[inline]
     pub(crate) fn claim(&self) -> bool {
-        self.state.compare_exchange(0, EXCLUSIVE, AcqRel, Relaxed).is_ok()
+        self.state
+            .compare_exchange(0, EXCLUSIVE, AcqRel, Relaxed)
+            .is_ok()
     }
 
     /// Claimed → Published, when the claim turned out to be a mistake.
@@ -206,7 +221,10 @@ impl Frame {
         let home = unsafe { *self.home.get() };
         self.tag.store(tag, Relaxed);
         let before = self.state.fetch_and(!PRIVATE, AcqRel);
-        assert!(before & (PRIVATE | EXCLUSIVE) == PRIVATE, "only private frames are published");
+        assert!(
+            before & (PRIVATE | EXCLUSIVE) == PRIVATE,
+            "only private frames are published"
+        );
         // SAFETY: the share that `fill` put there (rule 5).
         drop(unsafe { Arc::from_raw(home) });
     }
@@ -234,7 +252,10 @@ impl PageRef {
     unsafe fn of_pinned(frame: &Frame) -> PageRef {
         // SAFETY: pinned, so the buffer is in place, its address is not null, and the cell does not change (rule 3).
         let data = unsafe { NonNull::new_unchecked(*frame.data.get()) };
-        PageRef { frame: NonNull::from(frame), data }
+        PageRef {
+            frame: NonNull::from(frame),
+            data,
+        }
     }
 
     #[inline]
@@ -329,8 +350,14 @@ impl Clone for PageRef {
     #[inline]
     fn clone(&self) -> PageRef {
         let before = self.frame().state.fetch_add(1, Relaxed);
-        assert!(before & PIN_MASK < PIN_MASK / 2, "too many pins of one page");
-        PageRef { frame: self.frame, data: self.data }
+        assert!(
+            before & PIN_MASK < PIN_MASK / 2,
+            "too many pins of one page"
+        );
+        PageRef {
+            frame: self.frame,
+            data: self.data,
+        }
     }
 }
 
@@ -351,7 +378,13 @@ impl fmt::Debug for PageRef {
         if frame.is_private() {
             write!(f, "PageRef(private, {} bytes, {pins} pins)", self.size())
         } else {
-            write!(f, "PageRef(file {} page {} lsn {}, {pins} pins)", tag >> 32, tag as u32, self.lsn())
+            write!(
+                f,
+                "PageRef(file {} page {} lsn {}, {pins} pins)",
+                tag >> 32,
+                tag as u32,
+                self.lsn()
+            )
         }
     }
 }

@@ -28,7 +28,11 @@ pub(crate) struct PageTable {
 #[inline]
 fn locate(page: u32) -> (usize, u32) {
     let bits = 32 - (page >> FIRST_BITS).leading_zeros();
-    let first = if bits == 0 { 0 } else { 1 << (bits + FIRST_BITS - 1) };
+    let first = if bits == 0 {
+        0
+    } else {
+        1 << (bits + FIRST_BITS - 1)
+    };
     (bits as usize, first)
 }
 
@@ -38,7 +42,9 @@ fn segment_len(segment: usize) -> usize {
 
 impl PageTable {
     pub(crate) fn new() -> PageTable {
-        PageTable { segments: [const { OnceLock::new() }; SEGMENT_COUNT] }
+        PageTable {
+            segments: [const { OnceLock::new() }; SEGMENT_COUNT],
+        }
     }
 
     /// The slot of a page, if its segment exists.
@@ -57,12 +63,23 @@ impl PageTable {
 
     /// The slots of the pages from `from` on that exist, in order.
     pub(crate) fn slots_from(&self, from: u32) -> impl Iterator<Item = (u32, &Slot)> {
-        self.segments.iter().enumerate().flat_map(move |(segment, slots)| {
-            let first = if segment == 0 { 0 } else { segment_len(segment) as u64 };
-            let slots = slots.get().map_or(&[][..], |slots| slots);
-            let skip = u64::from(from).saturating_sub(first) as usize;
-            slots.iter().enumerate().skip(skip).map(move |(i, slot)| ((first + i as u64) as u32, slot))
-        })
+        self.segments
+            .iter()
+            .enumerate()
+            .flat_map(move |(segment, slots)| {
+                let first = if segment == 0 {
+                    0
+                } else {
+                    segment_len(segment) as u64
+                };
+                let slots = slots.get().map_or(&[][..], |slots| slots);
+                let skip = u64::from(from).saturating_sub(first) as usize;
+                slots
+                    .iter()
+                    .enumerate()
+                    .skip(skip)
+                    .map(move |(i, slot)| ((first + i as u64) as u32, slot))
+            })
     }
 }
 
@@ -92,22 +109,35 @@ mod tests {
 
     #[test]
     fn every_page_has_its_own_slot() {
-        for (page, segment, first) in
-            [(0, 0, 0), (63, 0, 0), (64, 1, 64), (127, 1, 64), (128, 2, 128), (u32::MAX, 26, 1 << 31)]
-        {
+        for (page, segment, first) in [
+            (0, 0, 0),
+            (63, 0, 0),
+            (64, 1, 64),
+            (127, 1, 64),
+            (128, 2, 128),
+            (u32::MAX, 26, 1 << 31),
+        ] {
             assert_eq!(locate(page), (segment, first));
             assert!(((page - first) as usize) < segment_len(segment), "{page}");
         }
         let table = PageTable::new();
         assert!(table.slot(7).is_none());
         for page in 1..3000u32 {
-            table.slot_or_grow(page).store(page as usize as *mut Frame, Relaxed);
+            table
+                .slot_or_grow(page)
+                .store(page as usize as *mut Frame, Relaxed);
         }
         for page in 1..3000u32 {
-            assert_eq!(table.slot(page).expect("grown").load(Relaxed) as usize, page as usize);
+            assert_eq!(
+                table.slot(page).expect("grown").load(Relaxed) as usize,
+                page as usize
+            );
         }
-        let seen: Vec<u32> =
-            table.slots_from(60).filter(|(_, s)| !s.load(Relaxed).is_null()).map(|(page, _)| page).collect();
+        let seen: Vec<u32> = table
+            .slots_from(60)
+            .filter(|(_, s)| !s.load(Relaxed).is_null())
+            .map(|(page, _)| page)
+            .collect();
         assert_eq!(seen, (60..3000).collect::<Vec<_>>());
     }
 }

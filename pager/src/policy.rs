@@ -89,7 +89,12 @@ struct Link {
     key: u64,
 }
 
-const UNLINKED: Link = Link { older: NONE, newer: NONE, queue: 0, key: 0 };
+const UNLINKED: Link = Link {
+    older: NONE,
+    newer: NONE,
+    queue: 0,
+    key: 0,
+};
 
 #[derive(Clone, Copy)]
 struct Ends {
@@ -106,7 +111,14 @@ struct Queues {
 
 impl Default for Queues {
     fn default() -> Queues {
-        Queues { links: Vec::new(), ends: [Ends { oldest: NONE, newest: NONE, len: 0 }; 3] }
+        Queues {
+            links: Vec::new(),
+            ends: [Ends {
+                oldest: NONE,
+                newest: NONE,
+                len: 0,
+            }; 3],
+        }
     }
 }
 
@@ -118,7 +130,12 @@ impl Queues {
         }
         assert!(self.links[at].queue == 0, "frame {frame} is queued twice");
         let ends = &mut self.ends[queue as usize];
-        self.links[at] = Link { older: ends.newest, newer: NONE, queue, key };
+        self.links[at] = Link {
+            older: ends.newest,
+            newer: NONE,
+            queue,
+            key,
+        };
         match ends.newest {
             NONE => ends.oldest = frame,
             newest => self.links[newest as usize].newer = frame,
@@ -163,7 +180,9 @@ impl Queues {
     }
 
     fn contains(&self, frame: u32) -> bool {
-        self.links.get(frame as usize).is_some_and(|link| link.queue != 0)
+        self.links
+            .get(frame as usize)
+            .is_some_and(|link| link.queue != 0)
     }
 }
 
@@ -234,7 +253,11 @@ impl S3Fifo {
 
 impl Policy for S3Fifo {
     fn insert(&mut self, frame: u32, key: u64) {
-        let queue = if self.ghost_of.remove(&key).is_some() { MAIN } else { SMALL };
+        let queue = if self.ghost_of.remove(&key).is_some() {
+            MAIN
+        } else {
+            SMALL
+        };
         self.queues.push(frame, queue, key);
     }
 

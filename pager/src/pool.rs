@@ -43,7 +43,11 @@ pub struct PoolOptions {
 impl Default for PoolOptions {
     /// 64 MiB, S3-FIFO, the arena that the process shares.
     fn default() -> PoolOptions {
-        PoolOptions { budget_bytes: 64 << 20, policy: PolicyKind::default(), arena: Arena::global().clone() }
+        PoolOptions {
+            budget_bytes: 64 << 20,
+            policy: PolicyKind::default(),
+            arena: Arena::global().clone(),
+        }
     }
 }
 
@@ -89,7 +93,9 @@ impl Class {
         if self.empty.is_empty() {
             let first = (self.chunks.len() * CHUNK) as u32;
             let ordered = self.policy.orders_hits();
-            self.chunks.push(Box::new(std::array::from_fn(|i| Frame::new(first + i as u32, ordered))));
+            self.chunks.push(Box::new(std::array::from_fn(|i| {
+                Frame::new(first + i as u32, ordered)
+            })));
             self.empty.extend((first..first + CHUNK as u32).rev());
         }
         let index = self.empty.pop().expect("made above");
@@ -140,7 +146,11 @@ impl Pool {
     pub fn new(options: PoolOptions) -> Arc<Pool> {
         Arc::new(Pool {
             classes: std::array::from_fn(|_| {
-                Mutex::new(Class { chunks: Vec::new(), empty: Vec::new(), policy: options.policy.build() })
+                Mutex::new(Class {
+                    chunks: Vec::new(),
+                    empty: Vec::new(),
+                    policy: options.policy.build(),
+                })
             }),
             arena: options.arena,
             budget: AtomicUsize::new(options.budget_bytes),
@@ -151,13 +161,17 @@ impl Pool {
 
     /// A pool of its own that keeps `frame_count` pages of `page_size` bytes: for tests and small tools.
     pub fn with_frames(frame_count: usize, page_size: usize) -> Arc<Pool> {
-        Pool::new(PoolOptions { budget_bytes: frame_count * page_size, ..PoolOptions::default() })
+        Pool::new(PoolOptions {
+            budget_bytes: frame_count * page_size,
+            ..PoolOptions::default()
+        })
     }
 
     /// The number of the class of a page size.
     fn class_of(page_size: usize) -> usize {
         assert!(
-            page_size.is_power_of_two() && (SMALLEST..=SMALLEST << (CLASS_COUNT - 1)).contains(&page_size),
+            page_size.is_power_of_two()
+                && (SMALLEST..=SMALLEST << (CLASS_COUNT - 1)).contains(&page_size),
             "{page_size} is no page size"
         );
         (page_size / SMALLEST).trailing_zeros() as usize
@@ -165,7 +179,9 @@ impl Pool {
 
     fn class(&self, number: usize) -> MutexGuard<'_, Class> {
         // Nothing panics while the lists are inconsistent, but for the asserts that say they are.
-        self.classes[number].lock().unwrap_or_else(PoisonError::into_inner)
+        self.classes[number]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Bytes of pages that the pool keeps.
@@ -235,7 +251,9 @@ impl Pool {
                 if self.used.load(Relaxed) + page_size <= budget {
                     return;
                 }
-                let Some(buf) = self.class(number).evict() else { break };
+                let Some(buf) = self.class(number).evict() else {
+                    break;
+                };
                 self.used.fetch_sub(buf.len(), Relaxed);
                 self.counters.evictions.fetch_add(1, Relaxed);
             }
@@ -247,12 +265,16 @@ impl Pool {
     pub(crate) fn take_back(&self, frame: &Frame) {
         let buf = frame.empty();
         self.used.fetch_sub(buf.len(), Relaxed);
-        self.class(Pool::class_of(buf.len())).empty.push(frame.index);
+        self.class(Pool::class_of(buf.len()))
+            .empty
+            .push(frame.index);
     }
 
     /// Puts a frame that was just published under the policy. The caller has it pinned.
     pub(crate) fn admit(&self, frame: &Frame, page_size: usize, tag: u64) {
-        self.class(Pool::class_of(page_size)).policy.insert(frame.index, tag);
+        self.class(Pool::class_of(page_size))
+            .policy
+            .insert(frame.index, tag);
     }
 
     /// Empties a published frame, if it still holds `tag` and nobody has it pinned.
@@ -300,7 +322,9 @@ impl Pool {
 
     /// Pins at the moment, over all frames.
     pub fn pin_count(&self) -> usize {
-        (0..CLASS_COUNT).map(|n| self.class(n).frames().map(Frame::pins).sum::<usize>()).sum()
+        (0..CLASS_COUNT)
+            .map(|n| self.class(n).frames().map(Frame::pins).sum::<usize>())
+            .sum()
     }
 
     /// Checks every frame against the state diagram of [`frame`](crate::frame).
@@ -314,7 +338,10 @@ impl Pool {
             let page_size = SMALLEST << number;
             let mut is_empty = vec![false; class.chunks.len() * CHUNK];
             for &index in &class.empty {
-                assert!(!std::mem::replace(&mut is_empty[index as usize], true), "frame {index} is empty twice");
+                assert!(
+                    !std::mem::replace(&mut is_empty[index as usize], true),
+                    "frame {index} is empty twice"
+                );
             }
             let mut published = 0;
             for frame in class.frames() {
@@ -322,20 +349,37 @@ impl Pool {
                 let tag = frame.tag.load(Relaxed);
                 let queued = class.policy.contains(frame.index);
                 if is_empty[frame.index as usize] {
-                    assert_eq!((state, tag, queued), (EXCLUSIVE, 0, false), "an empty frame");
+                    assert_eq!(
+                        (state, tag, queued),
+                        (EXCLUSIVE, 0, false),
+                        "an empty frame"
+                    );
                     continue;
                 }
                 used += page_size;
                 if state & PRIVATE != 0 {
-                    assert!(state & EXCLUSIVE == 0 && state & PIN_MASK > 0, "a private frame in state {state:#x}");
+                    assert!(
+                        state & EXCLUSIVE == 0 && state & PIN_MASK > 0,
+                        "a private frame in state {state:#x}"
+                    );
                     assert_eq!((tag, queued), (0, false), "a private frame");
                 } else {
-                    assert!(state & EXCLUSIVE == 0, "a published frame in state {state:#x}");
-                    assert!(queued && tag != 0, "a published frame is in a queue and has a tag");
+                    assert!(
+                        state & EXCLUSIVE == 0,
+                        "a published frame in state {state:#x}"
+                    );
+                    assert!(
+                        queued && tag != 0,
+                        "a published frame is in a queue and has a tag"
+                    );
                     published += 1;
                 }
             }
-            assert_eq!(published, class.policy.len(), "the policy knows each published frame");
+            assert_eq!(
+                published,
+                class.policy.len(),
+                "the policy knows each published frame"
+            );
         }
         assert_eq!(used, self.used.load(Relaxed), "bytes in use");
     }
@@ -369,6 +413,11 @@ impl Drop for Pool {
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Pool(budget {} bytes, {:?})", self.budget_bytes(), self.counters())
+        write!(
+            f,
+            "Pool(budget {} bytes, {:?})",
+            self.budget_bytes(),
+            self.counters()
+        )
     }
 }
