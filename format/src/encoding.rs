@@ -5,8 +5,7 @@
 //!
 //! Rules (SQLite's, so that malformed text comes out as it does there):
 //! 1. UTF-8 is decoded leniently: a lead byte takes all continuation bytes that follow it, however many; a stray
-//!    continuation byte stands for itself; what comes out below 0x80 from more than one byte, a surrogate, or
-//!    0xFFFE/0xFFFF becomes U+FFFD.
+//!    continuation byte stands for itself; what comes out below 0x80 from a lead byte, or as a surrogate, becomes U+FFFD.
 //! 2. UTF-16 is decoded leniently: any surrogate takes the unit that follows as its other half, without a check; at
 //!    the end of the text it stands for itself. An odd byte at the end is dropped.
 //! 3. Code points are written without a check.
@@ -64,10 +63,10 @@ impl TextEncoding {
         match self {
             TextEncoding::Utf8 => out.extend_from_slice(text),
             TextEncoding::Utf16le => {
-                units(text).for_each(|unit| out.extend_from_slice(&unit.to_le_bytes()))
+                units(text).for_each(|unit| out.extend_from_slice(&unit.to_le_bytes()));
             }
             TextEncoding::Utf16be => {
-                units(text).for_each(|unit| out.extend_from_slice(&unit.to_be_bytes()))
+                units(text).for_each(|unit| out.extend_from_slice(&unit.to_be_bytes()));
             }
         }
     }
@@ -147,7 +146,7 @@ impl Iterator for CodePoints<'_> {
             rest = tail;
         }
         self.rest = rest;
-        if c < 0x80 || c & 0xffff_f800 == 0xd800 || c & 0xffff_fffe == 0xfffe {
+        if c < 0x80 || c & 0xffff_f800 == 0xd800 {
             c = 0xfffd;
         }
         Some(c)

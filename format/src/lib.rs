@@ -6,7 +6,8 @@
 //!
 //! In reading order: what a file is made of ([`page`], [`header`]), what a page is ([`btree_page`], [`overflow`],
 //! [`freelist`], [`ptrmap`], [`lockbyte`]), what the log is ([`wal`], [`wal_index`]), what a row is ([`varint`],
-//! [`record`], [`key`]), and what a value is ([`value`], [`encoding`], [`collation`], [`affinity`], [`number`]).
+//! [`record`], [`key`]), and what a value is ([`value`], [`encoding`], [`collation`], [`affinity`], [`number`],
+//! [`decimal`]).
 
 pub mod bytes;
 pub mod corrupt;
@@ -29,6 +30,7 @@ pub mod varint;
 
 pub mod affinity;
 pub mod collation;
+pub mod decimal;
 pub mod encoding;
 pub mod number;
 pub mod value;

@@ -1,1 +1,16 @@
 //! Integration tests of `ringwood-format`: one binary.
+//!
+//! Every random test is seeded, so that a failure repeats. The oracle is SQLite 3.54 through rusqlite.
+
+mod affinity;
+mod encoding;
+
+mod header;
+
+mod number;
+mod oracle;
+
+mod random;
+
+mod varint;
+mod wal;
