@@ -8,6 +8,8 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use md5::{Digest, Md5};
+use ringwood_format::affinity::{integer_value, real_value, text_value};
+use ringwood_format::value::TextEncoding;
 
 use super::script::{Expected, Kind, Sort, parse};
 use crate::engine::{Cell, Engine};
@@ -105,10 +107,10 @@ fn render(cell: &Cell, letter: u8) -> String {
         return "NULL".to_owned();
     }
     match letter {
-        b'I' => (cell.to_integer() as i32).to_string(),
-        b'R' => format!("{:.3}", cell.to_real()),
+        b'I' => (integer_value(cell.as_ref()) as i32).to_string(),
+        b'R' => format!("{:.3}", real_value(cell.as_ref())),
         _ => {
-            let text = cell.to_text().unwrap_or_default();
+            let text = text_value(cell.as_ref(), TextEncoding::Utf8).unwrap_or_default();
             if text.is_empty() {
                 return "(empty)".to_owned();
             }

@@ -1,0 +1,113 @@
+//! `Builder` and `Database`: how a database is opened for `Connection`s.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use futures_channel::{mpsc, oneshot};
+
+use crate::connection::{Connection, Link};
+use crate::core_thread::Core;
+use crate::error::{Error, Result};
+use crate::local::{LocalConnection, OpenOptions};
+use crate::session::{self, Facts};
+
+bitflags::bitflags! {
+    /// How a database file is opened.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub struct OpenFlags: u32 {
+        /// Writes are refused.
+        const SQLITE_OPEN_READ_ONLY = 1;
+        /// Reads and writes.
+        const SQLITE_OPEN_READ_WRITE = 2;
+        /// The file is made if it does not exist.
+        const SQLITE_OPEN_CREATE = 4;
+    }
+}
+
+impl Default for OpenFlags {
+    fn default() -> OpenFlags {
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE
+    }
+}
+
+/// Makes a [`Database`].
+///
+/// ```
+/// # fn main() -> ringwood::Result<()> { ringwood::block_on(async {
+/// let db = ringwood::Builder::new_local(":memory:").build().await?;
+/// let conn = db.connect()?;
+/// conn.execute("CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT)", ()).await?;
+/// conn.execute("INSERT INTO t(b) VALUES (?1)", ["hello"]).await?;
+/// let mut rows = conn.query("SELECT a, b FROM t", ()).await?;
+/// let row = rows.next().await?.unwrap();
+/// assert_eq!((row.get::<i64>(0)?, row.get_str(1)?), (1, "hello"));
+/// # Ok(()) }) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Builder {
+    path: PathBuf,
+    options: OpenOptions,
+}
+
+impl Builder {
+    /// A database file, or `:memory:`.
+    pub fn new_local(path: impl AsRef<Path>) -> Builder {
+        Builder { path: path.as_ref().to_owned(), options: OpenOptions::default() }
+    }
+
+    /// How the file is opened; by default for reading and writing, made if absent.
+    #[must_use]
+    pub fn flags(mut self, flags: OpenFlags) -> Builder {
+        self.options.read_only = !flags.contains(OpenFlags::SQLITE_OPEN_READ_WRITE);
+        self.options.create = flags.contains(OpenFlags::SQLITE_OPEN_CREATE);
+        self
+    }
+
+    /// Opens it.
+    ///
+    /// # Errors
+    /// `SQLITE_CANTOPEN` where the file cannot be opened or made; `SQLITE_BUSY` where another
+    /// process holds it; `SQLITE_NOTADB` and `SQLITE_CORRUPT` for what is not a database.
+    pub async fn build(self) -> Result<Database> {
+        let core = Core::next()?;
+        let (reply, answer) = oneshot::channel();
+        let (path, options) = (self.path.clone(), self.options.clone());
+        core.spawn(move |io| async move {
+            // The caller may have gone away.
+            let _ = reply.send(crate::local::open_store(&io, &path, &options).await);
+        })?;
+        let store = answer.await.map_err(|_| Error::ConnectionClosed)??;
+        Ok(Database { core, store, options: self.options })
+    }
+}
+
+/// An open database file. Connections to it share its page cache, and live on one core.
+#[derive(Clone)]
+pub struct Database {
+    core: Core,
+    store: Arc<ringwood_wal::Database>,
+    options: OpenOptions,
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Database").finish_non_exhaustive()
+    }
+}
+
+impl Database {
+    /// A new connection. What can go wrong with the file is said by its first statement.
+    pub fn connect(&self) -> Result<Connection> {
+        let (queue, commands) = mpsc::unbounded();
+        let facts = Arc::new(Facts::default());
+        let interrupt = Arc::new(AtomicBool::new(false));
+        let link = Link { queue, facts: facts.clone(), interrupt: interrupt.clone() };
+        let (store, options) = (self.store.clone(), self.options.clone());
+        self.core.spawn(move |io| {
+            let conn = LocalConnection::on_store(io, store, &options, interrupt);
+            session::serve(conn, commands, facts)
+        })?;
+        Ok(Connection { link: Arc::new(link) })
+    }
+}

@@ -1,0 +1,159 @@
+//! `Connection`: a handle that is `Send`, clones, and works from any async runtime.
+//!
+//! Each call is one message to the connection's core and one answer back; see `session`.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_channel::mpsc::UnboundedSender;
+use futures_channel::oneshot;
+
+use crate::error::{Error, Result};
+use crate::local::LocalConnection;
+use crate::params::IntoParams;
+use crate::rows::{BatchRows, Rows};
+use crate::session::{Command, Facts};
+use crate::statement::Statement;
+use crate::transaction::{Transaction, TransactionBehavior};
+
+/// The two ends of a connection that its handles share.
+pub(crate) struct Link {
+    pub(crate) queue: UnboundedSender<Command>,
+    pub(crate) facts: Arc<Facts>,
+    pub(crate) interrupt: Arc<AtomicBool>,
+}
+
+impl Link {
+    /// Sends a command and awaits its answer.
+    pub(crate) async fn ask<T>(&self, make: impl FnOnce(oneshot::Sender<Result<T>>) -> Command) -> Result<T> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(make(reply))?;
+        answer.await.map_err(|_| Error::ConnectionClosed)?
+    }
+
+    /// Sends a command that has no answer.
+    pub(crate) fn tell(&self, command: Command) -> Result<()> {
+        self.queue.unbounded_send(command).map_err(|_| Error::ConnectionClosed)
+    }
+}
+
+/// A connection to a database. Clones are the same connection: they share its transaction.
+#[derive(Clone)]
+pub struct Connection {
+    pub(crate) link: Arc<Link>,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    /// Runs one statement that returns no rows; gives the number of rows that it changed.
+    ///
+    /// # Errors
+    /// `ExecuteReturnedRows` if it returns a row; whatever the statement fails with.
+    pub async fn execute(&self, sql: &str, params: impl IntoParams) -> Result<u64> {
+        let params = params.into_params()?;
+        let sql = sql.to_owned();
+        self.link.ask(|reply| Command::ExecuteSql { sql, params, reply }).await
+    }
+
+    /// Runs every statement of a script, outside of a transaction unless it begins one. Gives the
+    /// rows of each statement.
+    pub async fn execute_batch(&self, sql: &str) -> Result<BatchRows> {
+        let sql = sql.to_owned();
+        self.link.ask(|reply| Command::Script { sql, reply }).await.map(BatchRows::new)
+    }
+
+    /// Runs a script as one transaction: all of it or nothing.
+    pub async fn execute_transactional_batch(&self, sql: &str) -> Result<BatchRows> {
+        let transaction = self.transaction().await?;
+        let rows = transaction.execute_batch(sql).await?;
+        transaction.commit().await?;
+        Ok(rows)
+    }
+
+    /// Runs one statement and gives its rows, which are fetched in batches as they are read.
+    pub async fn query(&self, sql: &str, params: impl IntoParams) -> Result<Rows> {
+        let params = params.into_params()?;
+        let sql = sql.to_owned();
+        let id = self.link.facts.id();
+        let batch = self.link.ask(|reply| Command::QuerySql { id, sql, params, reply }).await?;
+        Ok(Rows::new(self.link.clone(), id, batch, true))
+    }
+
+    /// Compiles one statement for repeated use.
+    pub async fn prepare(&self, sql: &str) -> Result<Statement> {
+        let sql = sql.to_owned();
+        let prepared = self.link.ask(|reply| Command::Prepare { sql, reply }).await?;
+        Ok(Statement::new(self.link.clone(), prepared))
+    }
+
+    /// Begins a deferred transaction; it rolls back when dropped.
+    pub async fn transaction(&self) -> Result<Transaction> {
+        self.transaction_with_behavior(TransactionBehavior::Deferred).await
+    }
+
+    /// Begins a transaction of a kind.
+    pub async fn transaction_with_behavior(&self, behavior: TransactionBehavior) -> Result<Transaction> {
+        Transaction::begin(self.clone(), behavior).await
+    }
+
+    /// Stops the statement that is running, with `SQLITE_INTERRUPT`; works from any thread.
+    pub fn interrupt(&self) -> Result<()> {
+        self.link.interrupt.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// How long a statement waits for another connection's lock; zero is not at all.
+    pub fn busy_timeout(&self, timeout: Duration) -> Result<()> {
+        self.link.tell(Command::With { job: Box::new(move |conn| conn.busy_timeout(timeout)) })
+    }
+
+    /// True outside of a transaction.
+    pub fn is_autocommit(&self) -> bool {
+        !self.link.facts.in_transaction.load(Ordering::Acquire)
+    }
+
+    /// Rows changed by the last INSERT, UPDATE or DELETE.
+    pub fn changes(&self) -> u64 {
+        self.link.facts.changes.load(Ordering::Acquire)
+    }
+
+    /// Rows changed since the connection was opened.
+    pub fn total_changes(&self) -> u64 {
+        self.link.facts.total_changes.load(Ordering::Acquire)
+    }
+
+    /// Rowid of the last row inserted.
+    pub fn last_insert_rowid(&self) -> i64 {
+        self.link.facts.last_insert_rowid.load(Ordering::Acquire)
+    }
+
+    /// Rolls an open transaction back.
+    pub async fn reset(&self) {
+        if !self.is_autocommit() {
+            // A connection that is gone has rolled back already.
+            let _ = self.execute("ROLLBACK", ()).await;
+        }
+    }
+
+    /// Runs `job` with the connection on its own thread, between statements, and gives its result.
+    pub async fn with_local<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&LocalConnection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.link
+            .ask(|reply| Command::With {
+                job: Box::new(move |conn| {
+                    // The caller may have gone away.
+                    let _ = reply.send(job(conn));
+                }),
+            })
+            .await
+    }
+}

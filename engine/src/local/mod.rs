@@ -1,0 +1,304 @@
+//! `LocalConnection`: a connection on the calling thread, with no hop.
+//!
+//! ```text
+//!   LocalConnection ── Rc ──▶ Inner { env: LocalMutex<Env>, schema, functions, io }
+//!   Statement ────────── Rc ──┘        one step at a time holds the Env
+//! ```
+//!
+//! Every function that may wait comes in two forms: `name_async` is a future for whatever executor
+//! the caller has, `name` drives it to its end on this thread. With nothing else to run the I/O is
+//! done inline, so that the plain form costs no ring trip.
+//!
+//! Rules:
+//! 1. A step holds the `Env` through the local mutex from its start to its end; statements of one
+//!    connection interleave between steps, never within one.
+//! 2. The schema is read once and kept until a statement finds that its cookie has changed; then it
+//!    is read again and the statement compiled once more, as `sqlite3_prepare_v2` does.
+
+mod open;
+mod request;
+mod schema;
+mod statement;
+
+use std::cell::{Cell, RefCell};
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use ringwood_io::{IoHandle, LocalMutex};
+use ringwood_sql::schema::Schema;
+use ringwood_vdbe::{Env, FunctionDef, FunctionRegistry, ResultCode};
+
+pub(crate) use open::open_store;
+pub use open::OpenOptions;
+pub use statement::{Rows, Statement};
+
+use crate::error::{Error, Result};
+use crate::params::IntoParams;
+use crate::row::Row;
+
+/// A connection that runs on the calling thread. Not `Send`; clones are the same connection.
+///
+/// ```
+/// use ringwood::LocalConnection;
+/// # fn main() -> ringwood::Result<()> {
+/// let conn = LocalConnection::open_in_memory()?;
+/// conn.execute_batch("CREATE TABLE t(a); INSERT INTO t VALUES (1),(2),(3);")?;
+/// let mut rows = conn.query("SELECT sum(a) FROM t WHERE a > ?1", [1])?;
+/// assert_eq!(rows.next()?.unwrap().get::<i64>(0)?, 5);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct LocalConnection {
+    pub(crate) inner: Rc<Inner>,
+}
+
+/// What a connection and its statements share.
+pub(crate) struct Inner {
+    pub(crate) io: IoHandle,
+    pub(crate) env: LocalMutex<Env>,
+    /// `None`: to be read before the next statement is compiled.
+    schema: RefCell<Option<Rc<Schema>>>,
+    functions: RefCell<Rc<FunctionRegistry>>,
+    interrupt: Arc<AtomicBool>,
+    counts: Counts,
+}
+
+/// Copies of what callers may ask for while a step is under way.
+#[derive(Default)]
+struct Counts {
+    changes: Cell<u64>,
+    total_changes: Cell<u64>,
+    last_insert_rowid: Cell<i64>,
+    in_transaction: Cell<bool>,
+}
+
+/// Stops a connection's running statement from another thread.
+#[derive(Clone, Debug)]
+pub struct InterruptHandle(Arc<AtomicBool>);
+
+impl InterruptHandle {
+    /// The running statement ends with `SQLITE_INTERRUPT`; without one nothing happens.
+    pub fn interrupt(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+impl std::fmt::Debug for LocalConnection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LocalConnection").finish_non_exhaustive()
+    }
+}
+
+impl LocalConnection {
+    /// Opens a database file (made at the first write if it is absent), or `:memory:`.
+    ///
+    /// # Errors
+    /// `SQLITE_CANTOPEN`, `SQLITE_BUSY` (another process holds the file), `SQLITE_NOTADB`,
+    /// `SQLITE_CORRUPT`, `SQLITE_IOERR`.
+    pub fn open(path: impl AsRef<Path>) -> Result<LocalConnection> {
+        LocalConnection::open_with(path, &OpenOptions::default())
+    }
+
+    /// Opens an in-memory database of its own.
+    pub fn open_in_memory() -> Result<LocalConnection> {
+        LocalConnection::open(":memory:")
+    }
+
+    /// Opens a database file with options.
+    pub fn open_with(path: impl AsRef<Path>, options: &OpenOptions) -> Result<LocalConnection> {
+        let io = IoHandle::for_thread();
+        let store = io.block_on(open_store(&io, path.as_ref(), options))?;
+        Ok(LocalConnection::on_store(io, store, options, Arc::default()))
+    }
+
+    /// A connection to a store that is open already.
+    pub(crate) fn on_store(
+        io: IoHandle,
+        store: Arc<ringwood_wal::Database>,
+        options: &OpenOptions,
+        interrupt: Arc<AtomicBool>,
+    ) -> LocalConnection {
+        let env = open::env(&io, store, options, interrupt.clone());
+        LocalConnection {
+            inner: Rc::new(Inner {
+                env: LocalMutex::new(env),
+                schema: RefCell::new(None),
+                functions: RefCell::new(Rc::new(FunctionRegistry::new())),
+                interrupt,
+                counts: Counts::default(),
+                io,
+            }),
+        }
+    }
+
+    /// Compiles the first statement of `sql`; what follows it is ignored.
+    ///
+    /// # Errors
+    /// `SqlInput` with the place for text that does not compile; `Misuse` if there is no statement.
+    pub fn prepare(&self, sql: &str) -> Result<Statement> {
+        self.inner.io.block_on(self.prepare_async(sql))
+    }
+
+    /// As [`prepare`](Self::prepare).
+    pub async fn prepare_async(&self, sql: &str) -> Result<Statement> {
+        match self.prepare_next_async(sql).await? {
+            Some((statement, _)) => Ok(statement),
+            None => Err(Error::Misuse("the text holds no statement".into())),
+        }
+    }
+
+    /// Compiles the first statement of `sql` and gives the offset of the text after it, or `None`
+    /// if only white space and comments are left. For scripts.
+    pub fn prepare_next(&self, sql: &str) -> Result<Option<(Statement, usize)>> {
+        self.inner.io.block_on(self.prepare_next_async(sql))
+    }
+
+    /// As [`prepare_next`](Self::prepare_next).
+    pub async fn prepare_next_async(&self, sql: &str) -> Result<Option<(Statement, usize)>> {
+        Statement::prepare(self.inner.clone(), sql).await
+    }
+
+    /// Runs one statement that returns no rows; gives the number of rows that it changed.
+    pub fn execute(&self, sql: &str, params: impl IntoParams) -> Result<u64> {
+        let params = params.into_params()?;
+        self.inner.io.block_on(async {
+            let mut statement = self.prepare_async(sql).await?;
+            statement.bind_all(params)?;
+            statement.execute_bound_async().await
+        })
+    }
+
+    /// Runs every statement of a script; rows are dropped.
+    pub fn execute_batch(&self, sql: &str) -> Result<()> {
+        self.inner.io.block_on(self.execute_batch_async(sql))
+    }
+
+    /// As [`execute_batch`](Self::execute_batch).
+    pub async fn execute_batch_async(&self, sql: &str) -> Result<()> {
+        let mut rest = sql;
+        while let Some((mut statement, tail)) = self.prepare_next_async(rest).await? {
+            while statement.step_async().await? {}
+            rest = &rest[tail..];
+        }
+        Ok(())
+    }
+
+    /// Runs one statement and gives its rows.
+    pub fn query(&self, sql: &str, params: impl IntoParams) -> Result<Rows> {
+        self.prepare(sql)?.into_rows(params)
+    }
+
+    /// Runs one statement and gives its first row.
+    ///
+    /// # Errors
+    /// `QueryReturnedNoRows`.
+    pub fn query_row(&self, sql: &str, params: impl IntoParams) -> Result<Row> {
+        self.query(sql, params)?.next()?.ok_or(Error::QueryReturnedNoRows)
+    }
+
+    /// Rows changed by the last INSERT, UPDATE or DELETE.
+    pub fn changes(&self) -> u64 {
+        self.inner.counts.changes.get()
+    }
+
+    /// Rows changed since the connection was opened.
+    pub fn total_changes(&self) -> u64 {
+        self.inner.counts.total_changes.get()
+    }
+
+    /// Rowid of the last row inserted.
+    pub fn last_insert_rowid(&self) -> i64 {
+        self.inner.counts.last_insert_rowid.get()
+    }
+
+    /// True outside of a transaction.
+    pub fn is_autocommit(&self) -> bool {
+        !self.inner.counts.in_transaction.get()
+    }
+
+    /// What stops this connection's statements from another thread.
+    pub fn interrupt_handle(&self) -> InterruptHandle {
+        InterruptHandle(self.inner.interrupt.clone())
+    }
+
+    /// How long a statement waits for another connection's lock; zero is not at all.
+    pub fn busy_timeout(&self, timeout: Duration) {
+        self.inner.with_env(|env| env.busy_timeout = timeout);
+    }
+
+    /// Calls `handler` about every `opcodes` opcodes of a running statement; when it returns true
+    /// the statement ends with `SQLITE_INTERRUPT`. `None` takes it away.
+    pub fn progress_handler(&self, opcodes: u32, handler: Option<Box<dyn FnMut() -> bool>>) {
+        self.inner.with_env(|env| env.set_progress(opcodes, handler));
+    }
+
+    /// Adds a function, or replaces the one of the same name and number of arguments. Statements
+    /// that are compiled already keep the old one.
+    pub fn register_function(&self, function: FunctionDef) {
+        Rc::make_mut(&mut *self.inner.functions.borrow_mut()).register(function);
+    }
+
+    /// Bytes that have to be read or written are waited for on this handle.
+    pub fn io(&self) -> &IoHandle {
+        &self.inner.io
+    }
+
+    /// Ends the connection: rolls an open transaction back, and, as the last one of its file,
+    /// checkpoints the log and deletes it. Dropping the connection does the same and tells nobody
+    /// what failed.
+    ///
+    /// # Errors
+    /// What the checkpoint fails with; the log then stays, and the next open recovers it.
+    pub fn close(self) -> Result<()> {
+        let io = self.inner.io.clone();
+        io.block_on(self.inner.close())
+    }
+
+    pub(crate) async fn close_async(self) {
+        // What fails here is met again by the next open, which recovers the log.
+        let _ = self.inner.close().await;
+    }
+}
+
+impl Inner {
+    /// The connection's `Env`, for a caller on this thread that is not within a step.
+    pub(crate) fn with_env<T>(&self, f: impl FnOnce(&mut Env) -> T) -> T {
+        if let Some(mut env) = self.env.try_lock() {
+            return f(&mut env);
+        }
+        self.io.block_on(async { f(&mut *self.env.lock().await) })
+    }
+
+    pub(crate) fn functions(&self) -> Rc<FunctionRegistry> {
+        self.functions.borrow().clone()
+    }
+
+    /// Copies what callers may ask for out of the `Env`.
+    pub(crate) fn publish(&self, env: &Env) {
+        let counts = &self.counts;
+        counts.changes.set(env.facts.changes as u64);
+        counts.total_changes.set(env.facts.total_changes as u64);
+        counts.last_insert_rowid.set(env.facts.last_insert_rowid);
+        counts.in_transaction.set(!env.autocommit);
+    }
+
+    async fn close(&self) -> Result<()> {
+        let mut env = self.env.lock().await;
+        env.close().await.map_err(|e| Error::from_vdbe(e, b""))
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let Inner { io, env, .. } = self;
+        // Nobody is left to tell; the next open recovers the log.
+        let _ = io.clone().block_on(env.get_mut().close());
+    }
+}
+
+pub(crate) fn error(code: ResultCode, message: impl Into<String>) -> Error {
+    Error::from_code(code, message)
+}

@@ -1,0 +1,285 @@
+//! `local::Statement`: a compiled statement of a `LocalConnection`, and its rows.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use ringwood_sql::parse::Parser;
+use ringwood_vdbe::{Exit, Program, ResultCode, Vm};
+
+use super::Inner;
+use crate::error::{Error, Result};
+use crate::params::{IntoParams, Params};
+use crate::row::{Column, Columns, Row};
+use crate::value::{Value, ValueRef};
+
+/// How often a statement whose schema keeps changing is compiled again, as in SQLite.
+const RETRIES_MAX: u32 = 50;
+
+/// A compiled statement of a [`LocalConnection`](super::LocalConnection).
+///
+/// [`step`](Self::step) runs it to its next row; [`column`](Self::column) borrows that row's values.
+/// Parameters keep their values over [`reset`](Self::reset).
+pub struct Statement {
+    conn: Rc<Inner>,
+    vm: Vm,
+    /// The text of this statement alone.
+    sql: Box<[u8]>,
+}
+
+impl std::fmt::Debug for Statement {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Statement").field("sql", &String::from_utf8_lossy(&self.sql)).finish_non_exhaustive()
+    }
+}
+
+impl Statement {
+    /// Compiles the first statement of `sql`; gives the offset after it too.
+    pub(super) async fn prepare(conn: Rc<Inner>, sql: &str) -> Result<Option<(Statement, usize)>> {
+        let mut parser = Parser::new(sql.as_bytes());
+        let parsed = match parser.next_statement() {
+            None => return Ok(None),
+            Some(Ok(parsed)) => parsed,
+            Some(Err(e)) => return Err(input_error(e.message, e.offset, sql)),
+        };
+        let tail = parser.tail();
+        let program = conn.compile(&parsed, sql.as_bytes()).await?;
+        let text = &sql.as_bytes()[..tail];
+        let statement = Statement { vm: Vm::new(Arc::new(program)), conn, sql: text.into() };
+        Ok(Some((statement, tail)))
+    }
+
+    /// Runs to the next row: true if there is one, false at the end.
+    ///
+    /// After the end or an error the next call starts over.
+    pub fn step(&mut self) -> Result<bool> {
+        let io = self.conn.io.clone();
+        io.block_on(self.step_async())
+    }
+
+    /// As [`step`](Self::step).
+    ///
+    /// # Suspends
+    /// Where a page is not in the cache, at a lock, and at a commit. A future that is dropped leaves
+    /// the statement where it was; reset it.
+    pub async fn step_async(&mut self) -> Result<bool> {
+        let conn = self.conn.clone();
+        let mut env = conn.env.lock().await;
+        let mut retries = 0;
+        let outcome = loop {
+            match self.vm.step(&mut env).await {
+                Ok(Exit::Row) => break Ok(true),
+                Ok(Exit::Done) => break Ok(false),
+                Ok(Exit::Request(request)) => {
+                    let answer = conn.answer(&mut env, request).await;
+                    self.vm.answer(answer);
+                }
+                Err(e) if e.code == ResultCode::SCHEMA && retries < RETRIES_MAX => {
+                    retries += 1;
+                    conn.forget_schema();
+                    if let Err(e) = self.recompile(&mut env).await {
+                        break Err(e);
+                    }
+                }
+                Err(e) => break Err(Error::from_vdbe(e, &self.sql)),
+            }
+        };
+        conn.publish(&env);
+        outcome
+    }
+
+    async fn recompile(&mut self, env: &mut ringwood_vdbe::Env) -> Result<()> {
+        let parsed = match Parser::new(&self.sql).next_statement() {
+            Some(Ok(parsed)) => parsed,
+            _ => unreachable!("the text was parsed before"),
+        };
+        let program = self.conn.compile_in(env, &parsed, &self.sql).await?;
+        self.vm.replace_program(Arc::new(program), env);
+        Ok(())
+    }
+
+    /// Steps to the end, which must come without a row; gives the number of rows changed.
+    pub(crate) async fn execute_bound_async(&mut self) -> Result<u64> {
+        if self.step_async().await? {
+            self.reset();
+            return Err(Error::ExecuteReturnedRows);
+        }
+        let changed = if self.program().readonly { 0 } else { self.conn.counts.changes.get() };
+        Ok(changed)
+    }
+
+    /// Runs it with parameters; gives the number of rows that it changed.
+    pub fn execute(&mut self, params: impl IntoParams) -> Result<u64> {
+        self.reset();
+        self.bind_all(params.into_params()?)?;
+        let io = self.conn.io.clone();
+        io.block_on(self.execute_bound_async())
+    }
+
+    /// Runs it with parameters and gives its rows.
+    pub fn into_rows(mut self, params: impl IntoParams) -> Result<Rows> {
+        self.reset();
+        self.bind_all(params.into_params()?)?;
+        Ok(Rows { statement: self })
+    }
+
+    /// Ends the run; parameters keep their values.
+    pub fn reset(&mut self) {
+        let conn = self.conn.clone();
+        conn.with_env(|env| {
+            self.vm.reset(env);
+            conn.publish(env);
+        });
+    }
+
+    /// Sets parameter `index` (from 1).
+    ///
+    /// # Errors
+    /// `SQLITE_RANGE` if there is no such parameter.
+    pub fn bind(&mut self, index: usize, value: impl Into<Value>) -> Result<()> {
+        self.vm.bind(index, value.into().into_stored()).map_err(|e| Error::from_vdbe(e, &self.sql))
+    }
+
+    /// Sets every parameter to NULL.
+    pub fn clear_bindings(&mut self) {
+        self.vm.clear_bindings();
+    }
+
+    /// Sets parameters from a list; those that are not in it keep their values.
+    pub fn bind_all(&mut self, params: Params) -> Result<()> {
+        match params {
+            Params::None => Ok(()),
+            Params::Positional(values) => {
+                let wanted = self.parameter_count();
+                if values.len() > wanted {
+                    return Err(Error::InvalidParameterCount { given: values.len(), wanted });
+                }
+                values.into_iter().enumerate().try_for_each(|(i, v)| self.bind(i + 1, v))
+            }
+            Params::Named(values) => values.into_iter().try_for_each(|(name, value)| {
+                let index = self.parameter_index(&name).ok_or(Error::InvalidParameterName(name))?;
+                self.bind(index, value)
+            }),
+        }
+    }
+
+    /// How many parameters it has: the largest number.
+    pub fn parameter_count(&self) -> usize {
+        self.program().params.len()
+    }
+
+    /// The name of parameter `index` (from 1), with its prefix, if it has one.
+    pub fn parameter_name(&self, index: usize) -> Option<&str> {
+        self.program().params.get(index.checked_sub(1)?)?.as_deref()
+    }
+
+    /// The number of the parameter with that name, prefix included.
+    pub fn parameter_index(&self, name: &str) -> Option<usize> {
+        self.program().params.iter().position(|p| p.as_deref() == Some(name)).map(|i| i + 1)
+    }
+
+    /// How many columns its rows have; 0 for a statement that returns none.
+    pub fn column_count(&self) -> usize {
+        self.program().columns.len()
+    }
+
+    /// The name of column `index` (from 0).
+    ///
+    /// # Panics
+    /// If there is no such column.
+    pub fn column_name(&self, index: usize) -> &str {
+        &self.program().columns[index].name
+    }
+
+    /// What is known of its result columns.
+    pub fn columns(&self) -> Vec<Column<'_>> {
+        self.program()
+            .columns
+            .iter()
+            .map(|c| Column {
+                name: &c.name,
+                origin_name: c.origin.as_deref(),
+                table_name: c.table.as_deref(),
+                database_name: c.database.as_deref(),
+                decl_type: c.decltype.as_deref(),
+            })
+            .collect()
+    }
+
+    /// The value of column `index` of the current row.
+    ///
+    /// # Panics
+    /// If the last step gave no row, or there is no such column.
+    #[inline]
+    pub fn column(&self, index: usize) -> ValueRef<'_> {
+        self.vm.row()[index].as_value_ref().into()
+    }
+
+    /// The values of the current row, owned.
+    pub fn values(&self) -> Vec<Value> {
+        self.vm.row().iter().map(|m| ValueRef::from(m.as_value_ref()).to_value()).collect()
+    }
+
+    /// True if it changes no database.
+    pub fn is_readonly(&self) -> bool {
+        self.program().readonly
+    }
+
+    /// EXPLAIN or EXPLAIN QUERY PLAN, or neither.
+    pub fn explain(&self) -> ringwood_vdbe::Explain {
+        self.program().explain
+    }
+
+    /// The program that it was compiled to.
+    pub fn program(&self) -> &Arc<Program> {
+        self.vm.program()
+    }
+
+    /// Its text.
+    pub fn sql(&self) -> String {
+        String::from_utf8_lossy(&self.sql).into_owned()
+    }
+
+    pub(crate) fn columns_shared(&self) -> Columns {
+        Columns(self.program().clone())
+    }
+}
+
+impl Drop for Statement {
+    fn drop(&mut self) {
+        if self.vm.is_running() {
+            self.reset();
+        }
+    }
+}
+
+/// The rows of a running statement.
+#[derive(Debug)]
+pub struct Rows {
+    statement: Statement,
+}
+
+impl Rows {
+    /// The next row, or `None` after the last.
+    #[allow(clippy::should_implement_trait)]
+    pub fn next(&mut self) -> Result<Option<Row>> {
+        let io = self.statement.conn.io.clone();
+        io.block_on(self.next_async())
+    }
+
+    /// As [`next`](Self::next).
+    pub async fn next_async(&mut self) -> Result<Option<Row>> {
+        if !self.statement.step_async().await? {
+            return Ok(None);
+        }
+        Ok(Some(Row { columns: self.statement.columns_shared(), values: self.statement.values() }))
+    }
+
+    /// The statement, for its columns.
+    pub fn statement(&self) -> &Statement {
+        &self.statement
+    }
+}
+
+pub(super) fn input_error(message: String, offset: u32, sql: &str) -> Error {
+    Error::SqlInput { code: ResultCode::ERROR.code(), message, sql: sql.to_owned(), offset }
+}
