@@ -60,7 +60,7 @@ impl Engine for Sqlite {
         let mut answer = Answer::default();
         let mut batch = rusqlite::Batch::new(&self.connection, sql);
         while let Some(mut statement) = batch.next().map_err(convert)? {
-            answer.columns = statement.column_names().iter().map(|s| (*s).to_owned()).collect();
+            answer.columns = statement.column_names().map(str::to_owned).collect();
             answer.rows.clear();
             let width = statement.column_count();
             let mut rows = statement.raw_query();

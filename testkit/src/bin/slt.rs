@@ -12,7 +12,7 @@ use ringwood_testkit::sqlite::Sqlite;
 
 fn main() -> ExitCode {
     let mut engine = "ringwood".to_owned();
-    let mut show = 10;
+    let mut show: usize = 10;
     let mut paths = Vec::new();
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
