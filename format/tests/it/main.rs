@@ -12,5 +12,10 @@ mod oracle;
 
 mod random;
 
+mod database;
+mod garbage;
+mod key;
+mod page;
+mod record;
 mod varint;
 mod wal;
