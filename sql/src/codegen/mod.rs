@@ -1,0 +1,23 @@
+//! Code generation: bound trees to opcodes. Everything here is a method of [`crate::compiler::Compiler`].
+//!
+//! | module | what |
+//! |---|---|
+//! | [`types`] | affinity, collation, whether a value can be NULL or is known |
+//! | [`column`] | reading a column from wherever it is |
+//! | [`expr`] | values of expressions |
+//! | [`condition`] | jumps on conditions |
+//! | [`comparison`] | comparisons, of row values too |
+//! | [`function`] | calls |
+//! | [`membership`] | IN |
+//! | [`subquery`] | scalar subqueries and EXISTS |
+//! | [`aggregate`] | aggregate functions: collecting, stepping, finishing |
+
+pub mod aggregate;
+pub mod column;
+pub mod comparison;
+pub mod condition;
+pub mod expr;
+pub mod function;
+pub mod membership;
+pub mod subquery;
+pub mod types;

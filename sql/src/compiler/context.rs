@@ -1,0 +1,162 @@
+//! What a compilation is given and does not change.
+
+use crate::schema::{NameMap, Schema};
+use ringwood_format::collation::Collation;
+use ringwood_vdbe::{Error, FunctionRegistry, ResultCode};
+
+/// An error of the compiler: code, message, and the byte offset of the offending token in the text.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SqlError {
+    /// The extended result code.
+    pub code: ResultCode,
+    /// The message, in SQLite's words.
+    pub message: String,
+    /// Byte offset of the offending token.
+    pub offset: Option<u32>,
+}
+
+impl SqlError {
+    /// `SQLITE_ERROR` with a message.
+    #[cold]
+    pub fn error(message: impl Into<String>) -> SqlError {
+        SqlError { code: ResultCode::ERROR, message: message.into(), offset: None }
+    }
+
+    /// `SQLITE_ERROR` with a message and a place.
+    #[cold]
+    pub fn at(offset: u32, message: impl Into<String>) -> SqlError {
+        SqlError { code: ResultCode::ERROR, message: message.into(), offset: Some(offset) }
+    }
+
+    /// An error for a part of the dialect that is not there yet.
+    #[cold]
+    pub fn unsupported(what: &str) -> SqlError {
+        SqlError::error(format!("{what} not supported yet"))
+    }
+
+    /// The same error, with a place if it has none.
+    #[cold]
+    #[must_use]
+    pub fn or_at(mut self, offset: u32) -> SqlError {
+        self.offset.get_or_insert(offset);
+        self
+    }
+}
+
+impl std::fmt::Display for SqlError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for SqlError {}
+
+impl From<Error> for SqlError {
+    fn from(e: Error) -> SqlError {
+        SqlError { code: e.code, message: e.message, offset: e.offset }
+    }
+}
+
+impl From<SqlError> for Error {
+    fn from(e: SqlError) -> Error {
+        Error { code: e.code, message: e.message, offset: e.offset }
+    }
+}
+
+/// SQLite's run-time limits, as far as the compiler asks for them.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of a text, a blob or a row.
+    pub length: u32,
+    /// Columns of a table, an index, a result, terms of ORDER BY and GROUP BY.
+    pub columns: usize,
+    /// Depth of an expression.
+    pub expr_depth: usize,
+    /// Parts of a compound SELECT.
+    pub compound_select: usize,
+    /// Arguments of a function.
+    pub function_args: usize,
+    /// Attached databases.
+    pub attached: usize,
+    /// Nesting of triggers.
+    pub trigger_depth: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            length: 1_000_000_000,
+            columns: 2000,
+            expr_depth: 1000,
+            compound_select: 500,
+            function_args: 1000,
+            attached: 10,
+            trigger_depth: 1000,
+        }
+    }
+}
+
+/// Switches of the connection that change what is compiled.
+#[derive(Clone, Copy, Debug)]
+pub struct CompileFlags {
+    /// A double-quoted name that names nothing is a string, in SELECT and changes of rows.
+    pub double_quoted_strings_dml: bool,
+    /// The same in definitions.
+    pub double_quoted_strings_ddl: bool,
+    /// PRAGMA foreign_keys.
+    pub foreign_keys: bool,
+    /// PRAGMA recursive_triggers.
+    pub recursive_triggers: bool,
+    /// PRAGMA full_column_names.
+    pub full_column_names: bool,
+    /// PRAGMA short_column_names.
+    pub short_column_names: bool,
+    /// PRAGMA reverse_unordered_selects.
+    pub reverse_unordered_selects: bool,
+    /// PRAGMA count_changes.
+    pub count_changes: bool,
+    /// PRAGMA ignore_check_constraints.
+    pub ignore_check_constraints: bool,
+    /// PRAGMA automatic_index.
+    pub automatic_index: bool,
+    /// PRAGMA defer_foreign_keys.
+    pub defer_foreign_keys: bool,
+    /// PRAGMA cell_size_check, query_only and the like do not concern the compiler; writable_schema does.
+    pub writable_schema: bool,
+    /// Whether temporary tables live in memory (no influence on code, only on EXPLAIN).
+    pub read_only: bool,
+}
+
+impl Default for CompileFlags {
+    fn default() -> CompileFlags {
+        CompileFlags {
+            double_quoted_strings_dml: true,
+            double_quoted_strings_ddl: true,
+            foreign_keys: false,
+            recursive_triggers: false,
+            full_column_names: false,
+            short_column_names: true,
+            reverse_unordered_selects: false,
+            count_changes: false,
+            ignore_check_constraints: false,
+            automatic_index: true,
+            defer_foreign_keys: false,
+            writable_schema: false,
+            read_only: false,
+        }
+    }
+}
+
+/// What a connection lends to the compiler.
+pub struct CompileContext<'a> {
+    /// Its databases.
+    pub schema: &'a Schema,
+    /// Its functions.
+    pub functions: &'a FunctionRegistry,
+    /// Collations other than the built-in ones.
+    pub collations: &'a NameMap<Collation>,
+    /// Its limits.
+    pub limits: Limits,
+    /// Its switches.
+    pub flags: CompileFlags,
+}
