@@ -8,3 +8,8 @@
 //! down to messages and error offsets.
 
 pub mod ast;
+pub mod bound;
+pub mod codegen;
+pub mod compiler;
+pub mod resolve;
+pub mod schema;

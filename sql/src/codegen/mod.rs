@@ -19,5 +19,6 @@ pub mod condition;
 pub mod expr;
 pub mod function;
 pub mod membership;
+pub mod select;
 pub mod subquery;
 pub mod types;

@@ -50,8 +50,6 @@ pub struct Subroutine {
     pub entry: i32,
     /// The result's first register, or the cursor of the ephemeral table.
     pub result: i32,
-    /// The affinity string of the ephemeral table of an IN, as its first column.
-    pub affinity: Option<ringwood_format::affinity::Affinity>,
 }
 
 /// A factored constant.
@@ -86,6 +84,10 @@ pub struct Compiler<'a> {
     pub indexed_exprs: Vec<IndexedExpr>,
     /// Depth of nesting of views and triggers, against endless recursion.
     pub nesting: u32,
+    /// Whether the code is a trigger's program.
+    pub in_trigger: bool,
+    /// Virtual columns that are being computed: (cursor, column), against loops.
+    pub(crate) virtual_columns: Vec<(i32, usize)>,
     cursors: Vec<CursorInfo>,
     mem_count: i32,
     temps: SmallVec<[i32; 8]>,
@@ -117,6 +119,8 @@ impl<'a> Compiler<'a> {
             aggregates: Vec::new(),
             indexed_exprs: Vec::new(),
             nesting: 0,
+            in_trigger: false,
+            virtual_columns: Vec::new(),
             cursors: Vec::new(),
             mem_count: 0,
             temps: SmallVec::new(),
