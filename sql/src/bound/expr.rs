@@ -365,7 +365,11 @@ pub struct AggregateCall {
 impl Expr {
     /// An operator with two operands.
     pub fn binary(op: BinaryOp, left: Expr, right: Expr) -> Expr {
-        Expr::Binary { op, commuted: false, operands: Box::new((left, right)) }
+        Expr::Binary {
+            op,
+            commuted: false,
+            operands: Box::new((left, right)),
+        }
     }
 
     /// The conjunction of what there is.

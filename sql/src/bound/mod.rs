@@ -23,10 +23,10 @@ mod select;
 pub mod walk;
 
 pub use expr::{
-    AggregateCall, AggregateId, Between, BinaryOp, Case, ColumnRef, Expr, FunctionCall, In, InSet, RaiseAction, Subquery,
-    SubqueryId, TriggerRow, UnaryOp,
+    AggregateCall, AggregateId, Between, BinaryOp, Case, ColumnRef, Expr, FunctionCall, In, InSet,
+    RaiseAction, Subquery, SubqueryId, TriggerRow, UnaryOp,
 };
 pub use select::{
-    CompoundOp, FromClause, FromItem, FromSource, IndexHint, JoinKind, OrderTerm, ResultColumn, Select, SelectFlags,
-    SelectId, SortOrder,
+    CompoundOp, FromClause, FromItem, FromSource, IndexHint, JoinKind, OrderTerm, ResultColumn,
+    Select, SelectFlags, SelectId, SortOrder,
 };

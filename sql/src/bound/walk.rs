@@ -79,15 +79,29 @@ pub fn walk<'e, F: FnMut(Node<'e>) -> Walk>(expr: &'e Expr, visit: &mut F) -> bo
         }
         Expr::Exists(subquery) | Expr::Subquery(subquery) => walk_select(&subquery.select, visit),
         Expr::Case(case) => {
-            case.operand.as_ref().is_none_or(|operand| walk(operand, visit))
-                && case.whens.iter().all(|(when, then)| walk(when, visit) && walk(then, visit))
-                && case.otherwise.as_ref().is_none_or(|otherwise| walk(otherwise, visit))
+            case.operand
+                .as_ref()
+                .is_none_or(|operand| walk(operand, visit))
+                && case
+                    .whens
+                    .iter()
+                    .all(|(when, then)| walk(when, visit) && walk(then, visit))
+                && case
+                    .otherwise
+                    .as_ref()
+                    .is_none_or(|otherwise| walk(otherwise, visit))
         }
         Expr::Function(call) => {
             call.args.iter().all(|arg| walk(arg, visit))
                 && call.aggregate.as_ref().is_none_or(|aggregate| {
-                    aggregate.order_by.iter().all(|term| walk(&term.expr, visit))
-                        && aggregate.filter.as_ref().is_none_or(|filter| walk(filter, visit))
+                    aggregate
+                        .order_by
+                        .iter()
+                        .all(|term| walk(&term.expr, visit))
+                        && aggregate
+                            .filter
+                            .as_ref()
+                            .is_none_or(|filter| walk(filter, visit))
                 })
         }
         Expr::Vector(items) => items.iter().all(|item| walk(item, visit)),
@@ -158,7 +172,9 @@ pub fn walk_mut<F: FnMut(NodeMut<'_>) -> Walk>(expr: &mut Expr, visit: &mut F) -
         | Expr::Likelihood { expr: inner, .. }
         | Expr::IfNullRow { expr: inner, .. }
         | Expr::Raise { message: inner, .. } => walk_mut(inner, visit),
-        Expr::Binary { operands, .. } => walk_mut(&mut operands.0, visit) && walk_mut(&mut operands.1, visit),
+        Expr::Binary { operands, .. } => {
+            walk_mut(&mut operands.0, visit) && walk_mut(&mut operands.1, visit)
+        }
         Expr::Between(between) => {
             walk_mut(&mut between.value, visit)
                 && walk_mut(&mut between.low, visit)
@@ -171,17 +187,33 @@ pub fn walk_mut<F: FnMut(NodeMut<'_>) -> Walk>(expr: &mut Expr, visit: &mut F) -
                     InSet::Select { select, .. } => walk_select_mut(select, visit),
                 }
         }
-        Expr::Exists(subquery) | Expr::Subquery(subquery) => walk_select_mut(&mut subquery.select, visit),
+        Expr::Exists(subquery) | Expr::Subquery(subquery) => {
+            walk_select_mut(&mut subquery.select, visit)
+        }
         Expr::Case(case) => {
-            case.operand.as_mut().is_none_or(|operand| walk_mut(operand, visit))
-                && case.whens.iter_mut().all(|(when, then)| walk_mut(when, visit) && walk_mut(then, visit))
-                && case.otherwise.as_mut().is_none_or(|otherwise| walk_mut(otherwise, visit))
+            case.operand
+                .as_mut()
+                .is_none_or(|operand| walk_mut(operand, visit))
+                && case
+                    .whens
+                    .iter_mut()
+                    .all(|(when, then)| walk_mut(when, visit) && walk_mut(then, visit))
+                && case
+                    .otherwise
+                    .as_mut()
+                    .is_none_or(|otherwise| walk_mut(otherwise, visit))
         }
         Expr::Function(call) => {
             call.args.iter_mut().all(|arg| walk_mut(arg, visit))
                 && call.aggregate.as_mut().is_none_or(|aggregate| {
-                    aggregate.order_by.iter_mut().all(|term| walk_mut(&mut term.expr, visit))
-                        && aggregate.filter.as_mut().is_none_or(|filter| walk_mut(filter, visit))
+                    aggregate
+                        .order_by
+                        .iter_mut()
+                        .all(|term| walk_mut(&mut term.expr, visit))
+                        && aggregate
+                            .filter
+                            .as_mut()
+                            .is_none_or(|filter| walk_mut(filter, visit))
                 })
         }
         Expr::Vector(items) => items.iter_mut().all(|item| walk_mut(item, visit)),
@@ -195,11 +227,17 @@ pub fn walk_select_mut<F: FnMut(NodeMut<'_>) -> Walk>(select: &mut Select, visit
         Walk::Prune => return true,
         Walk::Continue => {}
     }
-    let exprs_done = select.result.iter_mut().all(|column| walk_mut(&mut column.expr, visit))
+    let exprs_done = select
+        .result
+        .iter_mut()
+        .all(|column| walk_mut(&mut column.expr, visit))
         && select.where_.iter_mut().all(|expr| walk_mut(expr, visit))
         && select.group_by.iter_mut().all(|expr| walk_mut(expr, visit))
         && select.having.iter_mut().all(|expr| walk_mut(expr, visit))
-        && select.order_by.iter_mut().all(|term| walk_mut(&mut term.expr, visit))
+        && select
+            .order_by
+            .iter_mut()
+            .all(|term| walk_mut(&mut term.expr, visit))
         && select.limit.iter_mut().all(|expr| walk_mut(expr, visit))
         && select.offset.iter_mut().all(|expr| walk_mut(expr, visit));
     if !exprs_done {
@@ -215,7 +253,10 @@ pub fn walk_select_mut<F: FnMut(NodeMut<'_>) -> Walk>(select: &mut Select, visit
             }
         }
     }
-    select.prior.as_mut().is_none_or(|(_, prior)| walk_select_mut(prior, visit))
+    select
+        .prior
+        .as_mut()
+        .is_none_or(|(_, prior)| walk_select_mut(prior, visit))
 }
 
 /// Calls `f` for every column in an expression, those in subqueries too.
@@ -293,7 +334,10 @@ pub fn is_constant(expr: &Expr, functions: Constness) -> bool {
             | Expr::Raise { .. } => Walk::Stop,
             Expr::Param(_) if functions == Constness::Literal => Walk::Stop,
             Expr::Function(call) => {
-                if functions == Constness::Statement && call.aggregate.is_none() && is_factorable(&call.def) {
+                if functions == Constness::Statement
+                    && call.aggregate.is_none()
+                    && is_factorable(&call.def)
+                {
                     Walk::Continue
                 } else {
                     Walk::Stop
@@ -305,7 +349,11 @@ pub fn is_constant(expr: &Expr, functions: Constness) -> bool {
 }
 
 fn is_factorable(def: &FunctionDef) -> bool {
-    def.is_constant()
+    use ringwood_vdbe::FunctionFlags;
+    !def.is_aggregate()
+        && def
+            .flags
+            .intersects(FunctionFlags::DETERMINISTIC | FunctionFlags::SLOW_CHANGING)
 }
 
 /// The same as [`is_constant`], but columns of that one cursor are allowed (SQLite's sqlite3ExprIsTableConstant).
@@ -324,7 +372,11 @@ pub fn is_constant_but_for(expr: &Expr, cursor: i32) -> bool {
             | Expr::Subquery(_)
             | Expr::Raise { .. } => Walk::Stop,
             Expr::Function(call) => {
-                if call.aggregate.is_none() && is_factorable(&call.def) { Walk::Continue } else { Walk::Stop }
+                if call.aggregate.is_none() && is_factorable(&call.def) {
+                    Walk::Continue
+                } else {
+                    Walk::Stop
+                }
             }
             _ => Walk::Continue,
         },
@@ -364,35 +416,105 @@ pub fn likeness(a: &Expr, b: &Expr) -> Likeness {
         (Expr::Bool(a), Expr::Bool(b)) => all(a == b),
         (Expr::Param(a), Expr::Param(b)) => all(a == b),
         (Expr::Column(a), Expr::Column(b)) => all(a.cursor == b.cursor && a.column == b.column),
-        (Expr::AggregateColumn { expr: a, .. }, Expr::AggregateColumn { expr: b, .. }) => likeness(a, b),
+        (Expr::AggregateColumn { expr: a, .. }, Expr::AggregateColumn { expr: b, .. }) => {
+            likeness(a, b)
+        }
         (Expr::AggregateColumn { expr: a, .. }, b) => likeness(a, b),
         (a, Expr::AggregateColumn { expr: b, .. }) => likeness(a, b),
         (
-            Expr::AggregateValue { aggregates: a, index: i },
-            Expr::AggregateValue { aggregates: b, index: j },
+            Expr::AggregateValue {
+                aggregates: a,
+                index: i,
+            },
+            Expr::AggregateValue {
+                aggregates: b,
+                index: j,
+            },
         ) => all(a == b && i == j),
         (Expr::Register { reg: a, .. }, Expr::Register { reg: b, .. }) => all(a == b),
         (
-            Expr::TriggerColumn { row: a, column: i, .. },
-            Expr::TriggerColumn { row: b, column: j, .. },
+            Expr::TriggerColumn {
+                row: a, column: i, ..
+            },
+            Expr::TriggerColumn {
+                row: b, column: j, ..
+            },
         ) => all(a == b && i == j),
-        (Expr::Collate { expr: a, collation: x }, Expr::Collate { expr: b, collation: y }) => {
-            if x.same(y) { likeness(a, b) } else { likeness(a, b).max(Collation) }
+        (
+            Expr::Collate {
+                expr: a,
+                collation: x,
+            },
+            Expr::Collate {
+                expr: b,
+                collation: y,
+            },
+        ) => {
+            if x.same(y) {
+                likeness(a, b)
+            } else {
+                likeness(a, b).max(Collation)
+            }
         }
         (Expr::Collate { expr: a, .. }, b) => likeness(a, b).max(Collation),
         (a, Expr::Collate { expr: b, .. }) => likeness(a, b).max(Collation),
-        (Expr::Unary(x, a), Expr::Unary(y, b)) => if x == y { likeness(a, b) } else { Different },
-        (Expr::Truth { expr: a, not: n, value: v }, Expr::Truth { expr: b, not: m, value: w }) => {
-            if n == m && v == w { likeness(a, b) } else { Different }
+        (Expr::Unary(x, a), Expr::Unary(y, b)) => {
+            if x == y {
+                likeness(a, b)
+            } else {
+                Different
+            }
         }
-        (Expr::Cast { expr: a, affinity: x }, Expr::Cast { expr: b, affinity: y }) => {
-            if x == y { likeness(a, b) } else { Different }
+        (
+            Expr::Truth {
+                expr: a,
+                not: n,
+                value: v,
+            },
+            Expr::Truth {
+                expr: b,
+                not: m,
+                value: w,
+            },
+        ) => {
+            if n == m && v == w {
+                likeness(a, b)
+            } else {
+                Different
+            }
+        }
+        (
+            Expr::Cast {
+                expr: a,
+                affinity: x,
+            },
+            Expr::Cast {
+                expr: b,
+                affinity: y,
+            },
+        ) => {
+            if x == y {
+                likeness(a, b)
+            } else {
+                Different
+            }
         }
         (Expr::Likelihood { expr: a, .. }, Expr::Likelihood { expr: b, .. }) => likeness(a, b),
         (Expr::IfNullRow { cursor: i, expr: a }, Expr::IfNullRow { cursor: j, expr: b }) => {
             if i == j { likeness(a, b) } else { Different }
         }
-        (Expr::Binary { op: x, operands: a, commuted: c }, Expr::Binary { op: y, operands: b, commuted: d }) => {
+        (
+            Expr::Binary {
+                op: x,
+                operands: a,
+                commuted: c,
+            },
+            Expr::Binary {
+                op: y,
+                operands: b,
+                commuted: d,
+            },
+        ) => {
             if x != y || c != d {
                 return Different;
             }
@@ -402,10 +524,14 @@ pub fn likeness(a: &Expr, b: &Expr) -> Likeness {
             if a.not != b.not {
                 return Different;
             }
-            likeness(&a.value, &b.value).max(likeness(&a.low, &b.low)).max(likeness(&a.high, &b.high))
+            likeness(&a.value, &b.value)
+                .max(likeness(&a.low, &b.low))
+                .max(likeness(&a.high, &b.high))
         }
         (Expr::In(a), Expr::In(b)) => match (&a.set, &b.set) {
-            (InSet::List(x), InSet::List(y)) if a.not == b.not => likeness(&a.left, &b.left).max(list_likeness(x, y)),
+            (InSet::List(x), InSet::List(y)) if a.not == b.not => {
+                likeness(&a.left, &b.left).max(list_likeness(x, y))
+            }
             _ => Different,
         },
         (Expr::Case(a), Expr::Case(b)) => {
@@ -419,7 +545,9 @@ pub fn likeness(a: &Expr, b: &Expr) -> Likeness {
             };
             let mut worst = option(&a.operand, &b.operand).max(option(&a.otherwise, &b.otherwise));
             for ((when, then), (other_when, other_then)) in a.whens.iter().zip(&b.whens) {
-                worst = worst.max(likeness(when, other_when)).max(likeness(then, other_then));
+                worst = worst
+                    .max(likeness(when, other_when))
+                    .max(likeness(then, other_then));
             }
             worst
         }
@@ -448,11 +576,18 @@ fn list_likeness(a: &[Expr], b: &[Expr]) -> Likeness {
     if a.len() != b.len() {
         return Likeness::Different;
     }
-    a.iter().zip(b).map(|(a, b)| likeness(a, b)).max().unwrap_or(Likeness::Same)
+    a.iter()
+        .zip(b)
+        .map(|(a, b)| likeness(a, b))
+        .max()
+        .unwrap_or(Likeness::Same)
 }
 
 fn same_order(a: &[OrderTerm], b: &[OrderTerm]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.order == b.order && same(&a.expr, &b.expr))
+    a.len() == b.len()
+        && a.iter()
+            .zip(b)
+            .all(|(a, b)| a.order == b.order && same(&a.expr, &b.expr))
 }
 
 /// Gives every subquery in a copied expression an id of its own.
@@ -478,7 +613,12 @@ pub fn renew_subqueries(expr: &mut Expr, next: &mut impl FnMut() -> SubqueryId) 
 
 /// The operands of a conjunction, from left to right.
 pub fn conjuncts<'e>(expr: &'e Expr, out: &mut smallvec::SmallVec<[&'e Expr; 8]>) {
-    if let Expr::Binary { op: super::BinaryOp::And, operands, .. } = expr {
+    if let Expr::Binary {
+        op: super::BinaryOp::And,
+        operands,
+        ..
+    } = expr
+    {
         conjuncts(&operands.0, out);
         conjuncts(&operands.1, out);
     } else {

@@ -137,12 +137,18 @@ impl Collector<'_> {
                 Walk::Prune
             }
             Expr::Function(call) => {
-                let mine = call.aggregate.as_ref().is_some_and(|aggregate| aggregate.owner == self.found.owner);
+                let mine = call
+                    .aggregate
+                    .as_ref()
+                    .is_some_and(|aggregate| aggregate.owner == self.found.owner);
                 if !mine {
                     return Walk::Continue;
                 }
                 let index = self.function_index(call);
-                *expr = Expr::AggregateValue { aggregates: self.id, index };
+                *expr = Expr::AggregateValue {
+                    aggregates: self.id,
+                    index,
+                };
                 Walk::Prune
             }
             _ => Walk::Continue,
@@ -150,13 +156,24 @@ impl Collector<'_> {
     }
 
     fn replace_column(&mut self, expr: &mut Expr) {
-        let known = self.found.columns.iter().position(|have| same(&have.expr, expr));
+        let known = self
+            .found
+            .columns
+            .iter()
+            .position(|have| same(&have.expr, expr));
         let index = known.unwrap_or_else(|| {
-            self.found.columns.push(AggregateColumn { expr: expr.clone(), sorter_column: -1 });
+            self.found.columns.push(AggregateColumn {
+                expr: expr.clone(),
+                sorter_column: -1,
+            });
             self.found.columns.len() - 1
         });
         let column = std::mem::replace(expr, Expr::Null);
-        *expr = Expr::AggregateColumn { aggregates: self.id, index: index as u32, expr: Box::new(column) };
+        *expr = Expr::AggregateColumn {
+            aggregates: self.id,
+            index: index as u32,
+            expr: Box::new(column),
+        };
     }
 
     fn function_index(&mut self, call: &FunctionCall) -> u32 {
@@ -170,7 +187,10 @@ impl Collector<'_> {
             same(&have, &wanted)
         });
         let index = known.unwrap_or_else(|| {
-            let aggregate = call.aggregate.clone().expect("only aggregates are collected");
+            let aggregate = call
+                .aggregate
+                .clone()
+                .expect("only aggregates are collected");
             self.found.functions.push(AggregateFunction {
                 def: call.def.clone(),
                 args: call.args.clone(),
@@ -209,18 +229,29 @@ impl Compiler<'_> {
     /// refer to the collection.
     pub fn collect_aggregates(&mut self, select: &Select) -> Result<Collected> {
         let id = AggregateId(self.aggregates.len() as u32);
-        let cursors: smallvec::SmallVec<[i32; 8]> = select.from.items.iter().map(|item| item.cursor).collect();
+        let cursors: smallvec::SmallVec<[i32; 8]> =
+            select.from.items.iter().map(|item| item.cursor).collect();
         let mut found = Aggregates::new(select.id);
-        let mut collector = Collector { id, found: &mut found, cursors: &cursors };
+        let mut collector = Collector {
+            id,
+            found: &mut found,
+            cursors: &cursors,
+        };
 
-        let mut result: Vec<Expr> = select.result.iter().map(|column| column.expr.clone()).collect();
+        let mut result: Vec<Expr> = select
+            .result
+            .iter()
+            .map(|column| column.expr.clone())
+            .collect();
         let mut order_by = select.order_by.clone();
         let mut having = select.having.clone();
         let mut group_by = select.group_by.clone();
         // The order is SQLite's: it decides the numbering of registers and of the sorter's columns.
         group_by.iter_mut().for_each(|expr| collector.collect(expr));
         result.iter_mut().for_each(|expr| collector.collect(expr));
-        order_by.iter_mut().for_each(|term| collector.collect(&mut term.expr));
+        order_by
+            .iter_mut()
+            .for_each(|term| collector.collect(&mut term.expr));
         if let Some(having) = &mut having {
             collector.collect(having);
         }
@@ -230,15 +261,29 @@ impl Compiler<'_> {
         // The arguments, which may need further columns.
         for i in 0..collector.found.functions.len() {
             let mut function = collector.found.functions[i].clone();
-            function.args.iter_mut().for_each(|arg| collector.collect(arg));
-            function.call.order_by.iter_mut().for_each(|term| collector.collect(&mut term.expr));
+            function
+                .args
+                .iter_mut()
+                .for_each(|arg| collector.collect(arg));
+            function
+                .call
+                .order_by
+                .iter_mut()
+                .for_each(|term| collector.collect(&mut term.expr));
             if let Some(filter) = &mut function.call.filter {
                 collector.collect(filter);
             }
             collector.found.functions[i] = function;
         }
         self.aggregates.push(found);
-        Ok(Collected { id, result, group_by, having, order_by, min_max })
+        Ok(Collected {
+            id,
+            result,
+            group_by,
+            having,
+            order_by,
+            min_max,
+        })
     }
 
     /// Gives the aggregates their registers; from now on nothing is added.
@@ -295,10 +340,15 @@ impl Compiler<'_> {
             return Ok(());
         }
         if function.args.len() != 1 {
-            return Err(SqlError::error("DISTINCT aggregates must have exactly one argument"));
+            return Err(SqlError::error(
+                "DISTINCT aggregates must have exactly one argument",
+            ));
         }
         let (cursor, arg) = (function.distinct_cursor, function.args[0].clone());
-        let key = self.key_info_of(std::iter::once((&arg, crate::bound::SortOrder::default())), 0)?;
+        let key = self.key_info_of(
+            std::iter::once((&arg, crate::bound::SortOrder::default())),
+            0,
+        )?;
         let addr = self.op4(Opcode::OpenEphemeral, cursor, 0, 0, P4::KeyInfo(key));
         self.aggregates_mut(id).functions[i].distinct_addr = addr;
         let name = self.aggregates(id).functions[i].def.name.clone();
@@ -311,14 +361,24 @@ impl Compiler<'_> {
         if function.order_cursor < 0 {
             return Ok(());
         }
-        let terms = function.call.order_by.iter().map(|term| (&term.expr, term.order));
+        let terms = function
+            .call
+            .order_by
+            .iter()
+            .map(|term| (&term.expr, term.order));
         let extra = usize::from(function.order_has_sequence);
         let key = self.key_info_of(terms, extra)?;
         let mut columns = function.call.order_by.len() + extra;
         if !function.order_is_args {
             columns += function.args.len();
         }
-        self.op4(Opcode::OpenEphemeral, function.order_cursor, columns as i32, 0, P4::KeyInfo(key));
+        self.op4(
+            Opcode::OpenEphemeral,
+            function.order_cursor,
+            columns as i32,
+            0,
+            P4::KeyInfo(key),
+        );
         self.explain(|| format!("USE TEMP B-TREE FOR {}(ORDER BY)", function.def.name));
         Ok(())
     }
@@ -328,7 +388,8 @@ impl Compiler<'_> {
         for i in 0..self.aggregates(id).functions.len() {
             let function = &self.aggregates(id).functions[i];
             // min() and max() find the same without DISTINCT.
-            let distinct = function.call.distinct && !function.def.flags.contains(FunctionFlags::MINMAX);
+            let distinct =
+                function.call.distinct && !function.def.flags.contains(FunctionFlags::MINMAX);
             let ordered = !function.call.order_by.is_empty()
                 && !function.args.is_empty()
                 && !function.def.flags.contains(FunctionFlags::ANY_ORDER)
@@ -338,7 +399,11 @@ impl Compiler<'_> {
                 && function.args.len() == 1
                 && same(&function.call.order_by[0].expr, &function.args[0]);
             let order_cursor = if ordered { self.alloc_cursor(None) } else { -1 };
-            let distinct_cursor = if distinct { self.alloc_cursor(None) } else { -1 };
+            let distinct_cursor = if distinct {
+                self.alloc_cursor(None)
+            } else {
+                -1
+            };
             let function = &mut self.aggregates_mut(id).functions[i];
             function.order_cursor = order_cursor;
             function.order_is_args = order_is_args;
@@ -349,7 +414,12 @@ impl Compiler<'_> {
 
     /// One row comes in (SQLite's updateAccumulator). `flag`: a register that is not 0 once the group's first row has
     /// been seen, if the plain columns keep the first row's values.
-    pub fn step_aggregates(&mut self, id: AggregateId, flag: i32, min_max: Option<MinMax>) -> Result<()> {
+    pub fn step_aggregates(
+        &mut self,
+        id: AggregateId,
+        flag: i32,
+        min_max: Option<MinMax>,
+    ) -> Result<()> {
         if min_max.is_some() && self.aggregates(id).functions.is_empty() {
             return Ok(());
         }
@@ -368,7 +438,11 @@ impl Compiler<'_> {
         for i in 0..accumulators {
             let expr = self.aggregates(id).columns[i].expr.clone();
             let reg = self.aggregates(id).column_reg(i);
-            let value = Expr::AggregateColumn { aggregates: id, index: i as u32, expr: Box::new(expr) };
+            let value = Expr::AggregateColumn {
+                aggregates: id,
+                index: i as u32,
+                expr: Box::new(expr),
+            };
             self.expr_code(&value, reg)?;
         }
         self.aggregates_mut(id).direct_mode = false;
@@ -413,18 +487,39 @@ impl Compiler<'_> {
             args = self.temp_regs(total.max(1));
             let keys = function.call.order_by.len();
             let order = function.call.order_by.iter().map(|term| &term.expr);
-            self.expr_code_list(order, args, ListFlags { dup: true, factor: false })?;
+            self.expr_code_list(
+                order,
+                args,
+                ListFlags {
+                    dup: true,
+                    factor: false,
+                },
+            )?;
             let mut at = args + keys as i32;
             if function.order_has_sequence {
                 self.op(Opcode::Sequence, function.order_cursor, at, 0);
                 at += 1;
             }
             if !function.order_is_args {
-                self.expr_code_list(&function.args, at, ListFlags { dup: true, factor: false })?;
+                self.expr_code_list(
+                    &function.args,
+                    at,
+                    ListFlags {
+                        dup: true,
+                        factor: false,
+                    },
+                )?;
             }
         } else if count > 0 {
             args = self.temp_regs(count);
-            self.expr_code_list(&function.args, args, ListFlags { dup: true, factor: false })?;
+            self.expr_code_list(
+                &function.args,
+                args,
+                ListFlags {
+                    dup: true,
+                    factor: false,
+                },
+            )?;
         }
         if function.distinct_cursor >= 0 && count > 0 {
             let value = if function.order_cursor >= 0 && !function.order_is_args {
@@ -438,19 +533,34 @@ impl Compiler<'_> {
         if function.order_cursor >= 0 {
             let record = self.temp_reg();
             self.op(Opcode::MakeRecord, args, total as i32, record);
-            self.op4(Opcode::IdxInsert, function.order_cursor, record, args, P4::Int(total as i32));
+            self.op4(
+                Opcode::IdxInsert,
+                function.order_cursor,
+                record,
+                args,
+                P4::Int(total as i32),
+            );
             self.release_temp(record);
             self.release_temps(args, total.max(1));
         } else {
             if function.def.flags.contains(FunctionFlags::NEEDS_COLLATION) {
-                let name = function.args.iter().find_map(|arg| self.collation_name(arg));
+                let name = function
+                    .args
+                    .iter()
+                    .find_map(|arg| self.collation_name(arg));
                 let collation = name.map_or(Ok(Collation::Binary), |name| self.collation(&name))?;
                 if *hit == 0 && self.aggregates(id).accumulators > 0 {
                     *hit = self.alloc_reg();
                 }
                 self.op4(Opcode::CollSeq, *hit, 0, 0, P4::Collation(collation));
             }
-            self.op4(Opcode::AggStep, 0, args, reg, P4::Function(function.def.clone()));
+            self.op4(
+                Opcode::AggStep,
+                0,
+                args,
+                reg,
+                P4::Function(function.def.clone()),
+            );
             self.p5(count as u16);
             if count > 0 {
                 self.release_temps(args, count);
@@ -473,7 +583,13 @@ impl Compiler<'_> {
             if function.order_cursor >= 0 {
                 self.step_in_order(&function, reg)?;
             }
-            self.op4(Opcode::AggFinal, reg, count as i32, 0, P4::Function(function.def.clone()));
+            self.op4(
+                Opcode::AggFinal,
+                reg,
+                count as i32,
+                0,
+                P4::Function(function.def.clone()),
+            );
         }
         Ok(())
     }
@@ -489,14 +605,28 @@ impl Compiler<'_> {
             function.call.order_by.len() + usize::from(function.order_has_sequence)
         };
         for i in (0..count).rev() {
-            self.op(Opcode::Column, function.order_cursor, (first + i) as i32, args + i as i32);
+            self.op(
+                Opcode::Column,
+                function.order_cursor,
+                (first + i) as i32,
+                args + i as i32,
+            );
         }
         if function.def.flags.contains(FunctionFlags::NEEDS_COLLATION) {
-            let name = function.args.iter().find_map(|arg| self.collation_name(arg));
+            let name = function
+                .args
+                .iter()
+                .find_map(|arg| self.collation_name(arg));
             let collation = name.map_or(Ok(Collation::Binary), |name| self.collation(&name))?;
             self.op4(Opcode::CollSeq, 0, 0, 0, P4::Collation(collation));
         }
-        self.op4(Opcode::AggStep, 0, args, reg, P4::Function(function.def.clone()));
+        self.op4(
+            Opcode::AggStep,
+            0,
+            args,
+            reg,
+            P4::Function(function.def.clone()),
+        );
         self.p5(count as u16);
         self.op(Opcode::Next, function.order_cursor, done + 1, 0);
         self.jump_here(done);
@@ -505,11 +635,29 @@ impl Compiler<'_> {
     }
 
     /// Jumps to `seen` if the values were there before, else remembers them (SQLite's codeDistinct, unordered).
-    pub(super) fn code_distinct_check(&mut self, cursor: i32, seen: Label, first: i32, count: usize) {
+    pub(super) fn code_distinct_check(
+        &mut self,
+        cursor: i32,
+        seen: Label,
+        first: i32,
+        count: usize,
+    ) {
         let record = self.temp_reg();
-        self.op4(Opcode::Found, cursor, seen.into(), first, P4::Int(count as i32));
+        self.op4(
+            Opcode::Found,
+            cursor,
+            seen.into(),
+            first,
+            P4::Int(count as i32),
+        );
         self.op(Opcode::MakeRecord, first, count as i32, record);
-        self.op4(Opcode::IdxInsert, cursor, record, first, P4::Int(count as i32));
+        self.op4(
+            Opcode::IdxInsert,
+            cursor,
+            record,
+            first,
+            P4::Int(count as i32),
+        );
         self.p5(p5::USESEEKRESULT);
         self.release_temp(record);
     }
@@ -520,19 +668,32 @@ fn single_min_max(select: &Select, found: &Aggregates) -> Option<(MinMax, Expr)>
     if !select.group_by.is_empty() || select.having.is_some() {
         return None;
     }
-    let [function] = found.functions.as_slice() else { return None };
-    let [arg] = function.args.as_slice() else { return None };
+    let [function] = found.functions.as_slice() else {
+        return None;
+    };
+    let [arg] = function.args.as_slice() else {
+        return None;
+    };
     let builtin = FunctionFlags::MINMAX | FunctionFlags::BUILTIN;
-    if !function.def.flags.contains(builtin) || function.call.filter.is_some() || !function.call.order_by.is_empty() {
+    if !function.def.flags.contains(builtin)
+        || function.call.filter.is_some()
+        || !function.call.order_by.is_empty()
+    {
         return None;
     }
-    let which = if function.def.name.eq_ignore_ascii_case("min") { MinMax::Min } else { MinMax::Max };
+    let which = if function.def.name.eq_ignore_ascii_case("min") {
+        MinMax::Min
+    } else {
+        MinMax::Max
+    };
     Some((which, arg.clone()))
 }
 
 /// Whether a SELECT is `SELECT count(*) FROM t` and nothing more.
 pub fn is_count_star(select: &Select, found: &Aggregates) -> bool {
-    let [function] = found.functions.as_slice() else { return false };
+    let [function] = found.functions.as_slice() else {
+        return false;
+    };
     select.where_.is_none()
         && select.having.is_none()
         && select.group_by.is_empty()
@@ -540,12 +701,21 @@ pub fn is_count_star(select: &Select, found: &Aggregates) -> bool {
         && function.def.flags.contains(FunctionFlags::COUNT)
         && !function.call.distinct
         && function.call.filter.is_none()
-        && !select.result.iter().any(|column| mentions_from(&column.expr, select))
+        && !select
+            .result
+            .iter()
+            .any(|column| mentions_from(&column.expr, select))
 }
 
 fn mentions_from(expr: &Expr, select: &Select) -> bool {
     !walk(expr, &mut |node| match node {
-        Node::Expr(Expr::Column(column)) if select.from.items.iter().any(|item| item.cursor == column.cursor) => {
+        Node::Expr(Expr::Column(column))
+            if select
+                .from
+                .items
+                .iter()
+                .any(|item| item.cursor == column.cursor) =>
+        {
             Walk::Stop
         }
         _ => Walk::Continue,

@@ -23,7 +23,10 @@ impl Compiler<'_> {
                 self.code_table_column(&table, at, column, target)?;
                 Ok(target)
             }
-            ColumnSource::Index { cursor: at, position } => {
+            ColumnSource::Index {
+                cursor: at,
+                position,
+            } => {
                 if position < 0 {
                     self.op(Opcode::IdxRowid, at, target, 0);
                 } else {
@@ -32,13 +35,21 @@ impl Compiler<'_> {
                 }
                 Ok(target)
             }
-            ColumnSource::Register { reg, unstored: false } => {
+            ColumnSource::Register {
+                reg,
+                unstored: false,
+            } => {
                 // A coroutine will overwrite its registers: a copy, not an alias.
                 self.op(Opcode::Copy, reg, target, 0);
                 Ok(target)
             }
-            ColumnSource::Register { reg, unstored: true } => {
-                let affinity = self.cursor_table(cursor).map(|table| table.affinity_of(column));
+            ColumnSource::Register {
+                reg,
+                unstored: true,
+            } => {
+                let affinity = self
+                    .cursor_table(cursor)
+                    .map(|table| table.affinity_of(column));
                 if affinity == Some(Affinity::Real) {
                     self.op(Opcode::SCopy, reg, target, 0);
                     self.op(Opcode::RealAffinity, target, 0, 0);
@@ -50,14 +61,24 @@ impl Compiler<'_> {
     }
 
     fn code_real_affinity(&mut self, cursor: i32, column: i32, target: i32) {
-        if column >= 0 && self.cursor_table(cursor).is_some_and(|t| t.affinity_of(column) == Affinity::Real) {
+        if column >= 0
+            && self
+                .cursor_table(cursor)
+                .is_some_and(|t| t.affinity_of(column) == Affinity::Real)
+        {
             self.op(Opcode::RealAffinity, target, 0, 0);
         }
     }
 
     /// Puts a column of a table into `target`; `cursor` stands on a row of the table, or of the primary key's index if
     /// it is WITHOUT ROWID.
-    pub fn code_table_column(&mut self, table: &Arc<Table>, cursor: i32, column: i32, target: i32) -> Result<()> {
+    pub fn code_table_column(
+        &mut self,
+        table: &Arc<Table>,
+        cursor: i32,
+        column: i32,
+        target: i32,
+    ) -> Result<()> {
         let number = match usize::try_from(column) {
             Ok(number) if table.rowid_alias != Some(number) => number,
             _ => {
@@ -72,10 +93,17 @@ impl Compiler<'_> {
         let position = if table.has_rowid() {
             table.storage_of(number)
         } else {
-            let index = table.primary_key_index().expect("a WITHOUT ROWID table has a primary key");
-            index.position_of(column).expect("the primary key's index has every column")
+            let index = table
+                .primary_key_index()
+                .expect("a WITHOUT ROWID table has a primary key");
+            index
+                .position_of(column)
+                .expect("the primary key's index has every column")
         };
-        let default = definition.default.as_ref().map_or(P4::None, |default| default.value.clone());
+        let default = definition
+            .default
+            .as_ref()
+            .map_or(P4::None, |default| default.value.clone());
         self.op4(Opcode::Column, cursor, position as i32, target, default);
         if definition.affinity == Affinity::Real {
             self.op(Opcode::RealAffinity, target, 0, 0);
@@ -84,10 +112,18 @@ impl Compiler<'_> {
     }
 
     /// Computes a virtual column of the row that `cursor` stands on.
-    fn code_virtual_column(&mut self, table: &Arc<Table>, cursor: i32, number: usize, target: i32) -> Result<()> {
+    fn code_virtual_column(
+        &mut self,
+        table: &Arc<Table>,
+        cursor: i32,
+        number: usize,
+        target: i32,
+    ) -> Result<()> {
         if self.virtual_columns.contains(&(cursor, number)) {
             let name = &table.columns[number].name;
-            return Err(SqlError::error(format!("generated column loop on \"{name}\"")));
+            return Err(SqlError::error(format!(
+                "generated column loop on \"{name}\""
+            )));
         }
         self.virtual_columns.push((cursor, number));
         let null_row = self.op(Opcode::IfNullRow, cursor, 0, target);
@@ -101,16 +137,31 @@ impl Compiler<'_> {
     }
 
     /// Computes a generated column; `cursor` is where its expression finds the other columns of the row.
-    pub fn code_generated_column(&mut self, table: &Arc<Table>, cursor: i32, number: usize, target: i32) -> Result<()> {
+    pub fn code_generated_column(
+        &mut self,
+        table: &Arc<Table>,
+        cursor: i32,
+        number: usize,
+        target: i32,
+    ) -> Result<()> {
         let definition = &table.columns[number];
-        let generated = definition.generated.as_ref().expect("a generated column has an expression");
+        let generated = definition
+            .generated
+            .as_ref()
+            .expect("a generated column has an expression");
         let expr = crate::resolve::resolve_self(self, table, cursor, &generated.expr)?;
         self.expr_code(&expr, target)?;
         if definition.is_virtual() && table.strict {
             let p4 = type_check_letters(table, Some(number));
             self.op4(Opcode::TypeCheck, target, 1, 0, p4);
         } else if definition.affinity >= Affinity::Text {
-            self.op4(Opcode::Affinity, target, 1, 0, P4::affinity(&[definition.affinity as u8]));
+            self.op4(
+                Opcode::Affinity,
+                target,
+                1,
+                0,
+                P4::affinity(&[definition.affinity as u8]),
+            );
         }
         Ok(())
     }
@@ -156,8 +207,15 @@ impl Compiler<'_> {
 
     /// An expression that reads a column of a cursor.
     pub fn column_expr(&self, cursor: i32, column: i32) -> Expr {
-        let affinity = self.cursor_table(cursor).map_or(Affinity::None, |table| table.affinity_of(column));
-        Expr::Column(crate::bound::ColumnRef { cursor, column, affinity, can_be_null: false })
+        let affinity = self
+            .cursor_table(cursor)
+            .map_or(Affinity::None, |table| table.affinity_of(column));
+        Expr::Column(crate::bound::ColumnRef {
+            cursor,
+            column,
+            affinity,
+            can_be_null: false,
+        })
     }
 }
 
@@ -170,13 +228,15 @@ pub fn type_check_letters(table: &Table, only: Option<usize>) -> P4 {
             continue;
         }
         let declared = column.decl_type.as_deref().unwrap_or("");
-        letters.push(match declared.as_bytes().first().map(u8::to_ascii_uppercase) {
-            Some(b'I') => b'I',
-            Some(b'R') => b'R',
-            Some(b'T') => b'T',
-            Some(b'B') => b'A',
-            _ => b'X',
-        });
+        letters.push(
+            match declared.as_bytes().first().map(u8::to_ascii_uppercase) {
+                Some(b'I') => b'I',
+                Some(b'R') => b'R',
+                Some(b'T') => b'T',
+                Some(b'B') => b'A',
+                _ => b'X',
+            },
+        );
         names.push(0);
         names.extend_from_slice(column.name.as_bytes());
     }

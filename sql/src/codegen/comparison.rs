@@ -46,14 +46,24 @@ pub(super) struct Operands {
 impl Compiler<'_> {
     /// Computes both operands into registers. With `shortcut`, an operand that holds a subquery is skipped if the other
     /// is NULL: the caller gives [`Operands::is_null`] its target.
-    pub(super) fn code_operands(&mut self, left: &Expr, right: &Expr, shortcut: bool) -> Result<Operands> {
+    pub(super) fn code_operands(
+        &mut self,
+        left: &Expr,
+        right: &Expr,
+        shortcut: bool,
+    ) -> Result<Operands> {
         if shortcut && (has_subquery(left) || has_subquery(right)) {
             if has_subquery(left) && !has_subquery(right) && self.can_be_null(right) {
                 // The subquery is on the left: the right side first.
                 let (r2, free2) = self.expr_code_temp(right)?;
                 let is_null = self.op(Opcode::IsNull, r2, 0, 0);
                 let (r1, free1) = self.expr_code_temp(left)?;
-                return Ok(Operands { left: r1, right: r2, free: [free1, free2], is_null: Some(is_null) });
+                return Ok(Operands {
+                    left: r1,
+                    right: r2,
+                    free: [free1, free2],
+                    is_null: Some(is_null),
+                });
             }
             let (r1, free1) = self.expr_code_temp(left)?;
             let mut is_null = None;
@@ -61,11 +71,21 @@ impl Compiler<'_> {
                 is_null = Some(self.op(Opcode::IsNull, r1, 0, 0));
             }
             let (r2, free2) = self.expr_code_temp(right)?;
-            return Ok(Operands { left: r1, right: r2, free: [free1, free2], is_null });
+            return Ok(Operands {
+                left: r1,
+                right: r2,
+                free: [free1, free2],
+                is_null,
+            });
         }
         let (r1, free1) = self.expr_code_temp(left)?;
         let (r2, free2) = self.expr_code_temp(right)?;
-        Ok(Operands { left: r1, right: r2, free: [free1, free2], is_null: None })
+        Ok(Operands {
+            left: r1,
+            right: r2,
+            free: [free1, free2],
+            is_null: None,
+        })
     }
 
     pub(super) fn release_operands(&mut self, operands: &Operands) {
@@ -86,8 +106,11 @@ impl Compiler<'_> {
         flags: u16,
         commuted: bool,
     ) -> Result<i32> {
-        let collation =
-            if commuted { self.compare_collation(right, left)? } else { self.compare_collation(left, right)? };
+        let collation = if commuted {
+            self.compare_collation(right, left)?
+        } else {
+            self.compare_collation(left, right)?
+        };
         let affinity = compare_affinity(left, right.affinity());
         let p4 = collation.map_or(P4::None, P4::Collation);
         let addr = self.op4(opcode, right_reg, dest.into(), left_reg, p4);
@@ -112,7 +135,16 @@ impl Compiler<'_> {
         let operands = self.code_operands(left, right, !null_equal)?;
         self.op(Opcode::Integer, 1, target, 0);
         let next = self.here() + 2;
-        self.code_compare(left, right, compare_opcode(op), operands.left, operands.right, next, flags, commuted)?;
+        self.code_compare(
+            left,
+            right,
+            compare_opcode(op),
+            operands.left,
+            operands.right,
+            next,
+            flags,
+            commuted,
+        )?;
         if null_equal {
             self.op(Opcode::Integer, 0, target, 0);
         } else {
@@ -163,7 +195,8 @@ impl Compiler<'_> {
             let (r1, free1) = self.code_vector_element(left, i, left_base)?;
             let (r2, free2) = self.code_vector_element(right, i, right_base)?;
             let (left_field, right_field) = (left.vector_field(i), right.vector_field(i));
-            let addr = self.code_compare(left_field, right_field, step, r1, r2, done, flags, commuted)?;
+            let addr =
+                self.code_compare(left_field, right_field, step, r1, r2, done, flags, commuted)?;
             self.release_temp(free1);
             self.release_temp(free2);
             let mut last_jump = addr;
@@ -226,14 +259,27 @@ impl Compiler<'_> {
         jump_if_null: bool,
     ) -> Result<()> {
         let null_equal = matches!(op, BinaryOp::Is | BinaryOp::IsNot);
-        let opcode = if if_true { compare_opcode(op) } else { inverted_opcode(op) };
+        let opcode = if if_true {
+            compare_opcode(op)
+        } else {
+            inverted_opcode(op)
+        };
         let flags = match (null_equal, jump_if_null) {
             (true, _) => p5::NULLEQ,
             (false, true) => p5::JUMPIFNULL,
             (false, false) => 0,
         };
         let operands = self.code_operands(left, right, !null_equal)?;
-        self.code_compare(left, right, opcode, operands.left, operands.right, dest, flags, commuted)?;
+        self.code_compare(
+            left,
+            right,
+            opcode,
+            operands.left,
+            operands.right,
+            dest,
+            flags,
+            commuted,
+        )?;
         if let Some(is_null) = operands.is_null {
             if jump_if_null {
                 self.b.set_p2(is_null, dest);
@@ -248,6 +294,9 @@ impl Compiler<'_> {
 
 /// The letters of several affinities, as the fourth operand of `Affinity` and `MakeRecord`.
 pub fn affinity_letters(affinities: impl IntoIterator<Item = Affinity>) -> P4 {
-    let letters: smallvec::SmallVec<[u8; 16]> = affinities.into_iter().map(|affinity| affinity as u8).collect();
+    let letters: smallvec::SmallVec<[u8; 16]> = affinities
+        .into_iter()
+        .map(|affinity| affinity as u8)
+        .collect();
     P4::affinity(&letters)
 }

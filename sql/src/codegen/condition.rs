@@ -12,7 +12,11 @@ impl Compiler<'_> {
     /// Jumps to `dest` if the expression is true, or NULL and `jump_if_null`; else falls through.
     pub fn expr_if_true(&mut self, expr: &Expr, dest: Label, jump_if_null: bool) -> Result<()> {
         match expr {
-            Expr::Binary { op: op @ (BinaryOp::And | BinaryOp::Or), operands, .. } => {
+            Expr::Binary {
+                op: op @ (BinaryOp::And | BinaryOp::Or),
+                operands,
+                ..
+            } => {
                 let (left, right) = (&operands.0, &operands.1);
                 if let Some(only) = simplified(*op, left, right) {
                     return self.expr_if_true(only, dest, jump_if_null);
@@ -37,11 +41,25 @@ impl Compiler<'_> {
                     self.expr_if_false(expr, dest, *not)
                 }
             }
-            Expr::Binary { op, commuted, operands } if op.is_comparison() && !operands.0.is_vector() => {
-                self.code_compare_jump(*op, *commuted, &operands.0, &operands.1, dest, true, jump_if_null)
-            }
+            Expr::Binary {
+                op,
+                commuted,
+                operands,
+            } if op.is_comparison() && !operands.0.is_vector() => self.code_compare_jump(
+                *op,
+                *commuted,
+                &operands.0,
+                &operands.1,
+                dest,
+                true,
+                jump_if_null,
+            ),
             Expr::Unary(op @ (UnaryOp::IsNull | UnaryOp::NotNull), inner) => {
-                let opcode = if *op == UnaryOp::IsNull { Opcode::IsNull } else { Opcode::NotNull };
+                let opcode = if *op == UnaryOp::IsNull {
+                    Opcode::IsNull
+                } else {
+                    Opcode::NotNull
+                };
                 self.code_null_jump(opcode, inner, dest)
             }
             Expr::Between(between) => self.code_between_jump(between, dest, true, jump_if_null),
@@ -66,7 +84,11 @@ impl Compiler<'_> {
     /// Jumps to `dest` if the expression is false, or NULL and `jump_if_null`; else falls through.
     pub fn expr_if_false(&mut self, expr: &Expr, dest: Label, jump_if_null: bool) -> Result<()> {
         match expr {
-            Expr::Binary { op: op @ (BinaryOp::And | BinaryOp::Or), operands, .. } => {
+            Expr::Binary {
+                op: op @ (BinaryOp::And | BinaryOp::Or),
+                operands,
+                ..
+            } => {
                 let (left, right) = (&operands.0, &operands.1);
                 if let Some(only) = simplified(*op, left, right) {
                     return self.expr_if_false(only, dest, jump_if_null);
@@ -91,11 +113,25 @@ impl Compiler<'_> {
                     self.expr_if_true(expr, dest, !*not)
                 }
             }
-            Expr::Binary { op, commuted, operands } if op.is_comparison() && !operands.0.is_vector() => {
-                self.code_compare_jump(*op, *commuted, &operands.0, &operands.1, dest, false, jump_if_null)
-            }
+            Expr::Binary {
+                op,
+                commuted,
+                operands,
+            } if op.is_comparison() && !operands.0.is_vector() => self.code_compare_jump(
+                *op,
+                *commuted,
+                &operands.0,
+                &operands.1,
+                dest,
+                false,
+                jump_if_null,
+            ),
             Expr::Unary(op @ (UnaryOp::IsNull | UnaryOp::NotNull), inner) => {
-                let opcode = if *op == UnaryOp::IsNull { Opcode::NotNull } else { Opcode::IsNull };
+                let opcode = if *op == UnaryOp::IsNull {
+                    Opcode::NotNull
+                } else {
+                    Opcode::IsNull
+                };
                 self.code_null_jump(opcode, inner, dest)
             }
             Expr::Between(between) => self.code_between_jump(between, dest, false, jump_if_null),
@@ -125,7 +161,13 @@ impl Compiler<'_> {
     }
 
     /// `x BETWEEN y AND z` is `x>=y AND x<=z`, with x computed once.
-    fn code_between_jump(&mut self, between: &Between, dest: Label, if_true: bool, jump_if_null: bool) -> Result<()> {
+    fn code_between_jump(
+        &mut self,
+        between: &Between,
+        dest: Label,
+        if_true: bool,
+        jump_if_null: bool,
+    ) -> Result<()> {
         let (reg, free) = self.expr_code_vector(&between.value)?;
         let value = self.register_expr(&between.value, reg);
         // NOT BETWEEN is true where BETWEEN is false.
@@ -133,11 +175,32 @@ impl Compiler<'_> {
         if want {
             let no = self.label();
             self.code_bound_jump(BinaryOp::Ge, &value, &between.low, no, false, !jump_if_null)?;
-            self.code_bound_jump(BinaryOp::Le, &value, &between.high, dest, true, jump_if_null)?;
+            self.code_bound_jump(
+                BinaryOp::Le,
+                &value,
+                &between.high,
+                dest,
+                true,
+                jump_if_null,
+            )?;
             self.place(no);
         } else {
-            self.code_bound_jump(BinaryOp::Ge, &value, &between.low, dest, false, jump_if_null)?;
-            self.code_bound_jump(BinaryOp::Le, &value, &between.high, dest, false, jump_if_null)?;
+            self.code_bound_jump(
+                BinaryOp::Ge,
+                &value,
+                &between.low,
+                dest,
+                false,
+                jump_if_null,
+            )?;
+            self.code_bound_jump(
+                BinaryOp::Le,
+                &value,
+                &between.high,
+                dest,
+                false,
+                jump_if_null,
+            )?;
         }
         self.release_temp(free);
         Ok(())
@@ -157,7 +220,12 @@ impl Compiler<'_> {
         }
         let reg = self.temp_reg();
         self.code_comparison(op, false, value, bound, reg)?;
-        self.jump(if if_true { Opcode::If } else { Opcode::IfNot }, reg, dest, i32::from(jump_if_null));
+        self.jump(
+            if if_true { Opcode::If } else { Opcode::IfNot },
+            reg,
+            dest,
+            i32::from(jump_if_null),
+        );
         self.release_temp(reg);
         Ok(())
     }
@@ -183,5 +251,9 @@ impl Compiler<'_> {
 
 /// A subquery on the left is tried after a right side without one.
 fn evaluation_order<'e>(left: &'e Expr, right: &'e Expr) -> (&'e Expr, &'e Expr) {
-    if has_subquery(left) && !has_subquery(right) { (right, left) } else { (left, right) }
+    if has_subquery(left) && !has_subquery(right) {
+        (right, left)
+    } else {
+        (left, right)
+    }
 }

@@ -31,7 +31,12 @@ impl Compiler<'_> {
         if reg != target {
             let inner = expr.without_collate();
             let deep = matches!(inner, Expr::Register { .. }) || has_subquery(inner);
-            self.op(if deep { Opcode::Copy } else { Opcode::SCopy }, reg, target, 0);
+            self.op(
+                if deep { Opcode::Copy } else { Opcode::SCopy },
+                reg,
+                target,
+                0,
+            );
         }
         Ok(())
     }
@@ -128,7 +133,11 @@ impl Compiler<'_> {
         if count == 1 {
             return one(expr, reg);
         }
-        Expr::Vector((0..count).map(|i| one(expr.vector_field(i), reg + i as i32)).collect())
+        Expr::Vector(
+            (0..count)
+                .map(|i| one(expr.vector_field(i), reg + i as i32))
+                .collect(),
+        )
     }
 
     /// Computes the value into `target` or tells in which register it is.
@@ -153,13 +162,23 @@ impl Compiler<'_> {
                 self.op4(Opcode::String8, 0, target, 0, P4::Text(text.clone()));
             }
             Expr::Blob(blob) => {
-                self.op4(Opcode::Blob, blob.len() as i32, target, 0, P4::Blob(blob.clone()));
+                self.op4(
+                    Opcode::Blob,
+                    blob.len() as i32,
+                    target,
+                    0,
+                    P4::Blob(blob.clone()),
+                );
             }
             Expr::Param(number) => {
                 self.op(Opcode::Variable, *number as i32, target, 0);
             }
             Expr::Column(column) => return self.code_column(column.cursor, column.column, target),
-            Expr::AggregateColumn { aggregates, index, expr } => {
+            Expr::AggregateColumn {
+                aggregates,
+                index,
+                expr,
+            } => {
                 return self.code_aggregate_column(*aggregates, *index, expr, target);
             }
             Expr::AggregateValue { aggregates, index } => {
@@ -176,7 +195,11 @@ impl Compiler<'_> {
                 self.op4(Opcode::IsTrue, reg, target, i32::from(!*value), p4);
                 self.release_temp(free);
             }
-            Expr::Binary { op, commuted, operands } => {
+            Expr::Binary {
+                op,
+                commuted,
+                operands,
+            } => {
                 return self.code_binary(*op, *commuted, &operands.0, &operands.1, target);
             }
             Expr::Between(between) => self.code_between_value(between, target)?,
@@ -185,7 +208,9 @@ impl Compiler<'_> {
             Expr::Subquery(subquery) => {
                 let count = subquery.select.result.len();
                 if count != 1 {
-                    return Err(SqlError::error(format!("sub-select returns {count} columns - expected 1")));
+                    return Err(SqlError::error(format!(
+                        "sub-select returns {count} columns - expected 1"
+                    )));
                 }
                 return self.code_subquery(subquery);
             }
@@ -194,7 +219,9 @@ impl Compiler<'_> {
                 self.expr_code(expr, target)?;
                 self.op(Opcode::Cast, target, *affinity as i32, 0);
             }
-            Expr::Collate { expr, .. } | Expr::Likelihood { expr, .. } => return self.expr_code_target(expr, target),
+            Expr::Collate { expr, .. } | Expr::Likelihood { expr, .. } => {
+                return self.expr_code_target(expr, target);
+            }
             Expr::Function(call) => return self.code_call(expr, call, target),
             Expr::Vector(_) => return Err(SqlError::error("row value misused")),
             Expr::IfNullRow { cursor, expr } => {
@@ -207,7 +234,9 @@ impl Compiler<'_> {
             }
             Expr::Raise { action, message } => {
                 if !self.in_trigger {
-                    return Err(SqlError::error("RAISE() may only be used within a trigger-program"));
+                    return Err(SqlError::error(
+                        "RAISE() may only be used within a trigger-program",
+                    ));
                 }
                 self.code_raise(*action, message)?;
             }
@@ -239,7 +268,12 @@ impl Compiler<'_> {
             RaiseAction::Fail => OE_FAIL,
         };
         let (reg, free) = self.expr_code_temp(message)?;
-        self.op(Opcode::Halt, ResultCode::CONSTRAINT_TRIGGER.0, i32::from(effect), reg);
+        self.op(
+            Opcode::Halt,
+            ResultCode::CONSTRAINT_TRIGGER.get(),
+            i32::from(effect),
+            reg,
+        );
         self.release_temp(free);
         Ok(())
     }
@@ -256,13 +290,26 @@ impl Compiler<'_> {
             }
             UnaryOp::BitNot | UnaryOp::Not => {
                 let (reg, free) = self.expr_code_temp(inner)?;
-                self.op(if op == UnaryOp::Not { Opcode::Not } else { Opcode::BitNot }, reg, target, 0);
+                self.op(
+                    if op == UnaryOp::Not {
+                        Opcode::Not
+                    } else {
+                        Opcode::BitNot
+                    },
+                    reg,
+                    target,
+                    0,
+                );
                 self.release_temp(free);
             }
             UnaryOp::IsNull | UnaryOp::NotNull => {
                 self.op(Opcode::Integer, 1, target, 0);
                 let (reg, free) = self.expr_code_temp(inner)?;
-                let opcode = if op == UnaryOp::IsNull { Opcode::IsNull } else { Opcode::NotNull };
+                let opcode = if op == UnaryOp::IsNull {
+                    Opcode::IsNull
+                } else {
+                    Opcode::NotNull
+                };
                 let jump = self.op(opcode, reg, 0, 0);
                 self.op(Opcode::Integer, 0, target, 0);
                 self.jump_here(jump);
@@ -272,7 +319,14 @@ impl Compiler<'_> {
         Ok(target)
     }
 
-    fn code_binary(&mut self, op: BinaryOp, commuted: bool, left: &Expr, right: &Expr, target: i32) -> Result<i32> {
+    fn code_binary(
+        &mut self,
+        op: BinaryOp,
+        commuted: bool,
+        left: &Expr,
+        right: &Expr,
+        target: i32,
+    ) -> Result<i32> {
         let opcode = match op {
             BinaryOp::And | BinaryOp::Or => {
                 self.code_and_or(op, left, right, target)?;
@@ -312,16 +366,31 @@ impl Compiler<'_> {
             self.op(Opcode::And, reg, reg, target); // makes a boolean of it
             return Ok(());
         }
-        let opcode = if op == BinaryOp::And { Opcode::And } else { Opcode::Or };
-        let skip = if op == BinaryOp::And { Opcode::IfNot } else { Opcode::If };
-        let (first, second) = if has_subquery(left) && !has_subquery(right) { (right, left) } else { (left, right) };
+        let opcode = if op == BinaryOp::And {
+            Opcode::And
+        } else {
+            Opcode::Or
+        };
+        let skip = if op == BinaryOp::And {
+            Opcode::IfNot
+        } else {
+            Opcode::If
+        };
+        let (first, second) = if has_subquery(left) && !has_subquery(right) {
+            (right, left)
+        } else {
+            (left, right)
+        };
         let first_reg = self.expr_code_target(first, target)?;
         let jump = has_subquery(second).then(|| self.op(skip, first_reg, 0, 0));
         // The second operand may not run: nothing in it may be factored into a place that runs earlier, and the first
         // may be in `target` itself.
         let (second_reg, free) = self.expr_code_temp(second)?;
-        let (left_reg, right_reg) =
-            if std::ptr::eq(first, left) { (first_reg, second_reg) } else { (second_reg, first_reg) };
+        let (left_reg, right_reg) = if std::ptr::eq(first, left) {
+            (first_reg, second_reg)
+        } else {
+            (second_reg, first_reg)
+        };
         self.op(opcode, right_reg, left_reg, target);
         if let Some(jump) = jump {
             let end = self.here() + 2;
@@ -364,7 +433,12 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    fn code_case_test(&mut self, operand: &Expr, when: &Expr, next: ringwood_vdbe::Label) -> Result<()> {
+    fn code_case_test(
+        &mut self,
+        operand: &Expr,
+        when: &Expr,
+        next: ringwood_vdbe::Label,
+    ) -> Result<()> {
         if operand.is_vector() || when.is_vector() {
             let reg = self.temp_reg();
             self.code_comparison(BinaryOp::Eq, false, operand, when, reg)?;
@@ -377,7 +451,11 @@ impl Compiler<'_> {
 
     /// Keeps the last opcode, if it is a `Copy`, from being merged with a later one: a jump ends between them.
     pub(super) fn unmergeable_copy(&mut self) {
-        if self.b.last().is_some_and(|insn| insn.opcode == Opcode::Copy) {
+        if self
+            .b
+            .last()
+            .is_some_and(|insn| insn.opcode == Opcode::Copy)
+        {
             self.p5(1);
         }
     }
@@ -385,21 +463,31 @@ impl Compiler<'_> {
     /// Reads an expression that an index holds from the index (SQLite's sqlite3IndexedExprLookup).
     fn code_indexed_expr(&mut self, expr: &Expr, target: i32) -> Result<Option<i32>> {
         use crate::bound::walk::same;
-        if matches!(expr, Expr::Column(_) | Expr::Integer(_) | Expr::Null | Expr::Text(_) | Expr::Register { .. }) {
+        if matches!(
+            expr,
+            Expr::Column(_) | Expr::Integer(_) | Expr::Null | Expr::Text(_) | Expr::Register { .. }
+        ) {
             return Ok(None);
         }
         let found = self.indexed_exprs.iter().find(|indexed| {
             // The value in the index has been through the column's affinity: only if that changes nothing.
             let affinity = expr.affinity();
             let fits = if indexed.affinity.is_numeric() || affinity.is_numeric() {
-                indexed.affinity == affinity || !affinity.is_numeric() && indexed.affinity.is_numeric()
+                indexed.affinity == affinity
+                    || !affinity.is_numeric() && indexed.affinity.is_numeric()
             } else {
                 true
             };
             fits && same(&indexed.expr, expr)
         });
-        let Some(indexed) = found else { return Ok(None) };
-        let (cursor, position, maybe_null) = (indexed.index_cursor, indexed.position, indexed.maybe_null_row);
+        let Some(indexed) = found else {
+            return Ok(None);
+        };
+        let (cursor, position, maybe_null) = (
+            indexed.index_cursor,
+            indexed.position,
+            indexed.maybe_null_row,
+        );
         if maybe_null {
             // On the NULL row of an outer join the index has nothing to say: compute it.
             let addr = self.here();

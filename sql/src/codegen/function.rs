@@ -15,10 +15,18 @@ use ringwood_vdbe::{FunctionFlags, Opcode, P4};
 
 impl Compiler<'_> {
     /// A call; the result is in the register that is returned. `expr` is the call as an expression.
-    pub(super) fn code_call(&mut self, expr: &Expr, call: &FunctionCall, target: i32) -> Result<i32> {
+    pub(super) fn code_call(
+        &mut self,
+        expr: &Expr,
+        call: &FunctionCall,
+        target: i32,
+    ) -> Result<i32> {
         let def = &call.def;
         if call.aggregate.is_some() || def.is_aggregate() {
-            return Err(SqlError::error(format!("misuse of aggregate: {}()", def.name)));
+            return Err(SqlError::error(format!(
+                "misuse of aggregate: {}()",
+                def.name
+            )));
         }
         if self.factor_constants && is_constant(expr, Constness::Statement) {
             return self.constant(expr, None);
@@ -42,15 +50,33 @@ impl Compiler<'_> {
             _ if constants != 0 => self.alloc_regs(count),
             _ => self.temp_regs(count),
         };
-        self.expr_code_list(&call.args, first, ListFlags { factor: true, dup: false })?;
+        self.expr_code_list(
+            &call.args,
+            first,
+            ListFlags {
+                factor: true,
+                dup: false,
+            },
+        )?;
         self.narrow_column_read(call);
         if def.flags.contains(FunctionFlags::NEEDS_COLLATION) {
-            let collation = collation.map_or(Ok(Collation::Binary), |name| self.collation(&name))?;
+            let collation =
+                collation.map_or(Ok(Collation::Binary), |name| self.collation(&name))?;
             self.op4(Opcode::CollSeq, 0, 0, 0, P4::Collation(collation));
         }
-        let opcode = if def.flags.contains(FunctionFlags::DETERMINISTIC) { Opcode::PureFunc } else { Opcode::Function };
+        let opcode = if def.flags.contains(FunctionFlags::DETERMINISTIC) {
+            Opcode::PureFunc
+        } else {
+            Opcode::Function
+        };
         // A function that changes slowly (date('now')) may not be called in definitions: `Function` checks nothing.
-        self.op4(opcode, constants as i32, first, target, P4::Function(def.clone()));
+        self.op4(
+            opcode,
+            constants as i32,
+            first,
+            target,
+            P4::Function(def.clone()),
+        );
         self.p5(count as u16);
         if count > 0 && constants == 0 {
             self.release_temps(first, count);
@@ -70,8 +96,16 @@ impl Compiler<'_> {
         } else {
             return;
         };
-        let is_column = matches!(call.args.first(), Some(Expr::Column(_) | Expr::AggregateColumn { .. }));
-        if is_column && self.b.last().is_some_and(|insn| insn.opcode == Opcode::Column) {
+        let is_column = matches!(
+            call.args.first(),
+            Some(Expr::Column(_) | Expr::AggregateColumn { .. })
+        );
+        if is_column
+            && self
+                .b
+                .last()
+                .is_some_and(|insn| insn.opcode == Opcode::Column)
+        {
             self.p5(bits);
         }
     }

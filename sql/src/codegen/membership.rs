@@ -101,7 +101,12 @@ impl Compiler<'_> {
     }
 
     /// Jumps if the left side is not in the right side.
-    pub(super) fn jump_unless_in(&mut self, in_: &In, dest: Label, jump_if_null: bool) -> Result<()> {
+    pub(super) fn jump_unless_in(
+        &mut self,
+        in_: &In,
+        dest: Label,
+        jump_if_null: bool,
+    ) -> Result<()> {
         if jump_if_null {
             return self.code_in(in_, dest, dest);
         }
@@ -124,7 +129,9 @@ impl Compiler<'_> {
             }
             InSet::List(_) if count != 1 => {
                 return Err(match &in_.left {
-                    Expr::Subquery(_) => SqlError::error(format!("sub-select returns {count} columns - expected 1")),
+                    Expr::Subquery(_) => {
+                        SqlError::error(format!("sub-select returns {count} columns - expected 1"))
+                    }
                     _ => SqlError::error("row value misused"),
                 });
             }
@@ -139,7 +146,9 @@ impl Compiler<'_> {
             .map(|i| {
                 let affinity = in_.left.vector_field(i).affinity();
                 match &in_.set {
-                    InSet::Select { select, .. } => compare_affinity(&select.result[i].expr, affinity),
+                    InSet::Select { select, .. } => {
+                        compare_affinity(&select.result[i].expr, affinity)
+                    }
                     InSet::List(_) => affinity,
                 }
             })
@@ -152,7 +161,13 @@ impl Compiler<'_> {
         let affinities = Self::in_affinities(in_);
         let count = affinities.len();
         let distinguish = if_false != if_null;
-        let index = self.find_in_index(in_, InUse::Search { noop: true, nulls: distinguish })?;
+        let index = self.find_in_index(
+            in_,
+            InUse::Search {
+                noop: true,
+                nulls: distinguish,
+            },
+        )?;
 
         // The left side may get its affinity applied in place: not in a register that others share.
         let factor = std::mem::replace(&mut self.factor_constants, false);
@@ -176,7 +191,13 @@ impl Compiler<'_> {
                     self.op4(Opcode::Affinity, left, 1, 0, affinity_letters([affinity]));
                 }
             } else {
-                self.op4(Opcode::Affinity, left, count as i32, 0, affinity_letters(affinities.iter().copied()));
+                self.op4(
+                    Opcode::Affinity,
+                    left,
+                    count as i32,
+                    0,
+                    affinity_letters(affinities.iter().copied()),
+                );
             }
             if index.map.iter().enumerate().any(|(i, &to)| i != to) {
                 let ordered = self.alloc_regs(count);
@@ -200,7 +221,13 @@ impl Compiler<'_> {
             self.jump(Opcode::SeekRowid, index.cursor, if_false, left);
             found = self.op(Opcode::Goto, 0, 0, 0);
         } else if !distinguish {
-            self.op4(Opcode::NotFound, index.cursor, if_false.into(), left, P4::Int(count as i32));
+            self.op4(
+                Opcode::NotFound,
+                index.cursor,
+                if_false.into(),
+                left,
+                P4::Int(count as i32),
+            );
             self.release_temp(copy_free);
             self.release_temp(left_free);
             return Ok(());
@@ -224,16 +251,32 @@ impl Compiler<'_> {
 
     /// Not found, or NULL on the left: NULL if some row of the right side is neither equal nor different, else false.
     /// For a scalar the first row tells: NULLs sort first, and NULL on the left is different from nothing.
-    fn code_in_null_scan(&mut self, in_: &In, index: &InIndex, left: i32, if_false: Label, if_null: Label) -> Result<()> {
-        let rewind = if index.kind == InKind::IndexDesc { Opcode::Last } else { Opcode::Rewind };
+    fn code_in_null_scan(
+        &mut self,
+        in_: &In,
+        index: &InIndex,
+        left: i32,
+        if_false: Label,
+        if_null: Label,
+    ) -> Result<()> {
+        let rewind = if index.kind == InKind::IndexDesc {
+            Opcode::Last
+        } else {
+            Opcode::Rewind
+        };
         let top = self.jump(rewind, index.cursor, if_false, 0);
         let count = index.map.len();
         let different = if count > 1 { self.label() } else { if_false };
         for (i, &to) in index.map.iter().enumerate() {
             let field = in_.left.vector_field(i);
             let collation = match &in_.set {
-                InSet::Select { select, .. } => self.compare_collation(field, &select.result[i].expr)?,
-                InSet::List(_) => self.collation_name(field).map(|name| self.collation(&name)).transpose()?,
+                InSet::Select { select, .. } => {
+                    self.compare_collation(field, &select.result[i].expr)?
+                }
+                InSet::List(_) => self
+                    .collation_name(field)
+                    .map(|name| self.collation(&name))
+                    .transpose()?,
             };
             let reg = self.temp_reg();
             if index.kind == InKind::Rowid {
@@ -263,9 +306,14 @@ impl Compiler<'_> {
         if_false: Label,
         if_null: Label,
     ) -> Result<()> {
-        let InSet::List(list) = &in_.set else { return Err(SqlError::error("row value misused")) };
+        let InSet::List(list) = &in_.set else {
+            return Err(SqlError::error("row value misused"));
+        };
         let distinguish = if_false != if_null;
-        let collation = self.collation_name(&in_.left).map(|name| self.collation(&name)).transpose()?;
+        let collation = self
+            .collation_name(&in_.left)
+            .map(|name| self.collation(&name))
+            .transpose()?;
         let p4 = collation.map_or(P4::None, P4::Collation);
         let found = self.label();
         let any_null = if distinguish {
@@ -282,12 +330,32 @@ impl Compiler<'_> {
             }
             self.release_temp(free);
             if i + 1 < list.len() || distinguish {
-                let opcode = if left != reg { Opcode::Eq } else { Opcode::NotNull };
-                self.op4(opcode, left, found.into(), reg, if left != reg { p4.clone() } else { P4::None });
+                let opcode = if left != reg {
+                    Opcode::Eq
+                } else {
+                    Opcode::NotNull
+                };
+                self.op4(
+                    opcode,
+                    left,
+                    found.into(),
+                    reg,
+                    if left != reg { p4.clone() } else { P4::None },
+                );
                 self.p5(affinity as u16);
             } else {
-                let opcode = if left != reg { Opcode::Ne } else { Opcode::IsNull };
-                self.op4(opcode, left, if_false.into(), reg, if left != reg { p4.clone() } else { P4::None });
+                let opcode = if left != reg {
+                    Opcode::Ne
+                } else {
+                    Opcode::IsNull
+                };
+                self.op4(
+                    opcode,
+                    left,
+                    if_false.into(),
+                    reg,
+                    if left != reg { p4.clone() } else { P4::None },
+                );
                 self.p5(affinity as u16 | p5::JUMPIFNULL);
             }
         }
@@ -308,7 +376,10 @@ impl Compiler<'_> {
         match &in_.set {
             InSet::Select { select, correlated } => {
                 if nulls && select.prior.is_none() {
-                    nulls = select.result.iter().any(|column| self.can_be_null(&column.expr));
+                    nulls = select
+                        .result
+                        .iter()
+                        .any(|column| self.can_be_null(&column.expr));
                 }
                 if !correlated {
                     if let Some(index) = self.find_existing_index(in_, select, wanted, nulls)? {
@@ -317,9 +388,18 @@ impl Compiler<'_> {
                 }
             }
             InSet::List(list) => {
-                let constant = list.iter().all(|item| is_constant(item, Constness::Statement));
-                if matches!(wanted, InUse::Search { noop: true, .. }) && (!constant || list.len() <= 2) {
-                    return Ok(InIndex { kind: InKind::Comparisons, cursor: -1, has_null: None, map: identity });
+                let constant = list
+                    .iter()
+                    .all(|item| is_constant(item, Constness::Statement));
+                if matches!(wanted, InUse::Search { noop: true, .. })
+                    && (!constant || list.len() <= 2)
+                {
+                    return Ok(InIndex {
+                        kind: InKind::Comparisons,
+                        cursor: -1,
+                        has_null: None,
+                        map: identity,
+                    });
                 }
             }
         }
@@ -329,13 +409,23 @@ impl Compiler<'_> {
         if let Some(reg) = has_null {
             self.set_has_null_flag(cursor, reg, false);
         }
-        Ok(InIndex { kind: InKind::Ephemeral, cursor, has_null, map: identity })
+        Ok(InIndex {
+            kind: InKind::Ephemeral,
+            cursor,
+            has_null,
+            map: identity,
+        })
     }
 
     /// Sets `reg` to NULL if the first column of an index has a NULL.
     fn set_has_null_flag(&mut self, cursor: i32, reg: i32, desc: bool) {
         self.op(Opcode::Integer, 0, reg, 0);
-        let empty = self.op(if desc { Opcode::Last } else { Opcode::Rewind }, cursor, 0, 0);
+        let empty = self.op(
+            if desc { Opcode::Last } else { Opcode::Rewind },
+            cursor,
+            0,
+            0,
+        );
         self.op(Opcode::Column, cursor, 0, reg);
         self.p5(p5::TYPEOFARG);
         self.jump_here(empty);
@@ -355,8 +445,13 @@ impl Compiler<'_> {
             && select.where_.is_none()
             && select.group_by.is_empty()
             && select.having.is_none();
-        let [item] = select.from.items.as_slice() else { return Ok(None) };
-        if !plain || !matches!(item.source, FromSource::Table) || select.result.len() != in_.left.vector_size() {
+        let [item] = select.from.items.as_slice() else {
+            return Ok(None);
+        };
+        if !plain
+            || !matches!(item.source, FromSource::Table)
+            || select.result.len() != in_.left.vector_size()
+        {
             return Ok(None);
         }
         let mut columns = SmallVec::<[i32; 4]>::new();
@@ -367,7 +462,12 @@ impl Compiler<'_> {
             }
         }
         let table = item.table.clone();
-        let is_rowid = |column: i32| column < 0 || table.rowid_alias.is_some_and(|alias| alias as i32 == column);
+        let is_rowid = |column: i32| {
+            column < 0
+                || table
+                    .rowid_alias
+                    .is_some_and(|alias| alias as i32 == column)
+        };
         if columns.len() == 1 && is_rowid(columns[0]) && table.has_rowid() {
             self.uses_db(item.db);
             let cursor = self.alloc_cursor(None);
@@ -376,7 +476,12 @@ impl Compiler<'_> {
             self.explain(|| format!("USING ROWID SEARCH ON TABLE {} FOR IN-OPERATOR", table.name));
             self.jump_here(once);
             let map = SmallVec::from_slice(&[0]);
-            return Ok(Some(InIndex { kind: InKind::Rowid, cursor, has_null: None, map }));
+            return Ok(Some(InIndex {
+                kind: InKind::Rowid,
+                cursor,
+                has_null: None,
+                map,
+            }));
         }
         for (i, &column) in columns.iter().enumerate() {
             let affinity = table.affinity_of(column);
@@ -386,7 +491,10 @@ impl Compiler<'_> {
             }
         }
         for index in &table.indexes {
-            if index.columns.len() < columns.len() || index.partial.is_some() || index.columns.len() >= 63 {
+            if index.columns.len() < columns.len()
+                || index.partial.is_some()
+                || index.columns.len() >= 63
+            {
                 continue;
             }
             if wanted == InUse::Loop
@@ -395,7 +503,9 @@ impl Compiler<'_> {
             {
                 continue; // a loop must see each value once
             }
-            let Some(map) = self.match_index(in_, select, &columns, index) else { continue };
+            let Some(map) = self.match_index(in_, select, &columns, index) else {
+                continue;
+            };
             self.explain(|| format!("USING INDEX {} FOR IN-OPERATOR", index.name));
             let cursor = self.alloc_cursor(None);
             let once = self.op(Opcode::Once, 0, 0, 0);
@@ -410,8 +520,17 @@ impl Compiler<'_> {
                 }
             }
             self.jump_here(once);
-            let kind = if desc { InKind::IndexDesc } else { InKind::IndexAsc };
-            return Ok(Some(InIndex { kind, cursor, has_null, map }));
+            let kind = if desc {
+                InKind::IndexDesc
+            } else {
+                InKind::IndexAsc
+            };
+            return Ok(Some(InIndex {
+                kind,
+                cursor,
+                has_null,
+                map,
+            }));
         }
         Ok(None)
     }
@@ -427,14 +546,18 @@ impl Compiler<'_> {
     ) -> Option<SmallVec<[usize; 4]>> {
         let mut map = SmallVec::new();
         for (i, &column) in columns.iter().enumerate() {
-            let wanted = self.compare_collation_name(in_.left.vector_field(i), &select.result[i].expr);
+            let wanted =
+                self.compare_collation_name(in_.left.vector_field(i), &select.result[i].expr);
             let at = index.columns[..columns.len()].iter().position(|key| {
                 let same_column = match key.key {
                     IndexKey::Column(number) => number as i32 == column,
                     IndexKey::Rowid => column < 0,
                     IndexKey::Expr(_) => false,
                 };
-                same_column && wanted.as_ref().is_none_or(|wanted: &CollationName| wanted.same(&key.collation))
+                same_column
+                    && wanted
+                        .as_ref()
+                        .is_none_or(|wanted: &CollationName| wanted.same(&key.collation))
             })?;
             if map.contains(&at) {
                 return None;
@@ -448,7 +571,9 @@ impl Compiler<'_> {
     fn code_in_set(&mut self, in_: &In, cursor: i32) -> Result<()> {
         let once = match &in_.set {
             InSet::Select { correlated, .. } => !correlated,
-            InSet::List(list) => list.iter().all(|item| is_constant(item, Constness::Statement)),
+            InSet::List(list) => list
+                .iter()
+                .all(|item| is_constant(item, Constness::Statement)),
         };
         let mut subroutine = None;
         let mut skip = 0;
@@ -468,21 +593,38 @@ impl Compiler<'_> {
             self.op(Opcode::BeginSubrtn, 0, return_reg, 0);
             let entry = self.here();
             skip = self.op(Opcode::Once, 0, 0, 0);
-            let made = Subroutine { return_reg, entry, result: cursor };
+            let made = Subroutine {
+                return_reg,
+                entry,
+                result: cursor,
+            };
             self.set_subroutine(in_.id, made);
             subroutine = Some(made);
         }
         let count = in_.left.vector_size();
         let open = self.op(Opcode::OpenEphemeral, cursor, count as i32, 0);
-        let mut key = KeyInfo { columns: Vec::with_capacity(count), encoding: self.ctx.schema.dbs[0].encoding };
+        let mut key = KeyInfo {
+            columns: Vec::with_capacity(count),
+            encoding: self.ctx.schema.dbs[0].encoding,
+        };
         match &in_.set {
             InSet::Select { select, .. } => {
                 let id = select.id.0;
-                self.explain_push(|| format!("{}LIST SUBQUERY {id}", if once { "" } else { "CORRELATED " }));
+                self.explain_push(|| {
+                    format!(
+                        "{}LIST SUBQUERY {id}",
+                        if once { "" } else { "CORRELATED " }
+                    )
+                });
                 for i in 0..count {
-                    let collation =
-                        self.compare_collation(in_.left.vector_field(i), &select.result[i].expr)?.unwrap_or_default();
-                    key.columns.push(KeyColumn { collation, desc: false, big_null: false });
+                    let collation = self
+                        .compare_collation(in_.left.vector_field(i), &select.result[i].expr)?
+                        .unwrap_or_default();
+                    key.columns.push(KeyColumn {
+                        collation,
+                        desc: false,
+                        big_null: false,
+                    });
                 }
                 let affinity = affinity_letters(Self::in_affinities(in_));
                 self.code_select(select, &mut Destination::set(cursor, affinity))?;
@@ -494,7 +636,10 @@ impl Compiler<'_> {
                     Affinity::Real => Affinity::Numeric,
                     other => other,
                 };
-                let collation = self.collation_name(&in_.left).map(|name| self.collation(&name)).transpose()?;
+                let collation = self
+                    .collation_name(&in_.left)
+                    .map(|name| self.collation(&name))
+                    .transpose()?;
                 key.columns.push(KeyColumn {
                     collation: collation.unwrap_or(Collation::Binary),
                     desc: false,
@@ -505,7 +650,13 @@ impl Compiler<'_> {
                 let factor = std::mem::replace(&mut self.factor_constants, false);
                 for item in list {
                     self.expr_code(item, value)?;
-                    self.op4(Opcode::MakeRecord, value, 1, record, affinity_letters([affinity]));
+                    self.op4(
+                        Opcode::MakeRecord,
+                        value,
+                        1,
+                        record,
+                        affinity_letters([affinity]),
+                    );
                     self.op4(Opcode::IdxInsert, cursor, record, value, P4::Int(1));
                 }
                 self.factor_constants = factor;

@@ -38,18 +38,36 @@ impl Compiler<'_> {
         self.op(Opcode::BeginSubrtn, 0, return_reg, 0);
         let entry = self.here();
         let once = (!subquery.correlated).then(|| self.op(Opcode::Once, 0, 0, 0));
-        let correlated = if subquery.correlated { "CORRELATED " } else { "" };
+        let correlated = if subquery.correlated {
+            "CORRELATED "
+        } else {
+            ""
+        };
         self.explain_push(|| format!("{correlated}SCALAR SUBQUERY {id}"));
         let result;
         if exists {
             result = self.alloc_reg();
-            self.set_subroutine(subquery.id, Subroutine { return_reg, entry, result });
+            self.set_subroutine(
+                subquery.id,
+                Subroutine {
+                    return_reg,
+                    entry,
+                    result,
+                },
+            );
             self.op(Opcode::Integer, 0, result, 0);
             self.code_select(&subquery.select, &mut Destination::exists(result))?;
         } else {
             let count = subquery.select.result.len();
             result = self.alloc_regs(count);
-            self.set_subroutine(subquery.id, Subroutine { return_reg, entry, result });
+            self.set_subroutine(
+                subquery.id,
+                Subroutine {
+                    return_reg,
+                    entry,
+                    result,
+                },
+            );
             let mut destination = Destination::memory(result, count);
             let mut last = result + count as i32 - 1;
             if subquery.select.flags.distinct && subquery.select.offset.is_some() {

@@ -72,7 +72,9 @@ impl Expr {
     pub fn vector_field(&self, i: usize) -> &Expr {
         match self {
             Expr::Vector(items) => &items[i],
-            Expr::Subquery(subquery) if subquery.select.result.len() > 1 => &subquery.select.result[i].expr,
+            Expr::Subquery(subquery) if subquery.select.result.len() > 1 => {
+                &subquery.select.result[i].expr
+            }
             _ => self,
         }
     }
@@ -105,8 +107,14 @@ impl Expr {
             Expr::Blob(_) => 4,
             Expr::Collate { expr, .. } | Expr::IfNullRow { expr, .. } => expr.data_type(),
             Expr::Unary(crate::bound::UnaryOp::Plus, expr) => expr.data_type(),
-            Expr::Binary { op: crate::bound::BinaryOp::Concat, .. } => 6,
-            Expr::Param(_) | Expr::Function(_) | Expr::AggregateValue { .. } | Expr::Likelihood { .. } => 7,
+            Expr::Binary {
+                op: crate::bound::BinaryOp::Concat,
+                ..
+            } => 6,
+            Expr::Param(_)
+            | Expr::Function(_)
+            | Expr::AggregateValue { .. }
+            | Expr::Likelihood { .. } => 7,
             Expr::Column(_)
             | Expr::AggregateColumn { .. }
             | Expr::Subquery(_)
@@ -120,7 +128,9 @@ impl Expr {
             },
             Expr::Case(case) => {
                 let otherwise = case.otherwise.as_ref().map_or(0, Expr::data_type);
-                case.whens.iter().fold(otherwise, |types, (_, then)| types | then.data_type())
+                case.whens
+                    .iter()
+                    .fold(otherwise, |types, (_, then)| types | then.data_type())
             }
             _ => 1,
         }
@@ -131,7 +141,11 @@ impl Expr {
 pub fn compare_affinity(expr: &Expr, other: Affinity) -> Affinity {
     let affinity = expr.affinity();
     if affinity > Affinity::None && other > Affinity::None {
-        if affinity.is_numeric() || other.is_numeric() { Affinity::Numeric } else { Affinity::Blob }
+        if affinity.is_numeric() || other.is_numeric() {
+            Affinity::Numeric
+        } else {
+            Affinity::Blob
+        }
     } else if affinity <= Affinity::None {
         other
     } else {
@@ -167,7 +181,8 @@ impl Compiler<'_> {
                 }
                 Expr::AggregateColumn { expr: inner, .. } => expr = inner,
                 Expr::Register { collation, .. } => return collation.clone(),
-                Expr::Cast { expr: inner, .. } | Expr::Unary(crate::bound::UnaryOp::Plus, inner) => expr = inner,
+                Expr::Cast { expr: inner, .. }
+                | Expr::Unary(crate::bound::UnaryOp::Plus, inner) => expr = inner,
                 Expr::Vector(items) => expr = items.first()?,
                 Expr::Collate { collation, .. } => return Some(collation.clone()),
                 _ if !expr.has_collate() => return None,
@@ -176,7 +191,11 @@ impl Compiler<'_> {
                 | Expr::Likelihood { expr: inner, .. }
                 | Expr::IfNullRow { expr: inner, .. } => expr = inner,
                 Expr::Binary { operands, .. } => {
-                    expr = if operands.0.has_collate() { &operands.0 } else { &operands.1 };
+                    expr = if operands.0.has_collate() {
+                        &operands.0
+                    } else {
+                        &operands.1
+                    };
                 }
                 Expr::Between(between) => {
                     expr = if between.value.has_collate() {
@@ -193,8 +212,13 @@ impl Compiler<'_> {
                     InSet::Select { .. } => return None,
                 },
                 Expr::Case(case) => {
-                    let parts = case.operand.iter().chain(case.whens.iter().flat_map(|(when, then)| [when, then]));
-                    expr = parts.chain(&case.otherwise).find(|part| part.has_collate())?;
+                    let parts = case
+                        .operand
+                        .iter()
+                        .chain(case.whens.iter().flat_map(|(when, then)| [when, then]));
+                    expr = parts
+                        .chain(&case.otherwise)
+                        .find(|part| part.has_collate())?;
                 }
                 Expr::Function(call) => expr = call.args.iter().find(|arg| arg.has_collate())?,
                 _ => return None,
@@ -217,29 +241,42 @@ impl Compiler<'_> {
         } else if right.has_collate() {
             self.collation_name(right)
         } else {
-            self.collation_name(left).or_else(|| self.collation_name(right))
+            self.collation_name(left)
+                .or_else(|| self.collation_name(right))
         }
     }
 
     /// The same, ready to compare with.
     pub fn compare_collation(&self, left: &Expr, right: &Expr) -> Result<Option<Collation>> {
-        self.compare_collation_name(left, right).map(|name| self.collation(&name)).transpose()
+        self.compare_collation_name(left, right)
+            .map(|name| self.collation(&name))
+            .transpose()
     }
 
     /// Whether the value may be NULL.
     pub fn can_be_null(&self, expr: &Expr) -> bool {
         match expr {
-            Expr::Integer(_) | Expr::Real(_) | Expr::Text(_) | Expr::Blob(_) | Expr::Bool(_) => false,
-            Expr::Unary(crate::bound::UnaryOp::Plus | crate::bound::UnaryOp::Negate, inner) => self.can_be_null(inner),
+            Expr::Integer(_) | Expr::Real(_) | Expr::Text(_) | Expr::Blob(_) | Expr::Bool(_) => {
+                false
+            }
+            Expr::Unary(crate::bound::UnaryOp::Plus | crate::bound::UnaryOp::Negate, inner) => {
+                self.can_be_null(inner)
+            }
             Expr::Collate { expr: inner, .. } => self.can_be_null(inner),
             Expr::Column(column) => {
                 if column.can_be_null {
                     return true;
                 }
-                let Some(table) = self.cursor_table(column.cursor) else { return true };
-                let Ok(number) = usize::try_from(column.column) else { return false };
+                let Some(table) = self.cursor_table(column.cursor) else {
+                    return true;
+                };
+                let Ok(number) = usize::try_from(column.column) else {
+                    return false;
+                };
                 match table.columns.get(number) {
-                    Some(definition) => definition.not_null.is_none() && table.rowid_alias != Some(number),
+                    Some(definition) => {
+                        definition.not_null.is_none() && table.rowid_alias != Some(number)
+                    }
                     None => true,
                 }
             }

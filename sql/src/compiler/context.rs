@@ -19,13 +19,21 @@ impl SqlError {
     /// `SQLITE_ERROR` with a message.
     #[cold]
     pub fn error(message: impl Into<String>) -> SqlError {
-        SqlError { code: ResultCode::ERROR, message: message.into(), offset: None }
+        SqlError {
+            code: ResultCode::ERROR,
+            message: message.into(),
+            offset: None,
+        }
     }
 
     /// `SQLITE_ERROR` with a message and a place.
     #[cold]
     pub fn at(offset: u32, message: impl Into<String>) -> SqlError {
-        SqlError { code: ResultCode::ERROR, message: message.into(), offset: Some(offset) }
+        SqlError {
+            code: ResultCode::ERROR,
+            message: message.into(),
+            offset: Some(offset),
+        }
     }
 
     /// An error for a part of the dialect that is not there yet.
@@ -53,13 +61,21 @@ impl std::error::Error for SqlError {}
 
 impl From<Error> for SqlError {
     fn from(e: Error) -> SqlError {
-        SqlError { code: e.code, message: e.message, offset: e.offset }
+        SqlError {
+            code: e.code,
+            message: e.message,
+            offset: e.offset,
+        }
     }
 }
 
 impl From<SqlError> for Error {
     fn from(e: SqlError) -> Error {
-        Error { code: e.code, message: e.message, offset: e.offset }
+        Error {
+            code: e.code,
+            message: e.message,
+            offset: e.offset,
+        }
     }
 }
 

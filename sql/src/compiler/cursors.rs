@@ -97,7 +97,10 @@ pub struct IndexedExpr {
 impl Compiler<'_> {
     /// The next cursor number, with its table if it has one.
     pub fn alloc_cursor(&mut self, table: Option<Arc<Table>>) -> i32 {
-        self.cursors.push(CursorInfo { table, source: None });
+        self.cursors.push(CursorInfo {
+            table,
+            source: None,
+        });
         self.cursors.len() as i32 - 1
     }
 
@@ -119,7 +122,11 @@ impl Compiler<'_> {
     }
 
     /// Makes a cursor's columns be read from elsewhere, or again from itself; returns what was before.
-    pub fn override_cursor(&mut self, cursor: i32, source: Option<CursorOverride>) -> Option<CursorOverride> {
+    pub fn override_cursor(
+        &mut self,
+        cursor: i32,
+        source: Option<CursorOverride>,
+    ) -> Option<CursorOverride> {
         std::mem::replace(&mut self.cursors[cursor as usize].source, source)
     }
 
@@ -130,24 +137,56 @@ impl Compiler<'_> {
         let info = &self.cursors[cursor as usize];
         match &info.source {
             None => here,
-            Some(CursorOverride::Index { cursor: index_cursor, index, .. }) => {
+            Some(CursorOverride::Index {
+                cursor: index_cursor,
+                index,
+                ..
+            }) => {
                 let rowid_alias = info.table.as_ref().and_then(|table| table.rowid_alias);
-                let column = if rowid_alias.is_some_and(|alias| alias as i32 == column) { -1 } else { column };
+                let column = if rowid_alias.is_some_and(|alias| alias as i32 == column) {
+                    -1
+                } else {
+                    column
+                };
                 if column < 0 {
-                    return ColumnSource::Index { cursor: *index_cursor, position: -1 };
+                    return ColumnSource::Index {
+                        cursor: *index_cursor,
+                        position: -1,
+                    };
                 }
                 match index.position_of(column) {
-                    Some(at) => ColumnSource::Index { cursor: *index_cursor, position: at as i32 },
+                    Some(at) => ColumnSource::Index {
+                        cursor: *index_cursor,
+                        position: at as i32,
+                    },
                     None => here,
                 }
             }
-            Some(CursorOverride::Registers { first, rowid, unstored }) => {
-                let reg = if column < 0 { rowid.unwrap_or(*first) } else { first + column };
-                ColumnSource::Register { reg, unstored: *unstored && column >= 0 }
+            Some(CursorOverride::Registers {
+                first,
+                rowid,
+                unstored,
+            }) => {
+                let reg = if column < 0 {
+                    rowid.unwrap_or(*first)
+                } else {
+                    first + column
+                };
+                ColumnSource::Register {
+                    reg,
+                    unstored: *unstored && column >= 0,
+                }
             }
             Some(CursorOverride::Mapped { cursor, map, rowid }) => {
-                let position = if column < 0 { *rowid } else { map.get(column as usize).copied().flatten() };
-                position.map_or(here, |position| ColumnSource::Index { cursor: *cursor, position })
+                let position = if column < 0 {
+                    *rowid
+                } else {
+                    map.get(column as usize).copied().flatten()
+                };
+                position.map_or(here, |position| ColumnSource::Index {
+                    cursor: *cursor,
+                    position,
+                })
             }
         }
     }
@@ -163,7 +202,11 @@ impl Compiler<'_> {
             CollationName::Rtrim => Collation::Rtrim,
             CollationName::Other(name) => match self.ctx.collations.get(name) {
                 Some(collation) => collation.clone(),
-                None => return Err(super::SqlError::error(format!("no such collation sequence: {name}"))),
+                None => {
+                    return Err(super::SqlError::error(format!(
+                        "no such collation sequence: {name}"
+                    )));
+                }
             },
         })
     }
@@ -173,34 +216,89 @@ impl Compiler<'_> {
         if let Some(info) = index.key_info.get() {
             return Ok(info.clone());
         }
-        let count = if index.unique_not_null { index.key_count } else { index.columns.len() };
+        let count = if index.unique_not_null {
+            index.key_count
+        } else {
+            index.columns.len()
+        };
         let mut columns = Vec::with_capacity(count);
         let mut builtin = true;
         for column in &index.columns[..count] {
             builtin &= !matches!(column.collation, CollationName::Other(_));
-            columns.push(KeyColumn { collation: self.collation(&column.collation)?, desc: column.desc, big_null: false });
+            columns.push(KeyColumn {
+                collation: self.collation(&column.collation)?,
+                desc: column.desc,
+                big_null: false,
+            });
         }
-        let info = Arc::new(KeyInfo { columns, encoding: self.ctx.schema.dbs[db].encoding });
-        Ok(if builtin { index.key_info.get_or_init(|| info).clone() } else { info })
+        let info = Arc::new(KeyInfo {
+            columns,
+            encoding: self.ctx.schema.dbs[db].encoding,
+        });
+        Ok(if builtin {
+            index.key_info.get_or_init(|| info).clone()
+        } else {
+            info
+        })
     }
 
     /// Opens a table, or the primary key of a WITHOUT ROWID table, for reading or writing (SQLite's sqlite3OpenTable).
-    pub fn open_table(&mut self, cursor: i32, db: usize, table: &Table, write: bool) -> Result<i32> {
+    pub fn open_table(
+        &mut self,
+        cursor: i32,
+        db: usize,
+        table: &Table,
+        write: bool,
+    ) -> Result<i32> {
         self.uses_db(db);
-        let opcode = if write { Opcode::OpenWrite } else { Opcode::OpenRead };
+        let opcode = if write {
+            Opcode::OpenWrite
+        } else {
+            Opcode::OpenRead
+        };
         if table.has_rowid() {
-            return Ok(self.op4(opcode, cursor, table.root as i32, db as i32, P4::Int(table.stored_count() as i32)));
+            return Ok(self.op4(
+                opcode,
+                cursor,
+                table.root as i32,
+                db as i32,
+                P4::Int(table.stored_count() as i32),
+            ));
         }
-        let index = table.primary_key_index().expect("a WITHOUT ROWID table has a primary key");
+        let index = table
+            .primary_key_index()
+            .expect("a WITHOUT ROWID table has a primary key");
         let key = self.index_key_info(db, index)?;
-        Ok(self.op4(opcode, cursor, index.root as i32, db as i32, P4::KeyInfo(key)))
+        Ok(self.op4(
+            opcode,
+            cursor,
+            index.root as i32,
+            db as i32,
+            P4::KeyInfo(key),
+        ))
     }
 
     /// Opens an index.
-    pub fn open_index(&mut self, cursor: i32, db: usize, index: &Index, write: bool) -> Result<i32> {
+    pub fn open_index(
+        &mut self,
+        cursor: i32,
+        db: usize,
+        index: &Index,
+        write: bool,
+    ) -> Result<i32> {
         self.uses_db(db);
-        let opcode = if write { Opcode::OpenWrite } else { Opcode::OpenRead };
+        let opcode = if write {
+            Opcode::OpenWrite
+        } else {
+            Opcode::OpenRead
+        };
         let key = self.index_key_info(db, index)?;
-        Ok(self.op4(opcode, cursor, index.root as i32, db as i32, P4::KeyInfo(key)))
+        Ok(self.op4(
+            opcode,
+            cursor,
+            index.root as i32,
+            db as i32,
+            P4::KeyInfo(key),
+        ))
     }
 }

@@ -32,11 +32,11 @@ pub use context::{CompileContext, CompileFlags, Limits, SqlError};
 pub use cursors::{ColumnSource, CursorInfo, CursorOverride, IndexedExpr};
 
 use crate::ast;
-use crate::bound::{AggregateId, Expr, SelectId, SubqueryId};
+use crate::bound::{AggregateId, Expr, FromItem, SelectId, SubqueryId};
 use crate::codegen::aggregate::Aggregates;
+use crate::schema::LogEst;
 use ringwood_vdbe::{ColumnInfo, Label, Opcode, P4, Program, ProgramBuilder};
 use smallvec::SmallVec;
-use std::sync::Arc;
 
 /// The result of compiling something.
 pub type Result<T, E = SqlError> = std::result::Result<T, E>;
@@ -50,6 +50,32 @@ pub struct Subroutine {
     pub entry: i32,
     /// The result's first register, or the cursor of the ephemeral table.
     pub result: i32,
+}
+
+/// How the rows of a subquery in FROM come, decided before the loops over it are planned.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FromRows {
+    /// From the ephemeral table under the item's cursor, which a subroutine fills: `Gosub` when the loop begins, in a
+    /// `Once` unless the subquery is correlated.
+    Materialized {
+        /// The subroutine's return register.
+        return_reg: i32,
+        /// Where it begins.
+        entry: i32,
+        /// Whether it must be filled anew each time.
+        correlated: bool,
+    },
+    /// From an ephemeral table that has been filled.
+    Ephemeral,
+    /// From a coroutine: `InitCoroutine`, then `Yield` for each row.
+    Coroutine {
+        /// The register that it yields through.
+        yield_reg: i32,
+        /// Where it begins.
+        entry: i32,
+        /// The first of the registers that hold its row.
+        result: i32,
+    },
 }
 
 /// A factored constant.
@@ -100,6 +126,7 @@ pub struct Compiler<'a> {
     select_count: u32,
     subquery_count: u32,
     subroutines: Vec<(SubqueryId, Subroutine)>,
+    from_rows: Vec<(SubqueryId, FromRows, LogEst)>,
 }
 
 impl<'a> Compiler<'a> {
@@ -133,6 +160,7 @@ impl<'a> Compiler<'a> {
             select_count: 0,
             subquery_count: 0,
             subroutines: Vec::new(),
+            from_rows: Vec::new(),
         }
     }
 
@@ -150,12 +178,30 @@ impl<'a> Compiler<'a> {
 
     /// How a subquery was coded, if it was.
     pub fn subroutine(&self, id: SubqueryId) -> Option<Subroutine> {
-        self.subroutines.iter().rev().find(|(have, _)| *have == id).map(|(_, subroutine)| *subroutine)
+        self.subroutines
+            .iter()
+            .rev()
+            .find(|(have, _)| *have == id)
+            .map(|(_, subroutine)| *subroutine)
     }
 
     /// Remembers how a subquery was coded.
     pub fn set_subroutine(&mut self, id: SubqueryId, subroutine: Subroutine) {
         self.subroutines.push((id, subroutine));
+    }
+
+    /// How the rows of a subquery in FROM come, and an estimate of their number; none for a table.
+    pub fn from_rows(&self, item: &FromItem) -> Option<(FromRows, LogEst)> {
+        self.from_rows
+            .iter()
+            .rev()
+            .find(|(have, ..)| *have == item.id)
+            .map(|(_, rows, estimate)| (*rows, *estimate))
+    }
+
+    /// Remembers how the rows of a subquery in FROM come.
+    pub fn set_from_rows(&mut self, item: &FromItem, rows: FromRows, estimate: LogEst) {
+        self.from_rows.push((item.id, rows, estimate));
     }
 
     /// The aggregates of a SELECT.
@@ -276,7 +322,13 @@ impl<'a> Compiler<'a> {
     #[cold]
     fn explain_line(&mut self, text: String) -> i32 {
         let (addr, parent) = (self.here(), self.explain_parent);
-        self.op4(Opcode::Explain, addr, parent, 0, P4::Text(text.into_bytes().into()))
+        self.op4(
+            Opcode::Explain,
+            addr,
+            parent,
+            0,
+            P4::Text(text.into_bytes().into()),
+        )
     }
 
     // ---- constants ----
@@ -285,7 +337,10 @@ impl<'a> Compiler<'a> {
     /// (SQLite's sqlite3ExprCodeRunJustOnce). `dest`: the register to use; none: any, shared with equal constants.
     pub fn constant(&mut self, expr: &Expr, dest: Option<i32>) -> Result<i32> {
         if dest.is_none() {
-            let known = self.constants.iter().find(|c| c.reusable && crate::bound::walk::same(&c.expr, expr));
+            let known = self
+                .constants
+                .iter()
+                .find(|c| c.reusable && crate::bound::walk::same(&c.expr, expr));
             if let Some(constant) = known {
                 return Ok(constant.reg);
             }
@@ -301,7 +356,11 @@ impl<'a> Compiler<'a> {
             return Ok(reg);
         }
         let reg = dest.unwrap_or_else(|| self.alloc_reg());
-        self.constants.push(Constant { expr: expr.clone(), reg, reusable: dest.is_none() });
+        self.constants.push(Constant {
+            expr: expr.clone(),
+            reg,
+            reusable: dest.is_none(),
+        });
         Ok(reg)
     }
 
@@ -319,7 +378,13 @@ impl<'a> Compiler<'a> {
                 let write = i32::from(self.written_dbs & (1 << db) != 0);
                 let schema = &self.ctx.schema.dbs[db];
                 let (cookie, generation) = (schema.cookie as i32, schema.generation as i32);
-                self.op4(Opcode::Transaction, db as i32, write, cookie, P4::Int(generation));
+                self.op4(
+                    Opcode::Transaction,
+                    db as i32,
+                    write,
+                    cookie,
+                    P4::Int(generation),
+                );
                 self.p5(1);
             }
             let constants = std::mem::take(&mut self.constants);
@@ -342,9 +407,4 @@ impl<'a> Compiler<'a> {
         self.b.set_cursor_count(self.cursors.len() as u32);
         Ok(self.b.finish()?)
     }
-}
-
-/// A name as an `Arc<str>`.
-pub(crate) fn arc(name: &str) -> Arc<str> {
-    Arc::from(name)
 }

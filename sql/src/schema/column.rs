@@ -115,6 +115,8 @@ impl Column {
 
     /// Whether it is a VIRTUAL generated column, which is not stored.
     pub fn is_virtual(&self) -> bool {
-        self.generated.as_ref().is_some_and(|generated| !generated.stored)
+        self.generated
+            .as_ref()
+            .is_some_and(|generated| !generated.stored)
     }
 }

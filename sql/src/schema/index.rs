@@ -107,7 +107,9 @@ impl Index {
 
     /// At which place of the entry a column of the table is; -1 asks for the rowid.
     pub fn position_of(&self, column: i32) -> Option<usize> {
-        self.columns.iter().position(|c| c.key.column() == Some(column))
+        self.columns
+            .iter()
+            .position(|c| c.key.column() == Some(column))
     }
 
     /// Fills the estimates in as SQLite does without ANALYZE: each key column narrows by ten, then by less.

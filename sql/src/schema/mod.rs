@@ -88,9 +88,16 @@ impl DbSchema {
         let rest = &name[7..];
         let temp = self.name.eq_ignore_ascii_case("temp");
         if rest.eq_ignore_ascii_case("schema") || rest.eq_ignore_ascii_case("master") {
-            return self.tables.get(if temp { "sqlite_temp_master" } else { "sqlite_master" });
+            return self.tables.get(if temp {
+                "sqlite_temp_master"
+            } else {
+                "sqlite_master"
+            });
         }
-        if temp && (rest.eq_ignore_ascii_case("temp_schema") || rest.eq_ignore_ascii_case("temp_master")) {
+        if temp
+            && (rest.eq_ignore_ascii_case("temp_schema")
+                || rest.eq_ignore_ascii_case("temp_master"))
+        {
             return self.tables.get("sqlite_temp_master");
         }
         None
@@ -100,12 +107,20 @@ impl DbSchema {
 impl Schema {
     /// A schema of an empty main and an empty temp database.
     pub fn empty() -> Schema {
-        Schema { dbs: vec![Arc::new(DbSchema::empty("main")), Arc::new(DbSchema::empty("temp"))] }
+        Schema {
+            dbs: vec![
+                Arc::new(DbSchema::empty("main")),
+                Arc::new(DbSchema::empty("temp")),
+            ],
+        }
     }
 
     /// The number of the database of that name; `main` is always 0.
     pub fn db_index(&self, name: &str) -> Option<usize> {
-        let by_name = self.dbs.iter().position(|db| db.name.eq_ignore_ascii_case(name));
+        let by_name = self
+            .dbs
+            .iter()
+            .position(|db| db.name.eq_ignore_ascii_case(name));
         by_name.or_else(|| name.eq_ignore_ascii_case("main").then_some(0))
     }
 
@@ -121,11 +136,13 @@ impl Schema {
             Some(db) => self.dbs.get(db)?.table(name).map(|table| (db, table)),
             None => {
                 // `sqlite_master` without a database is main's, although temp is searched first.
-                let is_schema_table = name.eq_ignore_ascii_case("sqlite_master") || name.eq_ignore_ascii_case("sqlite_schema");
+                let is_schema_table = name.eq_ignore_ascii_case("sqlite_master")
+                    || name.eq_ignore_ascii_case("sqlite_schema");
                 if is_schema_table {
                     return self.dbs[0].table(name).map(|table| (0, table));
                 }
-                self.search_order().find_map(|db| self.dbs[db].table(name).map(|table| (db, table)))
+                self.search_order()
+                    .find_map(|db| self.dbs[db].table(name).map(|table| (db, table)))
             }
         }
     }
@@ -134,15 +151,24 @@ impl Schema {
     pub fn find_index(&self, db: Option<usize>, name: &str) -> Option<(usize, &Arc<Index>)> {
         match db {
             Some(db) => self.dbs.get(db)?.indexes.get(name).map(|index| (db, index)),
-            None => self.search_order().find_map(|db| self.dbs[db].indexes.get(name).map(|index| (db, index))),
+            None => self
+                .search_order()
+                .find_map(|db| self.dbs[db].indexes.get(name).map(|index| (db, index))),
         }
     }
 
     /// The trigger of that name, in that database or wherever it is found first.
     pub fn find_trigger(&self, db: Option<usize>, name: &str) -> Option<(usize, &Arc<Trigger>)> {
         match db {
-            Some(db) => self.dbs.get(db)?.triggers.get(name).map(|trigger| (db, trigger)),
-            None => self.search_order().find_map(|db| self.dbs[db].triggers.get(name).map(|trigger| (db, trigger))),
+            Some(db) => self
+                .dbs
+                .get(db)?
+                .triggers
+                .get(name)
+                .map(|trigger| (db, trigger)),
+            None => self
+                .search_order()
+                .find_map(|db| self.dbs[db].triggers.get(name).map(|trigger| (db, trigger))),
         }
     }
 }

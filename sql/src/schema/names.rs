@@ -52,7 +52,9 @@ pub struct NameMap<V> {
 
 impl<V> Default for NameMap<V> {
     fn default() -> NameMap<V> {
-        NameMap { map: HashMap::with_hasher(foldhash::fast::RandomState::default()) }
+        NameMap {
+            map: HashMap::with_hasher(foldhash::fast::RandomState::default()),
+        }
     }
 }
 

@@ -125,8 +125,15 @@ impl Table {
             column("rootpage", "INT", Affinity::Integer),
             column("sql", "TEXT", Affinity::Text),
         ];
-        let name = if temp { "sqlite_temp_master" } else { "sqlite_master" };
-        Table { root: 1, ..Table::plain(name.into(), TableKind::Ordinary, columns) }
+        let name = if temp {
+            "sqlite_temp_master"
+        } else {
+            "sqlite_master"
+        };
+        Table {
+            root: 1,
+            ..Table::plain(name.into(), TableKind::Ordinary, columns)
+        }
     }
 
     /// Whether it is a view.
@@ -141,7 +148,9 @@ impl Table {
 
     /// The number of the column of that name.
     pub fn column_index(&self, name: &str) -> Option<usize> {
-        self.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name))
+        self.columns
+            .iter()
+            .position(|column| column.name.eq_ignore_ascii_case(name))
     }
 
     /// The index that holds the primary key: of a WITHOUT ROWID table the table itself.
@@ -155,7 +164,10 @@ impl Table {
         if !self.has_generated {
             return column;
         }
-        let stored_before = self.columns[..column].iter().filter(|c| !c.is_virtual()).count();
+        let stored_before = self.columns[..column]
+            .iter()
+            .filter(|c| !c.is_virtual())
+            .count();
         if self.columns[column].is_virtual() {
             let stored = self.columns.iter().filter(|c| !c.is_virtual()).count();
             stored + (column - stored_before)
@@ -169,13 +181,19 @@ impl Table {
         if !self.has_generated {
             return self.columns.len();
         }
-        self.columns.iter().filter(|column| !column.is_virtual()).count()
+        self.columns
+            .iter()
+            .filter(|column| !column.is_virtual())
+            .count()
     }
 
     /// The collation of a column.
     pub fn collation_of(&self, column: i32) -> &CollationName {
         const BINARY: &CollationName = &CollationName::Binary;
-        usize::try_from(column).ok().and_then(|i| self.columns.get(i)).map_or(BINARY, |column| &column.collation)
+        usize::try_from(column)
+            .ok()
+            .and_then(|i| self.columns.get(i))
+            .map_or(BINARY, |column| &column.collation)
     }
 
     /// The affinity of a column; the rowid is an integer.

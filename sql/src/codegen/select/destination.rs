@@ -48,7 +48,12 @@ pub struct Destination {
 impl Destination {
     /// A destination of that kind; the SELECT chooses the registers.
     pub const fn new(kind: DestinationKind, param: i32) -> Destination {
-        Destination { kind, param, first: 0, count: 0 }
+        Destination {
+            kind,
+            param,
+            first: 0,
+            count: 0,
+        }
     }
 
     /// To the caller.
@@ -63,7 +68,12 @@ impl Destination {
 
     /// Registers.
     pub const fn memory(first: i32, count: usize) -> Destination {
-        Destination { kind: DestinationKind::Memory, param: first, first, count }
+        Destination {
+            kind: DestinationKind::Memory,
+            param: first,
+            first,
+            count,
+        }
     }
 
     /// Whether there is a row.
@@ -75,7 +85,10 @@ impl Destination {
     pub const fn ignores_duplicates(&self) -> bool {
         matches!(
             self.kind,
-            DestinationKind::Exists | DestinationKind::Set { .. } | DestinationKind::Union | DestinationKind::Except
+            DestinationKind::Exists
+                | DestinationKind::Set { .. }
+                | DestinationKind::Union
+                | DestinationKind::Except
         )
     }
 

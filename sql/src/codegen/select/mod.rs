@@ -24,9 +24,16 @@ impl Compiler<'_> {
         let mut columns = Vec::new();
         for (expr, order) in terms {
             let collation = self.expr_collation(expr)?;
-            columns.push(KeyColumn { collation, desc: order.desc, big_null: order.big_null });
+            columns.push(KeyColumn {
+                collation,
+                desc: order.desc,
+                big_null: order.big_null,
+            });
         }
         columns.extend(std::iter::repeat_n(KeyColumn::default(), extra));
-        Ok(Arc::new(KeyInfo { columns, encoding: self.ctx.schema.dbs[0].encoding }))
+        Ok(Arc::new(KeyInfo {
+            columns,
+            encoding: self.ctx.schema.dbs[0].encoding,
+        }))
     }
 }
