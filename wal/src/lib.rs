@@ -1,1 +1,33 @@
-//! Ringwood's transactional page store over SQLite's write-ahead log.
+//! The transactional page store: turns a page number and a snapshot into bytes, and private pages into a commit.
+//!
+//! ```text
+//!   Tx (one per connection)                         Database (one per file, shared)
+//!    snapshot, private pages, savepoints             committed snapshot, writer's lock, page cache, log and index
+//!        │ try_page: private? cached? else Miss               │
+//!        └── fetch ───────────────────────────────────────────┴── log frame, or database file
+//! ```
+//!
+//! Reading order: [`error`](Error) and [`Stop`] (how a step waits), [`Database`], [`Tx`], then what a transaction is
+//! made of: private pages (`dirty`), [savepoints](SavepointId), the freelist, the pointer map, spilling, committing;
+//! then the log: its index, recovery, checkpoints.
+#![forbid(unsafe_code)]
+
+mod database;
+mod dirty;
+mod error;
+mod freelist;
+mod image;
+mod options;
+mod pointer_map;
+mod savepoint;
+mod spill;
+mod tx;
+
+pub use database::Database;
+pub use error::{Error, Result, Stop, Try};
+pub use options::{
+    Allocate, AutoVacuum, CheckpointMode, CheckpointResult, DbOptions, JournalMode, Synchronous,
+};
+pub use ringwood_format::header::Field;
+pub use savepoint::SavepointId;
+pub use tx::{TreeVersion, Tx, TxState};

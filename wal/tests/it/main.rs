@@ -1,0 +1,3 @@
+//! The page store from outside: transactions, the freelist, the log, and what stock SQLite makes of it.
+
+mod memory;
