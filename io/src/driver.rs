@@ -12,6 +12,7 @@
 //! 3. Nothing a driver is given is lost: each accepted operation comes home as one [`Done`].
 
 pub(crate) mod blocking;
+pub(crate) mod uring;
 
 use std::rc::Rc;
 
@@ -22,6 +23,7 @@ use crate::stats::Counters;
 use crate::syscall;
 use crate::wake::Shared;
 use blocking::Blocking;
+use uring::{RingInfo, Uring};
 
 /// How long a driver may wait for completions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,20 +53,40 @@ pub trait Io {
 
 /// The driver of a handle.
 pub(crate) enum Driver {
+    Uring(Box<Uring>),
     Blocking(Blocking),
 }
 
 impl Driver {
     fn get(&mut self) -> &mut dyn Io {
         match self {
+            Driver::Uring(d) => &mut **d,
             Driver::Blocking(d) => d,
         }
     }
 
     /// Whether operations are performed in `submit`, so that queueing gains nothing.
+    #[inline]
     pub(crate) fn is_inline(&self) -> bool {
         match self {
+            Driver::Uring(d) => d.is_refused(),
             Driver::Blocking(_) => true,
+        }
+    }
+
+    /// Whether the ring can register buffers; `None` without a ring.
+    pub(crate) fn try_buffers(&mut self) -> Option<Result<(), i32>> {
+        match self {
+            Driver::Uring(d) => d.try_buffers(),
+            Driver::Blocking(_) => None,
+        }
+    }
+
+    /// What became of the ring, where one was wanted.
+    pub(crate) fn ring_info(&mut self) -> Option<RingInfo> {
+        match self {
+            Driver::Uring(d) => Some(d.info()),
+            Driver::Blocking(_) => None,
         }
     }
 }
@@ -84,6 +106,7 @@ impl Io for Driver {
     }
     fn in_flight(&self) -> usize {
         match self {
+            Driver::Uring(d) => d.in_flight(),
             Driver::Blocking(d) => d.in_flight(),
         }
     }

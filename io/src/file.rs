@@ -437,6 +437,20 @@ impl File {
             .map_err(|e| self.error(IoOp::ShmMap, e))
     }
 
+    /// Cuts the file to nothing, at once.
+    pub(crate) fn empty(&self) -> Result<()> {
+        match &self.0.body {
+            Body::Os(fd) => {
+                syscall::ftruncate(fd.as_raw_fd(), 0).map_err(|e| self.error(IoOp::Truncate, e))
+            }
+            Body::Memory(file, _) => {
+                file.truncate(0);
+                file.shm_clear();
+                Ok(())
+            }
+        }
+    }
+
     /// The descriptor of a file on disk.
     pub(crate) fn raw_fd(&self) -> Option<RawFd> {
         match &self.0.body {

@@ -32,6 +32,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use crate::driver::blocking::{self, Blocking};
+use crate::driver::uring::{RingInfo, RingOptions, Uring};
 use crate::driver::{Clock, Driver, Io, Names, Wait};
 use crate::error::{IoError, IoOp, Result};
 use crate::executor::Executor;
@@ -52,6 +53,8 @@ pub enum DriverChoice {
     /// The best that works here: `uring`, else `blocking`.
     #[default]
     Auto,
+    /// The ring with these settings; `blocking` where the kernel refuses.
+    Uring(RingOptions),
     /// Plain system calls.
     Blocking,
     /// Files in memory, by name in this name space.
@@ -93,15 +96,22 @@ impl IoBuilder {
     pub fn build(self) -> IoHandle {
         let shared = Arc::new(Shared::default());
         let counters = Rc::new(Counters::default());
+        let arena = self.arena.unwrap_or_else(|| Arena::global().clone());
+        let ring = |options| {
+            let (arena, counters) = (arena.clone(), counters.clone());
+            Driver::Uring(Box::new(Uring::new(
+                options,
+                arena,
+                counters,
+                shared.clone(),
+            )))
+        };
+        let blocking = || Driver::Blocking(Blocking::new(counters.clone(), shared.clone()));
         let (driver, names) = match self.driver {
-            DriverChoice::Auto | DriverChoice::Blocking => (
-                Driver::Blocking(Blocking::new(counters.clone(), shared.clone())),
-                Names::Os,
-            ),
-            DriverChoice::Memory(fs) => (
-                Driver::Blocking(Blocking::new(counters.clone(), shared.clone())),
-                Names::Memory(fs),
-            ),
+            DriverChoice::Auto => (ring(RingOptions::default()), Names::Os),
+            DriverChoice::Uring(options) => (ring(options), Names::Os),
+            DriverChoice::Blocking => (blocking(), Names::Os),
+            DriverChoice::Memory(fs) => (blocking(), Names::Memory(fs)),
         };
         let seed = self.seed.unwrap_or_else(|| {
             let mut bytes = [0; 8];
@@ -113,7 +123,7 @@ impl IoBuilder {
             names,
             clock: Clock::System,
             rng: Cell::new(seed),
-            arena: self.arena.unwrap_or_else(|| Arena::global().clone()),
+            arena,
             counters,
             slots: RefCell::default(),
             backlog: RefCell::default(),
@@ -214,7 +224,8 @@ impl Reactor {
     /// Performs what is alone, hands what is queued to the driver, and takes completions, where
     /// `wait` says so waiting for one (or for the bell, or for a timer).
     pub(crate) fn pump(&self, wait: bool) {
-        if wait && self.in_flight.get() == 0 && self.backlog.borrow().len() == 1 {
+        let lone = self.in_flight.get() == 0 && self.backlog.borrow().len() == 1;
+        if wait && lone && self.gathering.get() == 0 {
             let lone = self.backlog.borrow_mut().pop_front();
             if let Some((token, op)) = lone {
                 if !self.forget_orphan(token) {
@@ -446,6 +457,26 @@ impl IoHandle {
     #[inline]
     pub fn alloc(&self, len: usize) -> Buf {
         self.0.arena.alloc(len)
+    }
+
+    /// The driver that performs operations: "uring", "blocking" or "memory". Sets the ring up, if
+    /// one is wanted and there is none yet.
+    pub fn driver_name(&self) -> &'static str {
+        match (&self.0.names, self.ring_info()) {
+            (Names::Memory(_), _) => "memory",
+            (_, Some(RingInfo { level: Some(_), .. })) => "uring",
+            _ => "blocking",
+        }
+    }
+
+    /// What became of the ring, where one was wanted. Sets it up, if there is none yet.
+    pub fn ring_info(&self) -> Option<RingInfo> {
+        self.0.driver.borrow_mut().ring_info()
+    }
+
+    /// Whether the ring can register buffers; `None` without a ring.
+    pub(crate) fn try_register_buffers(&self) -> Option<Result<(), i32>> {
+        self.0.driver.borrow_mut().try_buffers()
     }
 
     /// Counts since the handle was made.

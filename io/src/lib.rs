@@ -27,6 +27,7 @@
 
 mod arena;
 mod buf;
+mod doctor;
 mod driver;
 mod error;
 mod executor;
@@ -43,12 +44,17 @@ mod wake;
 
 pub use arena::{Arena, ArenaStats, BUF_SIZE_MAX, BUF_SIZE_MIN};
 pub use buf::{Buf, StableBytes, WriteBuf};
+pub use doctor::Report;
+pub use driver::uring::{RingInfo, RingLevel, RingOptions};
 pub use driver::{Io, Wait};
 pub use error::{IoError, IoErrorKind, IoOp, Result};
 pub use executor::{JoinHandle, Sleep, TaskGone, block_on, join_all};
 pub use file::{File, FileCaps, FileId, FileIdentity, OpenOptions};
 pub use handle::{DriverChoice, Gather, IoBuilder, IoHandle, OpFuture};
-pub use lock::LockKind;
+pub use lock::{
+    DbLock, LockKind, LockLevel, PENDING_BYTE, SHM_CKPT, SHM_LOCK_COUNT, SHM_READ0, SHM_RECOVER,
+    SHM_WRITE, ShmLocks, ShmOwner,
+};
 pub use memory::MemFs;
 pub use op::{Done, Durability, Op, SyncMode};
 pub use semaphore::{LocalMutex, LocalMutexGuard, Notified, Notify, Permit, Semaphore};

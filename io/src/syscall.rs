@@ -49,6 +49,12 @@ pub(crate) struct Transfer {
     pub(crate) calls: u32,
 }
 
+/// Whether a direct transfer could not go on after this many bytes, since its offset would not be
+/// aligned any more.
+pub(crate) fn is_off_grid(done: usize) -> bool {
+    !done.is_multiple_of(512)
+}
+
 fn transfer(
     fd: RawFd,
     len: usize,
@@ -69,6 +75,8 @@ fn transfer(
             _ => match errno() {
                 libc::EINTR => {}
                 libc::EAGAIN => wait_ready(fd, events),
+                // A direct read that ended off the grid met the end of the file.
+                libc::EINVAL if at_zero.is_ok() && is_off_grid(done) => break Ok(done),
                 e => break Err(e),
             },
         }
@@ -362,8 +370,8 @@ fn flock(kind: i32, start: u64, len: u64) -> libc::flock64 {
 }
 
 pub(crate) fn eventfd() -> Result<OwnedFd, i32> {
-    // SAFETY: takes numbers only. Blocking, so that a ring can wait in a read of it.
-    let fd = check(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) })?;
+    // SAFETY: takes numbers only.
+    let fd = check(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
     // SAFETY: the kernel just gave us this descriptor.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
@@ -375,7 +383,7 @@ pub(crate) fn eventfd_signal(fd: BorrowedFd<'_>) {
     unsafe { libc::write(fd.as_raw_fd(), one.as_ptr().cast(), 8) };
 }
 
-/// Takes what is in an eventfd that is known to be readable.
+/// Takes what is in an eventfd, if anything.
 pub(crate) fn eventfd_drain(fd: BorrowedFd<'_>) {
     let mut count = [0u8; 8];
     // SAFETY: eight writable bytes.
@@ -428,4 +436,59 @@ pub(crate) fn random(out: &mut [u8]) {
             return;
         }
     }
+}
+
+/// The kernel's release, such as "6.8.0".
+pub(crate) fn kernel_release() -> String {
+    // SAFETY: all-zero is a valid utsname, and the call fills it with terminated strings.
+    let name = unsafe {
+        let mut name: libc::utsname = std::mem::zeroed();
+        libc::uname(&raw mut name);
+        name
+    };
+    let bytes: Vec<u8> = name
+        .release
+        .iter()
+        .take_while(|c| **c != 0)
+        .map(|c| *c as u8)
+        .collect();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The soft limit of locked memory; `None` where there is none.
+pub(crate) fn memlock_limit() -> Option<u64> {
+    let mut limit = libc::rlimit64 {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: a limit of our own.
+    unsafe { libc::getrlimit64(libc::RLIMIT_MEMLOCK, &raw mut limit) };
+    (limit.rlim_cur != libc::RLIM64_INFINITY).then_some(limit.rlim_cur)
+}
+
+/// The name of the file system of a folder, or its magic number.
+pub(crate) fn file_system(path: &Path) -> String {
+    let Ok(path) = c_path(path) else {
+        return "unknown".into();
+    };
+    let mut st = std::mem::MaybeUninit::<libc::statfs64>::zeroed();
+    // SAFETY: a terminated path, and a pointer to a statfs of our own, for which all-zero is valid.
+    let st = unsafe {
+        if libc::statfs64(path.as_ptr(), st.as_mut_ptr()) != 0 {
+            return "unknown".into();
+        }
+        st.assume_init()
+    };
+    let name = match st.f_type as u32 {
+        0xEF53 => "ext4",
+        0x5846_5342 => "xfs",
+        0x9123_683E => "btrfs",
+        0x0102_1994 => "tmpfs",
+        0x794C_7630 => "overlay",
+        0x6969 => "nfs",
+        0x2FC1_2FC1 => "zfs",
+        0xF2F5_2010 => "f2fs",
+        other => return format!("file system {other:#x}"),
+    };
+    name.into()
 }

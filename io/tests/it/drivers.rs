@@ -2,7 +2,7 @@
 
 use ringwood_io::{
     Arena, DriverChoice, Durability, File, IoErrorKind, IoHandle, IoOp, MemFs, Op, OpenOptions,
-    StableBytes, SyncMode, WriteBuf, join_all,
+    RingLevel, RingOptions, StableBytes, SyncMode, WriteBuf, join_all,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,7 +33,47 @@ pub fn drivers() -> Vec<(&'static str, Bench)> {
             .build(),
         scratch: Scratch::new(),
     };
+    let ring = |options| with(DriverChoice::Uring(options));
+    let level = |level| {
+        ring(RingOptions {
+            level,
+            ..RingOptions::default()
+        })
+    };
     vec![
+        ("uring", with(DriverChoice::Auto)),
+        ("uring deferred", level(RingLevel::Deferred)),
+        ("uring cooperative", level(RingLevel::Cooperative)),
+        ("uring plain", level(RingLevel::Plain)),
+        (
+            "uring, four at a time",
+            ring(RingOptions {
+                depth: 4,
+                ..RingOptions::default()
+            }),
+        ),
+        (
+            "uring, nothing registered",
+            ring(RingOptions {
+                register_files: false,
+                register_buffers: false,
+                ..RingOptions::default()
+            }),
+        ),
+        (
+            "uring with a polling thread",
+            ring(RingOptions {
+                sqpoll_idle_ms: Some(5),
+                ..RingOptions::default()
+            }),
+        ),
+        (
+            "uring forbidden",
+            ring(RingOptions {
+                forbidden: true,
+                ..RingOptions::default()
+            }),
+        ),
         ("blocking", with(DriverChoice::Blocking)),
         ("memory", with(DriverChoice::Memory(MemFs::new()))),
     ]
@@ -48,6 +88,11 @@ macro_rules! each_driver {
                 eprintln!("driver {driver}");
                 let body: fn(&Bench) = $body;
                 body(&bench);
+                // Once more, with every operation sent through the ring, also when it is alone.
+                let bench = Bench { io: bench.io.clone(), scratch: Scratch::new() };
+                let gather = bench.io.gather();
+                body(&bench);
+                drop(gather);
                 assert_eq!(bench.io.in_flight(), 0, "{driver}");
                 assert_eq!(bench.io.arena().stats().in_use_bytes, 0, "{driver}: buffers came home");
             }
