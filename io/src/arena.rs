@@ -247,7 +247,7 @@ impl ArenaInner {
 
     #[cold]
     fn take_large(&self, len: usize) -> (usize, Chunk) {
-        assert!(len <= i32::MAX as usize, "a buffer of {len} bytes");
+        assert!(i32::try_from(len).is_ok(), "a buffer of {len} bytes");
         let size = if len <= LARGE_KEPT_SIZE_MAX {
             len.next_power_of_two()
         } else {

@@ -236,11 +236,12 @@ impl File {
         if st.mode & libc::S_IFMT == libc::S_IFDIR {
             return Err(IoError::os(IoOp::Open, libc::EISDIR).at_path(&path));
         }
-        let (mem_align, offset_align) = match direct {
-            true => syscall::dio_align(fd.as_raw_fd())
+        let (mem_align, offset_align) = if direct {
+            syscall::dio_align(fd.as_raw_fd())
                 .filter(|a| a.1 > 0)
-                .unwrap_or((4096, 4096)),
-            false => (1, 1),
+                .unwrap_or((4096, 4096))
+        } else {
+            (1, 1)
         };
         Ok(File(Arc::new(FileInner {
             id: next_id(),
@@ -286,7 +287,7 @@ impl File {
         let file = fs
             .open(
                 path,
-                options.create && !(options.read_only && !options.create),
+                options.create,
                 options.create && options.exclusive,
                 options.truncate && !options.read_only,
             )

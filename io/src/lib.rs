@@ -20,6 +20,21 @@
 //! 4. Everything that differs between a real and a simulated machine (time, chance, files, locks)
 //!    is asked of the handle.
 //!
+//! **Costs**, in system calls (counted by `tests/it/cost.rs`):
+//!
+//! | path | calls |
+//! |---|---|
+//! | a future that is ready, `yield_now`, waking a task of this thread | 0 |
+//! | a lone read, write, sync, allocate, truncate | 1, and one more for a read that meets the end of the file |
+//! | a lone `write_sync` | 2: pwritev, fdatasync |
+//! | any number of operations started together | 1 enter, and 1 more each time the thread has to wait |
+//! | a wake-up from another thread | 0 while this one is awake; else 1 there, 2 here |
+//! | opening a file | openat, fstat; statx where it is direct |
+//! | a handle | getrandom; the ring (about 4) when two operations first wait at once |
+//!
+//! On the development machine (2 cores, kernel 6.18): a cached 4 KiB read 0.6 µs inline and 1.3 µs
+//! through the ring; a write of 4 KiB with its fdatasync 72 µs.
+//!
 //! **Absent:** anything that knows what the bytes mean.
 
 // The only crate that talks to the kernel and hands memory to it; each block says why it is sound.

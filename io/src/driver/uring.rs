@@ -321,7 +321,7 @@ const STAGE_MAIN: u64 = 0;
 const STAGE_SYNC: u64 = 1;
 
 struct Ring {
-    ring: IoUring,
+    kernel: IoUring,
     info: RingInfo,
     options: RingOptions,
     ops: Vec<Option<InFlight>>,
@@ -369,7 +369,7 @@ struct Files {
 
 impl Ring {
     fn new(
-        ring: IoUring,
+        kernel: IoUring,
         info: RingInfo,
         options: RingOptions,
         arena: Arena,
@@ -377,7 +377,7 @@ impl Ring {
         shared: Arc<Shared>,
     ) -> Ring {
         let mut ring = Ring {
-            ring,
+            kernel,
             info,
             options,
             ops: Vec::new(),
@@ -398,7 +398,7 @@ impl Ring {
         };
         if ring.options.register_files {
             let made = ring
-                .ring
+                .kernel
                 .submitter()
                 .register_files_sparse(FILES_MAX as u32);
             if made.is_ok() {
@@ -443,7 +443,7 @@ impl Ring {
 
     /// Free entries of the submission queue.
     fn room(&mut self) -> usize {
-        let sq = self.ring.submission();
+        let sq = self.kernel.submission();
         sq.capacity() - sq.len()
     }
 
@@ -478,7 +478,7 @@ impl Ring {
             }
             (None, None) => unreachable!("every operation has an entry"),
         }
-        let mut sq = self.ring.submission();
+        let mut sq = self.kernel.submission();
         for entry in entries.iter().flatten() {
             op.outstanding += 1;
             // SAFETY: the entry points to buffers and iovecs of `op`, which stays in `ops`,
@@ -517,7 +517,7 @@ impl Ring {
             Some(index) => index,
             None => {
                 let index = slots.iter().position(Option::is_none)?;
-                self.ring
+                self.kernel
                     .submitter()
                     .register_files_update(index as u32, &[fd])
                     .ok()?;
@@ -544,7 +544,7 @@ impl Ring {
             {
                 // A failure keeps the descriptor open a while longer; nothing else.
                 if self
-                    .ring
+                    .kernel
                     .submitter()
                     .register_files_update(index as u32, &[-1])
                     .is_ok()
@@ -584,7 +584,7 @@ impl Ring {
         if matches!(self.info.buffers, Some(Err(_))) || upto >= SLABS_MAX {
             return;
         }
-        let submitter = self.ring.submitter();
+        let submitter = self.kernel.submitter();
         let mut result = Ok(());
         if self.info.buffers.is_none() {
             result = submitter.register_buffers_sparse(SLABS_MAX as u32);
@@ -618,7 +618,7 @@ impl Ring {
             };
             self.prepare(index);
         }
-        if !self.finished.is_empty() || !self.ring.completion().is_empty() {
+        if !self.finished.is_empty() || !self.kernel.completion().is_empty() {
             wait = Wait::No;
         }
         if wait != Wait::No && !self.bell_armed {
@@ -645,13 +645,13 @@ impl Ring {
         let entry = opcode::PollAdd::new(types::Fd(bell.as_raw_fd()), libc::POLLIN as u32);
         let entry = entry.build().user_data(BELL);
         // SAFETY: a poll refers to no memory of ours.
-        self.bell_armed = unsafe { self.ring.submission().push(&entry) }.is_ok();
+        self.bell_armed = unsafe { self.kernel.submission().push(&entry) }.is_ok();
     }
 
     /// Submits, and waits for a completion where asked to. Without anything to do: no call.
     fn enter(&mut self, wait: Wait) {
         let (queued, work_waits) = {
-            let sq = self.ring.submission();
+            let sq = self.kernel.submission();
             (sq.len(), sq.taskrun() || sq.cq_overflow())
         };
         if queued == 0 && wait == Wait::No && !work_waits {
@@ -677,7 +677,7 @@ impl Ring {
         if let Some(time) = &time {
             args = args.timespec(time);
         }
-        if let Err(e) = self.ring.submitter().submit_with_args(want, &args) {
+        if let Err(e) = self.kernel.submitter().submit_with_args(want, &args) {
             match errno_of(&e) {
                 // Time is up, a signal, or the kernel wants completions taken or memory first: what
                 // was not submitted is still queued, and the caller comes again.
@@ -695,7 +695,7 @@ impl Ring {
         loop {
             let mut batch = [(0u64, 0i32); 64];
             let mut n = 0;
-            for cqe in self.ring.completion().take(batch.len()) {
+            for cqe in self.kernel.completion().take(batch.len()) {
                 batch[n] = (cqe.user_data(), cqe.result());
                 n += 1;
             }
@@ -780,7 +780,7 @@ impl Ring {
         let entry = opcode::AsyncCancel::new((index as u64) << 1 | STAGE_MAIN);
         let entry = entry.build().user_data(CANCELLED);
         // SAFETY: refers to no memory of ours. Where there is no room, the hint is not given.
-        let _ = unsafe { self.ring.submission().push(&entry) };
+        let _ = unsafe { self.kernel.submission().push(&entry) };
     }
 }
 
@@ -795,7 +795,7 @@ impl Drop for Ring {
                 };
                 self.prepare(index);
             }
-            if self.ring.completion().is_empty() {
+            if self.kernel.completion().is_empty() {
                 self.enter(Wait::Forever);
             }
             self.reap();

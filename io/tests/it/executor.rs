@@ -45,7 +45,7 @@ fn timers_fire_in_order_and_not_early() {
             })
             .collect();
         // One that is dropped before it fires.
-        drop(io.sleep(Duration::from_secs(3600)));
+        drop(io.sleep(Duration::from_hours(1)));
         join_all(tasks).await;
     });
     assert_eq!(*order.borrow(), [10, 20, 30]);
