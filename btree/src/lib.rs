@@ -1,1 +1,42 @@
-//! Ringwood's table and index B-trees.
+//! Ringwood's table and index B-trees: cursors over the pages of a transaction.
+//!
+//! ```text
+//!   Cursor: first last next previous seek_rowid seek_key restore read_payload      plain functions: Try
+//!           try_insert_* try_delete                                                 plain functions: Try, or Slow
+//!           insert_* delete                                                         async: gather, plan, apply
+//!      │
+//!      ├── node     a page that was entered: its header checked once
+//!      ├── page     cells put on and taken off one page; pages built anew
+//!      ├── balance  cells dealt out over siblings
+//!      └── chain    overflow pages
+//! ```
+//!
+//! Rules:
+//! 1. A step that reads is a plain function that can be called again: see [`Cursor`]'s module.
+//! 2. A step that changes has a plain twin for the common case, and an async one for all.
+//! 3. What a page contains is never trusted: a malformed one answers `Corrupt`, and no walk is endless.
+//! 4. After an error from a change, or a future dropped in the middle of one, the caller rolls back to a savepoint.
+//!
+//! Absent: transactions, the freelist and the cache (`wal`), what a record means (`format`, the VM).
+
+mod node;
+mod wait;
+
+mod cursor;
+
+mod page;
+
+mod balance;
+mod chain;
+mod delete;
+mod insert;
+mod integrity;
+mod tree;
+
+pub use chain::Payload;
+pub use cursor::{Cursor, Moved, Seek};
+pub use insert::InsertHint;
+pub use integrity::{IntegrityReport, IntegrityScope, integrity_check};
+pub use node::DEPTH_MAX;
+pub use ringwood_wal::{Error, Result, Stop, Try};
+pub use tree::{TreeKind, clear_tree, create_tree, drop_tree};

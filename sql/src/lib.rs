@@ -11,7 +11,5 @@ pub mod ast;
 pub mod bound;
 pub mod codegen;
 pub mod compiler;
-pub mod lex;
-pub mod parse;
 pub mod resolve;
 pub mod schema;

@@ -1,0 +1,339 @@
+//! Cells put on and taken off one page.
+//!
+//! ```text
+//!  header | pointers ->       gap        <- content: cell, freeblock, cell, fragment, cell ... | usable end
+//!                      ^ end of pointers ^ start of content
+//! ```
+//!
+//! Space for a new cell, in this order:
+//! 1. a freeblock that is large enough: its end is taken; if less than four bytes would be left, all of it, and the
+//!    rest becomes fragments (unless those would be more than [`FRAGMENTS_MAX`]);
+//! 2. the gap;
+//! 3. the gap after the page was defragmented.
+//!
+//! Space that is given back is merged with freeblocks on both sides and the fragments between; at the start of the
+//! content it joins the gap.
+//!
+//! Rules:
+//! 1. Whatever the page says is checked before it is used as an offset: a malformed page answers `Corrupt`, and
+//!    may have been changed by then.
+//! 2. A cell takes at least four bytes.
+//!
+//! Source: SQLite's `allocateSpace`, `pageFindSlot`, `freeSpace`, `defragmentPage`, `insertCell`, `dropCell`.
+
+use crate::node::Node;
+use ringwood_format::btree_page::{BtreePage, CELL_SIZE_MIN, parse_cell};
+use ringwood_format::bytes::{get_u16, put_u16, put_u32};
+use ringwood_format::corrupt::Corrupt;
+use ringwood_format::page::{Geometry, PageNo};
+
+/// The most fragmented bytes on a page; with more, it is defragmented.
+pub(crate) const FRAGMENTS_MAX: usize = 60;
+
+/// A page that is being edited.
+pub(crate) struct PageEdit<'a> {
+    data: &'a mut [u8],
+    pub(crate) node: Node,
+    geometry: Geometry,
+    header: usize,
+}
+
+impl<'a> PageEdit<'a> {
+    /// The b-tree page in `data`.
+    ///
+    /// # Errors
+    /// If its header is malformed.
+    #[inline]
+    pub(crate) fn new(
+        data: &'a mut [u8],
+        geometry: Geometry,
+        no: PageNo,
+    ) -> Result<PageEdit<'a>, Corrupt> {
+        let node = Node::new(data, geometry, no)?;
+        let header = node.header();
+        Ok(PageEdit {
+            data,
+            node,
+            geometry,
+            header,
+        })
+    }
+
+    /// The bytes of the page.
+    #[inline]
+    pub(crate) fn data(&mut self) -> &mut [u8] {
+        self.data
+    }
+
+    /// Unused bytes, checked.
+    pub(crate) fn free_space(&self) -> Result<usize, Corrupt> {
+        BtreePage::new(self.data, self.geometry, self.node.no)?.free_space()
+    }
+
+    #[inline]
+    fn usable(&self) -> usize {
+        self.geometry.usable() as usize
+    }
+
+    #[inline]
+    fn content_start(&self) -> usize {
+        match get_u16(self.data, self.header + 5) {
+            0 => 65536,
+            start => start as usize,
+        }
+    }
+
+    #[inline]
+    fn set_content_start(&mut self, at: usize) {
+        put_u16(self.data, self.header + 5, at as u16);
+    }
+
+    #[cold]
+    fn corrupt(&self, reason: &'static str) -> Corrupt {
+        Corrupt::on(self.node.no, reason)
+    }
+
+    /// Makes room for a cell of `size` bytes as cell `ix`, and a pointer to it. Returns where its bytes go; they hold
+    /// anything until the caller writes them. `None`, and the page is as it was, if the page is too full.
+    ///
+    /// # Errors
+    /// If the page is malformed.
+    pub(crate) fn insert(&mut self, ix: u16, size: usize) -> Result<Option<usize>, Corrupt> {
+        debug_assert!(size >= CELL_SIZE_MIN && ix <= self.node.count);
+        let Some(at) = self.allocate(size)? else {
+            return Ok(None);
+        };
+        let pointer = self.node.pointers as usize + 2 * ix as usize;
+        let end = self.node.pointers_end();
+        self.data.copy_within(pointer..end, pointer + 2);
+        put_u16(self.data, pointer, at as u16);
+        self.node.count += 1;
+        put_u16(self.data, self.header + 3, self.node.count);
+        Ok(Some(at))
+    }
+
+    fn allocate(&mut self, size: usize) -> Result<Option<usize>, Corrupt> {
+        let gap = self.node.pointers_end();
+        let mut start = self.content_start();
+        if start > self.usable() || start < gap {
+            return Err(self.corrupt("cell content starts out of bounds"));
+        }
+        if get_u16(self.data, self.header + 1) != 0 && gap + 2 <= start {
+            if let Some(at) = self.take_freeblock(size, start)? {
+                return Ok(Some(at));
+            }
+        }
+        if gap + 2 + size > start {
+            if self.free_space()? < size + 2 {
+                return Ok(None);
+            }
+            start = self.defragment()?;
+            if gap + 2 + size > start {
+                return Err(self.corrupt("free space is not what the page says"));
+            }
+        }
+        self.set_content_start(start - size);
+        Ok(Some(start - size))
+    }
+
+    /// The end of the first freeblock with `size` bytes.
+    fn take_freeblock(
+        &mut self,
+        size: usize,
+        content_start: usize,
+    ) -> Result<Option<usize>, Corrupt> {
+        let usable = self.usable();
+        let (mut link, mut floor) = (self.header + 1, content_start);
+        loop {
+            let at = get_u16(self.data, link) as usize;
+            if at == 0 {
+                return Ok(None);
+            }
+            if at < floor || at + 4 > usable {
+                return Err(self.corrupt("freeblock is out of order or out of bounds"));
+            }
+            let found = get_u16(self.data, at + 2) as usize;
+            if found < 4 || at + found > usable {
+                return Err(self.corrupt("freeblock has an impossible size"));
+            }
+            if found >= size {
+                let rest = found - size;
+                if rest >= 4 {
+                    put_u16(self.data, at + 2, rest as u16);
+                    return Ok(Some(at + rest));
+                }
+                let fragments = self.data[self.header + 7] as usize + rest;
+                if fragments > FRAGMENTS_MAX {
+                    return Ok(None);
+                }
+                let next = get_u16(self.data, at);
+                put_u16(self.data, link, next);
+                self.data[self.header + 7] = fragments as u8;
+                // The fragments stay in front of the cell, as if the freeblock had shrunk to nothing.
+                return Ok(Some(at + rest));
+            }
+            link = at;
+            floor = at + found;
+        }
+    }
+
+    /// Takes cell `ix` off the page.
+    ///
+    /// # Errors
+    /// If the cell or the freeblocks around it are malformed.
+    pub(crate) fn remove(&mut self, ix: u16) -> Result<(), Corrupt> {
+        if ix >= self.node.count {
+            return Err(self.corrupt("cell to be removed is not there"));
+        }
+        let at = self.node.cell_at(self.data, ix);
+        let size = self.cell_size_at(at)?;
+        self.release(at, size)?;
+        let pointer = self.node.pointers as usize + 2 * ix as usize;
+        let end = self.node.pointers_end();
+        self.data.copy_within(pointer + 2..end, pointer);
+        self.node.count -= 1;
+        put_u16(self.data, self.header + 3, self.node.count);
+        if self.node.count == 0 {
+            put_u16(self.data, self.header + 1, 0);
+            self.data[self.header + 7] = 0;
+            self.set_content_start(self.usable());
+        }
+        Ok(())
+    }
+
+    fn cell_size_at(&self, at: usize) -> Result<usize, Corrupt> {
+        let usable = self.usable();
+        if at < self.node.pointers_end() || at + CELL_SIZE_MIN > usable {
+            return Err(self.corrupt("cell pointer is out of bounds"));
+        }
+        let info = parse_cell(&self.data[at..usable], self.node.kind, self.geometry)
+            .map_err(|e| e.at(self.node.no))?;
+        let size = info.size as usize;
+        if at + size > usable {
+            return Err(self.corrupt("cell extends past the end of its page"));
+        }
+        Ok(size)
+    }
+
+    /// Gives `size` bytes at `start` back.
+    fn release(&mut self, mut start: usize, size: usize) -> Result<(), Corrupt> {
+        let (usable, content_start) = (self.usable(), self.content_start());
+        let mut end = start + size;
+        // The freeblocks on both sides.
+        let mut link = self.header + 1;
+        let mut before = 0;
+        let mut next = get_u16(self.data, link) as usize;
+        while next != 0 && next < start {
+            if next <= before || next < content_start {
+                return Err(self.corrupt("freeblocks are out of order"));
+            }
+            (before, link) = (next, next);
+            next = get_u16(self.data, next) as usize;
+        }
+        if next > usable - 4 {
+            return Err(self.corrupt("freeblock is out of bounds"));
+        }
+        let mut gaps = 0;
+        if next != 0 && end + 3 >= next {
+            if end > next {
+                return Err(self.corrupt("cell overlaps a freeblock"));
+            }
+            gaps = next - end;
+            end = next + get_u16(self.data, next + 2) as usize;
+            if end > usable {
+                return Err(self.corrupt("freeblock extends past the end of its page"));
+            }
+            next = get_u16(self.data, next) as usize;
+        }
+        let mut merged = false;
+        if before != 0 {
+            let before_end = before + get_u16(self.data, before + 2) as usize;
+            if before_end + 3 >= start {
+                if before_end > start {
+                    return Err(self.corrupt("cell overlaps a freeblock"));
+                }
+                gaps += start - before_end;
+                start = before;
+                merged = true;
+            }
+        }
+        let fragments = self.data[self.header + 7] as usize;
+        if gaps > fragments {
+            return Err(self.corrupt("fragments are more than the page says"));
+        }
+        self.data[self.header + 7] = (fragments - gaps) as u8;
+        if start <= content_start {
+            if start < content_start || before != 0 {
+                return Err(self.corrupt("cell lies before the cell content"));
+            }
+            put_u16(self.data, self.header + 1, next as u16);
+            self.set_content_start(end);
+            return Ok(());
+        }
+        if !merged {
+            put_u16(self.data, link, start as u16);
+        }
+        put_u16(self.data, start, next as u16);
+        put_u16(self.data, start + 2, (end - start) as u16);
+        Ok(())
+    }
+
+    /// Packs all cells at the end of the page, in the order of their pointers from the back. Returns the new start of
+    /// the content.
+    fn defragment(&mut self) -> Result<usize, Corrupt> {
+        let usable = self.usable();
+        let old_start = self.content_start();
+        let old = self.data[old_start..usable].to_vec();
+        let mut start = usable;
+        for ix in 0..self.node.count {
+            let pointer = self.node.pointers as usize + 2 * ix as usize;
+            let at = get_u16(self.data, pointer) as usize;
+            if at < old_start || at >= usable {
+                return Err(self.corrupt("cell pointer is out of bounds"));
+            }
+            let info = parse_cell(&old[at - old_start..], self.node.kind, self.geometry)
+                .map_err(|e| e.at(self.node.no))?;
+            let size = info.size as usize;
+            if at + size > usable || start < old_start + size {
+                return Err(self.corrupt("cell extends past the end of its page"));
+            }
+            start -= size;
+            self.data[start..start + size]
+                .copy_from_slice(&old[at - old_start..at - old_start + size]);
+            put_u16(self.data, pointer, start as u16);
+        }
+        put_u16(self.data, self.header + 1, 0);
+        self.data[self.header + 7] = 0;
+        self.set_content_start(start);
+        Ok(start)
+    }
+
+    /// Puts a whole cell on the page as cell `ix`; false, and the page is as it was, if it is too full.
+    ///
+    /// # Errors
+    /// If the page is malformed.
+    pub(crate) fn insert_cell(&mut self, ix: u16, cell: &[u8]) -> Result<bool, Corrupt> {
+        let Some(at) = self.insert(ix, cell.len().max(CELL_SIZE_MIN))? else {
+            return Ok(false);
+        };
+        self.data[at..at + cell.len()].copy_from_slice(cell);
+        Ok(true)
+    }
+
+    /// Sets child `ix` of an interior page; the count of cells for the right child.
+    ///
+    /// # Errors
+    /// If the cell is out of bounds.
+    pub(crate) fn set_child(&mut self, ix: u16, child: PageNo) -> Result<(), Corrupt> {
+        let at = if ix >= self.node.count {
+            self.header + 8
+        } else {
+            self.node.cell_at(self.data, ix)
+        };
+        if at + 4 > self.usable() || at < self.header + 8 {
+            return Err(self.corrupt("cell pointer is out of bounds"));
+        }
+        put_u32(self.data, at, child.get());
+        Ok(())
+    }
+}
