@@ -122,12 +122,13 @@ impl PartialEq for Collation {
 impl Eq for Collation {}
 
 fn compare_nocase(a: &[u8], b: &[u8]) -> Ordering {
-    for (x, y) in a.iter().zip(b) {
-        let (x, y) = (x.to_ascii_lowercase(), y.to_ascii_lowercase());
+    for (&x, &y) in a.iter().zip(b) {
         if x != y {
-            return x.cmp(&y);
-        }
-        if x == 0 {
+            let (x, y) = (x.to_ascii_lowercase(), y.to_ascii_lowercase());
+            if x != y {
+                return x.cmp(&y);
+            }
+        } else if x == 0 {
             break; // rule 2: strncasecmp ends at a NUL
         }
     }

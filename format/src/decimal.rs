@@ -12,7 +12,7 @@
 //! 2. At 17 digits, the precision of a real as text, fewer digits are printed where they read back as the same double
 //!    *and* the 17 show a run of nines or zeros that gives the shorter form away: 49.47, not 49.469999999999999.
 //!
-//! Cost: about 60 instructions for 17 digits, 25 for a double.
+//! Cost: a real to text about 440 instructions, 600 where it is shortened; text of ten bytes to a real about 250.
 //!
 //! Source: SQLite's `sqlite3FpDecode`, `sqlite3Fp10Convert2`, `sqlite3Fp2Convert10`, `powerOfTen`; the method is Russ
 //! Cox's, "Floating-Point Printing and Parsing Can Be Simple And Fast".

@@ -102,6 +102,17 @@ impl<'a> ValueRef<'a> {
         matches!(self, ValueRef::Null)
     }
 
+    /// The rank of its class in the order of values: both kinds of numbers share one.
+    #[inline]
+    pub const fn class_rank(self) -> u8 {
+        match self {
+            ValueRef::Null => 0,
+            ValueRef::Integer(_) | ValueRef::Real(_) => 1,
+            ValueRef::Text(_) => 2,
+            ValueRef::Blob(_) => 3,
+        }
+    }
+
     /// An owned copy.
     pub fn to_owned(self) -> Value {
         match self {
@@ -238,18 +249,7 @@ pub fn compare_values_encoded(
         (ValueRef::Integer(a), ValueRef::Real(b)) => compare_int_real(a, b),
         (ValueRef::Real(a), ValueRef::Integer(b)) => compare_int_real(b, a).reverse(),
         (ValueRef::Blob(a), ValueRef::Blob(b)) => a.cmp(b),
-        _ => class(a).cmp(&class(b)),
-    }
-}
-
-/// The rank of a value's class: both kinds of numbers share one.
-#[inline]
-const fn class(value: ValueRef<'_>) -> u8 {
-    match value {
-        ValueRef::Null => 0,
-        ValueRef::Integer(_) | ValueRef::Real(_) => 1,
-        ValueRef::Text(_) => 2,
-        ValueRef::Blob(_) => 3,
+        _ => a.class_rank().cmp(&b.class_rank()),
     }
 }
 

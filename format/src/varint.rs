@@ -5,7 +5,7 @@
 //!  1xxxxxxx (eight times) xxxxxxxx     nine bytes: the last gives all of its eight bits
 //! ```
 //!
-//! Nearly all varints in a real file take one or two bytes, so those are read inline.
+//! Nearly all varints in a real file take one to three bytes, so those are read inline.
 //! A value may be written in more bytes than it needs; the reader accepts that, as SQLite's does.
 //!
 //! Source: "Database File Format", section 1.6.
@@ -16,11 +16,22 @@ pub const VARINT_LEN_MAX: usize = 9;
 /// Reads the varint at the start of `bytes`: its value and its length. `None` if `bytes` ends within it.
 #[inline]
 pub fn read(bytes: &[u8]) -> Option<(u64, usize)> {
-    match *bytes {
-        [a, ..] if a < 0x80 => Some((a as u64, 1)),
-        [a, b, ..] if b < 0x80 => Some(((a as u64 & 0x7f) << 7 | b as u64, 2)),
-        _ => read_long(bytes),
+    let &a = bytes.first()?;
+    if a < 0x80 {
+        return Some((a as u64, 1));
     }
+    let &b = bytes.get(1)?;
+    if b < 0x80 {
+        return Some(((a as u64 & 0x7f) << 7 | b as u64, 2));
+    }
+    let &c = bytes.get(2)?;
+    if c < 0x80 {
+        return Some((
+            (a as u64 & 0x7f) << 14 | (b as u64 & 0x7f) << 7 | c as u64,
+            3,
+        ));
+    }
+    read_long(bytes)
 }
 
 /// Reads the varint at `bytes[at..]`: its value and the offset behind it.
@@ -33,17 +44,15 @@ pub fn read_at(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
 /// Reads a varint that is meant to fit in 32 bits, as SQLite's `getVarint32`: a larger one saturates to `u32::MAX`.
 #[inline]
 pub fn read_u32(bytes: &[u8]) -> Option<(u32, usize)> {
-    match *bytes {
-        [a, ..] if a < 0x80 => Some((a as u32, 1)),
-        [a, b, ..] if b < 0x80 => Some(((a as u32 & 0x7f) << 7 | b as u32, 2)),
-        _ => {
-            let (value, len) = read_long(bytes)?;
-            Some((u32::try_from(value).unwrap_or(u32::MAX), len))
-        }
+    let &a = bytes.first()?;
+    if a < 0x80 {
+        return Some((a as u32, 1));
     }
+    let (value, len) = read(bytes)?;
+    Some((u32::try_from(value).unwrap_or(u32::MAX), len))
 }
 
-/// Three bytes and more.
+/// Four bytes and more.
 #[inline(never)]
 fn read_long(bytes: &[u8]) -> Option<(u64, usize)> {
     let mut value = 0u64;
