@@ -50,7 +50,6 @@ pub(crate) struct ArenaInner {
     large: Mutex<Large>,
     huge: bool,
     mapped: AtomicUsize,
-    in_use: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -60,6 +59,7 @@ struct Class {
     bump: usize,
     bump_end: usize,
     slab: u32,
+    in_use_bytes: usize,
 }
 
 /// A piece of memory of one class, or a large one.
@@ -82,6 +82,7 @@ pub(crate) struct Slab {
 struct Large {
     kept: Vec<(usize, Chunk)>,
     kept_total: usize,
+    in_use_bytes: usize,
 }
 
 /// How an arena stands.
@@ -114,7 +115,6 @@ impl Arena {
             large: Mutex::default(),
             huge,
             mapped: AtomicUsize::new(0),
-            in_use: AtomicUsize::new(0),
         }))
     }
 
@@ -154,7 +154,13 @@ impl Arena {
     pub fn stats(&self) -> ArenaStats {
         ArenaStats {
             mapped_bytes: self.0.mapped.load(Relaxed),
-            in_use_bytes: self.0.in_use.load(Relaxed),
+            in_use_bytes: self
+                .0
+                .classes
+                .iter()
+                .map(|c| locked(c).in_use_bytes)
+                .sum::<usize>()
+                + locked(&self.0.large).in_use_bytes,
             slab_count: locked(&self.0.slabs).len(),
         }
     }
@@ -199,8 +205,8 @@ impl ArenaInner {
             return self.take_large(len);
         }
         let (class, size) = class_of(len);
-        self.in_use.fetch_add(size, Relaxed);
         let mut list = locked(&self.classes[class]);
+        list.in_use_bytes += size;
         if let Some(chunk) = list.free.pop() {
             return (size, chunk);
         }
@@ -225,16 +231,18 @@ impl ArenaInner {
     /// The chunk came from [`take`](Self::take) of this arena with the size `cap`, and nobody
     /// uses it any more.
     pub(crate) unsafe fn give_back(&self, chunk: Chunk, cap: usize) {
-        self.in_use.fetch_sub(cap, Relaxed);
         if cfg!(debug_assertions) {
             // SAFETY: `cap` bytes at `ptr` are ours alone, as the caller promised.
             unsafe { chunk.ptr.as_ptr().write_bytes(0xA5, cap) };
         }
         if chunk.slab != NO_SLAB {
-            locked(&self.classes[class_of(cap).0]).free.push(chunk);
+            let mut list = locked(&self.classes[class_of(cap).0]);
+            list.in_use_bytes -= cap;
+            list.free.push(chunk);
             return;
         }
         let mut large = locked(&self.large);
+        large.in_use_bytes -= cap;
         if cap <= LARGE_KEPT_SIZE_MAX && large.kept_total + cap <= LARGE_KEPT_TOTAL_MAX {
             large.kept_total += cap;
             large.kept.push((cap, chunk));
@@ -253,8 +261,8 @@ impl ArenaInner {
         } else {
             len.next_multiple_of(LARGE_ALIGN)
         };
-        self.in_use.fetch_add(size, Relaxed);
         let mut large = locked(&self.large);
+        large.in_use_bytes += size;
         if let Some(at) = large.kept.iter().rposition(|(kept, _)| *kept == size) {
             large.kept_total -= size;
             return large.kept.swap_remove(at);

@@ -16,7 +16,7 @@
 //! 3. Tasks that are unfinished when `block_on` returns go on in the next one.
 //! 4. A task that panics takes `block_on` with it; the other tasks stay.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::future::Future;
@@ -31,7 +31,7 @@ use crate::IoHandle;
 use crate::handle::Reactor;
 use crate::wake::{ROOT, Shared, TaskKey, TaskWaker};
 
-const NESTING_MAX: u32 = 64;
+const NESTING_MAX: usize = 16;
 
 pub(crate) struct Executor {
     shared: Arc<Shared>,
@@ -42,7 +42,7 @@ pub(crate) struct Executor {
     depth: Cell<u32>,
     /// One bit per depth: the root future was woken and not yet polled.
     roots_woken: Cell<u64>,
-    root_wakers: RefCell<Vec<(Arc<TaskWaker>, Waker)>>,
+    root_wakers: [OnceCell<(Arc<TaskWaker>, Waker)>; NESTING_MAX],
     timers: RefCell<BTreeMap<(u64, u64), Waker>>,
     timer_count: Cell<u64>,
 }
@@ -69,7 +69,7 @@ impl Executor {
             round: RefCell::default(),
             depth: Cell::new(0),
             roots_woken: Cell::new(0),
-            root_wakers: RefCell::default(),
+            root_wakers: Default::default(),
             timers: RefCell::default(),
             timer_count: Cell::new(0),
         }
@@ -99,15 +99,6 @@ impl Executor {
             .borrow()
             .first_key_value()
             .map(|((deadline, _), _)| *deadline)
-    }
-
-    fn root_waker(&self, depth: u32) -> (Arc<TaskWaker>, Waker) {
-        let mut wakers = self.root_wakers.borrow_mut();
-        while wakers.len() <= depth as usize {
-            let key = ROOT | wakers.len() as u64;
-            wakers.push(make_waker(&self.shared, key));
-        }
-        wakers[depth as usize].clone()
     }
 
     fn fire_timers(&self, now_ns: impl FnOnce() -> u64) {
@@ -267,12 +258,16 @@ impl Reactor {
     pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
         let exec = &self.exec;
         let depth = exec.depth.get();
-        assert!(depth < NESTING_MAX, "block_on nested {NESTING_MAX} deep");
+        assert!(
+            (depth as usize) < NESTING_MAX,
+            "block_on nested {NESTING_MAX} deep"
+        );
         exec.depth.set(depth + 1);
         let _restore = Depth(exec);
-        let (queued, waker) = exec.root_waker(depth);
+        let (queued, waker) = exec.root_wakers[depth as usize]
+            .get_or_init(|| make_waker(&exec.shared, ROOT | u64::from(depth)));
         let mut future = pin!(future);
-        let mut cx = Context::from_waker(&waker);
+        let mut cx = Context::from_waker(waker);
         exec.roots_woken.set(exec.roots_woken.get() | 1 << depth);
         loop {
             let woken = exec.roots_woken.get();
@@ -297,7 +292,8 @@ impl IoHandle {
     /// Runs a future to its end on this thread, and with it the ring, the timers and all tasks.
     ///
     /// # Panics
-    /// Where a task panics, and where calls are nested more than 64 deep.
+    /// Where a task panics, and where calls are nested more than 16 deep.
+    #[inline]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.0.block_on(future)
     }
@@ -434,9 +430,12 @@ impl Future for Sleep {
             exec.timer_count.set(exec.timer_count.get() + 1);
             exec.timer_count.get()
         });
-        exec.timers
+        let before = exec
+            .timers
             .borrow_mut()
             .insert((deadline, number), cx.waker().clone());
+        // Outside of the borrow: a waker of another executor may do anything when it is dropped.
+        drop(before);
         Poll::Pending
     }
 }

@@ -370,7 +370,7 @@ impl File {
         match &self.0.body {
             Body::Os(_) => syscall::stat(&self.0.path)
                 .is_ok_and(|st| (st.dev, st.ino) == (self.0.identity.dev, self.0.identity.ino)),
-            Body::Memory(_, fs) => fs.size(&self.0.path).is_some(),
+            Body::Memory(file, fs) => fs.leads_to(&self.0.path, file),
         }
     }
 

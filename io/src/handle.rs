@@ -310,8 +310,13 @@ impl Reactor {
     fn poll_slot(&self, token: u64, waker: &Waker) -> Poll<Done> {
         let mut slots = self.slots.borrow_mut();
         match slots.get(token) {
-            SlotState::Pending(Some(w)) => w.clone_from(waker),
-            SlotState::Pending(none) => *none = Some(waker.clone()),
+            SlotState::Pending(Some(w)) if w.will_wake(waker) => {}
+            SlotState::Pending(w) => {
+                let before = w.replace(waker.clone());
+                // A waker of another executor may do anything when it is dropped.
+                drop(slots);
+                drop(before);
+            }
             SlotState::Done(_) => match slots.remove(token) {
                 SlotState::Done(done) => return Poll::Ready(done),
                 _ => unreachable!("just seen"),

@@ -88,6 +88,11 @@ impl MemFs {
         Ok(())
     }
 
+    /// Whether `path` names `file`.
+    pub(crate) fn leads_to(&self, path: &Path, file: &Arc<MemFile>) -> bool {
+        self.files().get(path).is_some_and(|f| Arc::ptr_eq(f, file))
+    }
+
     /// The size of the file of this name.
     pub(crate) fn size(&self, path: &Path) -> Option<u64> {
         self.files().get(path).map(|f| f.len())

@@ -52,11 +52,9 @@ impl Waiter {
             self.turn.set(Turn::Over);
             return Poll::Ready(());
         }
-        let mut waker = self.waker.borrow_mut();
-        match &mut *waker {
-            Some(w) => w.clone_from(cx.waker()),
-            none => *none = Some(cx.waker().clone()),
-        }
+        let before = self.waker.replace(Some(cx.waker().clone()));
+        // Outside of the borrow: a waker of another executor may do anything when it is dropped.
+        drop(before);
         Poll::Pending
     }
 }

@@ -6,3 +6,4 @@ mod drivers;
 mod executor;
 mod locks;
 mod scratch;
+mod stress;
