@@ -1,0 +1,767 @@
+//! Nested loops: the code of FROM, WHERE and the ONs, around a body that the caller emits.
+//!
+//! ```text
+//! begin   open tables and indexes                  end     innermost level first:
+//!         for each level, outermost first:                   continue:  Next / Prev / IN loops
+//!           fill a subquery, build an automatic index        break:     LEFT JOIN without a match: once with NULLs
+//!           seek or rewind                                 then the unmatched rows of RIGHT JOINs
+//!           conditions that can be tested by now           break of all:
+//!         ── the caller's body ──
+//! ```
+//!
+//! Rules:
+//! 1. A condition is tested at the first level at which all its sources have rows: first those that the index alone
+//!    answers, then those that need the table, last those with correlated subqueries.
+//! 2. Conditions of WHERE on the right table of a LEFT JOIN are tested after the match has been recorded, those of its
+//!    ON before.
+//! 3. While an index is walked, columns that it holds are read from it ([`CursorOverride::Index`]), until `end`.
+//! 4. A term that the loop itself enforces is not tested again, unless the loop only approximates it.
+//!
+//! Absent: Bloom filters, virtual tables.
+//!
+//! Source: SQLite's `sqlite3WhereBegin`, `sqlite3WhereCodeOneLoopStart`, `sqlite3WhereEnd`.
+
+mod auto_index;
+mod by_index;
+mod by_rowid;
+mod equality;
+mod explain;
+mod level;
+mod multi_or;
+mod right_join;
+
+use crate::bound::{Expr, FromClause, FromItem, JoinKind, ResultColumn, Select, SortOrder};
+use crate::bound::walk::{self, Constness};
+use crate::compiler::{Compiler, CursorOverride, Result, SqlError};
+use crate::plan::cost::{LogEst, log_est};
+use crate::plan::order::Wish;
+use crate::plan::term::{ExprRef, On, Rows, Source};
+use crate::plan::{
+    ClauseId, Control, Distinct, IndexExpr, LoopFlags, Mask, PartialWhere, SOURCES_MAX, TermFlags, Where, facts,
+};
+use crate::schema::{Index, IndexKey};
+use ringwood_format::key::{KeyColumn, KeyInfo};
+use ringwood_vdbe::opcode::p5;
+use ringwood_vdbe::{Label, Opcode, P4};
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// What is to be looped over.
+pub struct Request<'q> {
+    /// The sources and their rows, in FROM order.
+    pub sources: SmallVec<[Source<'q>; 2]>,
+    /// The conditions, each with the join that it was written for.
+    pub terms: SmallVec<[(ExprRef<'q>, On); 4]>,
+    /// The wished order (ORDER BY or GROUP BY).
+    pub order: Option<SmallVec<[(&'q Expr, SortOrder); 4]>>,
+    /// The result columns, where DISTINCT is wished or joins may be left out.
+    pub result: Option<&'q [ResultColumn]>,
+    /// The SELECT, if it is one.
+    pub select: Option<&'q Select>,
+    /// What is wished.
+    pub control: Control,
+    /// The LIMIT, as an estimate, with [`Control::USE_LIMIT`].
+    pub limit: LogEst,
+    /// The first cursor for the indexes of the table that is changed, with [`Control::ONEPASS_DESIRED`]; the cursor of
+    /// the index of a disjunct, with [`Control::OR_SUBCLAUSE`].
+    pub index_cursor: i32,
+    /// The estimate of how often all this is run.
+    pub outer_rows: LogEst,
+}
+
+impl<'q> Request<'q> {
+    /// A request for the rows of a FROM clause under WHERE, with the ONs put in their places. `rows` tells how each
+    /// item's rows come; items without an entry are tables.
+    pub fn new(from: &'q FromClause, rows: &[Rows], where_: Option<&'q Expr>) -> Request<'q> {
+        let row = |i: usize| rows.get(i).copied().unwrap_or(Rows::Table);
+        let items = from.items.iter().enumerate();
+        let sources = items.map(|(i, item)| Source { item, join: item.join, rows: row(i) }).collect();
+        let mut terms = SmallVec::new();
+        if let Some(e) = where_ {
+            terms.push((ExprRef::Tree(e), On::Where));
+        }
+        for item in &from.items {
+            if let Some(on) = &item.on {
+                let tag = if item.join.is_outer() { On::Outer(item.cursor) } else { On::Inner(item.cursor) };
+                terms.push((ExprRef::Tree(on), tag));
+            }
+        }
+        Request::of(sources, terms, Control::empty())
+    }
+
+    /// A request for the rows of one table, for UPDATE and DELETE.
+    pub fn table(item: &'q FromItem, where_: Option<&'q Expr>, control: Control, index_cursor: i32) -> Request<'q> {
+        let mut sources = SmallVec::new();
+        sources.push(Source { item, join: JoinKind::default(), rows: Rows::Table });
+        let terms = where_.map(|e| (ExprRef::Tree(e), On::Where)).into_iter().collect();
+        Request { index_cursor, ..Request::of(sources, terms, control) }
+    }
+
+    fn of(
+        sources: SmallVec<[Source<'q>; 2]>,
+        terms: SmallVec<[(ExprRef<'q>, On); 4]>,
+        control: Control,
+    ) -> Request<'q> {
+        Request {
+            sources,
+            terms,
+            order: None,
+            result: None,
+            select: None,
+            control,
+            limit: 0,
+            index_cursor: 0,
+            outer_rows: 0,
+        }
+    }
+}
+
+/// Whether rows can be changed while they are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum OnePass {
+    /// No: find all, then change.
+    #[default]
+    Off,
+    /// There is at most one row.
+    Single,
+    /// Yes, row by row.
+    Multi,
+}
+
+/// A loop over the values of an IN, within a level.
+#[derive(Clone, Debug)]
+struct InLoop {
+    /// The cursor over the values.
+    cursor: i32,
+    /// Where a value is read.
+    top: i32,
+    /// The first register of the key, and how many columns come before this one; for ending early.
+    base: i32,
+    prefix: i32,
+    /// Next or Prev; none for further columns of a row value.
+    step: Option<Opcode>,
+}
+
+/// What a RIGHT or FULL JOIN keeps about its right table.
+#[derive(Clone, Debug)]
+struct RightJoin {
+    /// The ephemeral index of keys that found a match.
+    matched: i32,
+    /// A filter in front of it; 0: none.
+    filter: i32,
+    /// The body is a subroutine that returns through this register.
+    return_reg: i32,
+    subroutine: i32,
+}
+
+/// What the code generator keeps about a level.
+#[derive(Clone, Debug)]
+struct LevelCode {
+    /// The source's place in the FROM clause.
+    source: usize,
+    table_cursor: i32,
+    /// The cursor of the index; -1: none.
+    index_cursor: i32,
+    index: Option<Arc<Index>>,
+    /// The register that tells whether a LEFT JOIN has found a match; 0: no LEFT JOIN.
+    left_join: i32,
+    brk: Label,
+    halt: Label,
+    next: Label,
+    cont: Label,
+    /// The address of the seek of a skip-scan; 0: none.
+    skip: i32,
+    /// Where a row, real or of NULLs, begins.
+    first: i32,
+    /// NULLS LAST: the counter of passes, and where the first pass ends.
+    big_null: Option<(i32, Label)>,
+    /// LIKE: the counter of passes over texts and BLOBs, where they begin, whether they go downwards.
+    like: Option<(i32, i32, bool)>,
+    right_join: Option<RightJoin>,
+    /// The step to the next row.
+    op: Opcode,
+    p1: i32,
+    p2: i32,
+    p3: i32,
+    p5: u16,
+    ins: SmallVec<[InLoop; 1]>,
+    /// Sources that have no row yet when this level's conditions are tested.
+    not_ready: Mask,
+    /// What the table's cursor read from before.
+    covered: Option<Option<CursorOverride>>,
+}
+
+/// Loops that have been begun.
+pub struct Loops<'q> {
+    plan: Where<'q>,
+    levels: SmallVec<[LevelCode; 2]>,
+    /// Jump here for the next row.
+    pub continue_label: Label,
+    /// Jump here to leave all loops.
+    pub break_label: Label,
+    /// Whether rows can be changed while they are found.
+    pub one_pass: OnePass,
+    /// With one pass: the cursors of the table and of the index that were opened for writing, or -1.
+    pub one_pass_cursors: (i32, i32),
+    /// The table may not have been moved to the row yet: `FinishSeek` does it.
+    pub deferred_seek: bool,
+    /// A disjunct's condition could not be tested there.
+    untested: bool,
+    index_base: i32,
+}
+
+/// Emits the heads of the loops.
+///
+/// # Errors
+/// More than 64 sources; INDEXED BY an index that is of no use; whatever the expressions bring.
+pub fn begin<'q>(c: &mut Compiler<'_>, request: Request<'q>) -> Result<Loops<'q>> {
+    let mut request = request;
+    if request.order.as_ref().is_some_and(|o| o.len() >= SOURCES_MAX) {
+        request.order = None;
+        request.control -= Control::WANT_DISTINCT;
+        request.control |= Control::KEEP_ALL_JOINS;
+    }
+    if request.sources.len() > SOURCES_MAX {
+        return Err(SqlError::error(format!("at most {SOURCES_MAX} tables in a join")));
+    }
+    let plan = analyzed(c, &mut request)?;
+    let label = c.label();
+    let mut loops = Loops {
+        plan,
+        levels: SmallVec::new(),
+        continue_label: label,
+        break_label: label,
+        one_pass: OnePass::Off,
+        one_pass_cursors: (-1, -1),
+        deferred_seek: false,
+        untested: false,
+        index_base: request.index_cursor,
+    };
+    if loops.plan.level_count == 0 {
+        loops.no_sources(c, &request);
+    }
+    loops.constant_terms(c)?;
+    loops.plan.choose()?;
+    let mut not_ready = Mask::MAX;
+    let keep = Control::AGG_DISTINCT | Control::KEEP_ALL_JOINS;
+    if loops.plan.levels.len() >= 2 && loops.plan.has_result && !loops.plan.control.intersects(keep) {
+        not_ready = loops.plan.omit_joins();
+    }
+    loops.decide_one_pass();
+    for i in 0..loops.plan.levels.len() {
+        loops.open_level(c, i)?;
+    }
+    for i in 0..loops.plan.levels.len() {
+        loops.fill(c, i)?;
+        if loops.plan.levels[i].lp.flags.contains(LoopFlags::AUTO_INDEX) {
+            loops.build_automatic_index(c, i, not_ready)?;
+        }
+        loops.explain_level(c, i);
+        not_ready = loops.code_level(c, i, not_ready)?;
+        loops.continue_label = loops.levels[i].cont;
+    }
+    if loops.one_pass != OnePass::Off && !loops.plan.levels[0].lp.flags.contains(LoopFlags::IDX_ONLY) {
+        // The body changes what it reads: it must see the table itself.
+        loops.uncover(c, 0);
+    }
+    Ok(loops)
+}
+
+/// Splits and analyses the conditions, and binds what the indexes hold.
+fn analyzed<'q>(c: &mut Compiler<'_>, request: &mut Request<'q>) -> Result<Where<'q>> {
+    let mut plan = Where::new(std::mem::take(&mut request.sources), request.control);
+    plan.limit = request.limit;
+    plan.outer_rows = request.outer_rows;
+    plan.select = request.select;
+    plan.has_select = request.select.is_some();
+    plan.result_width = request.select.map_or(0, |s| s.result.len());
+    plan.automatic_index = c.ctx.flags.automatic_index;
+    plan.utf16le = c.ctx.schema.dbs.first().is_some_and(|db| db.encoding == ringwood_format::TextEncoding::Utf16le);
+    bind_indexes(c, &mut plan)?;
+    for (expr, on) in std::mem::take(&mut request.terms) {
+        plan.split(ClauseId::WHERE, &expr, on, crate::bound::BinaryOp::And);
+    }
+    if plan.terms.len() > 1 {
+        plan.made_ids = (c.next_subquery().0, 0);
+    }
+    plan.analyze(c, ClauseId::WHERE);
+    let wish = |c: &Compiler<'_>, expr: &'q Expr, order: SortOrder| Wish {
+        expr,
+        collation: facts::collation(c, expr),
+        desc: order.desc,
+        big_null: order.big_null,
+    };
+    if let Some(order) = request.order.take() {
+        plan.order_by = Some(order.into_iter().map(|(e, o)| wish(c, e, o)).collect());
+    }
+    if let Some(result) = request.result {
+        plan.has_result = true;
+        plan.result = result.iter().map(|r| wish(c, &r.expr, SortOrder::default())).collect();
+    }
+    Ok(plan)
+}
+
+/// Binds expressions of indexes and conditions of partial indexes to their sources.
+fn bind_indexes(c: &mut Compiler<'_>, plan: &mut Where<'_>) -> Result<()> {
+    for s in 0..plan.sources.len() {
+        let item = plan.sources[s].item;
+        for (no, index) in item.table.indexes.iter().enumerate() {
+            if let Some(partial) = &index.partial {
+                let expr = crate::resolve::resolve_self(c, &item.table, item.cursor, partial)?;
+                plan.partials.push(PartialWhere { source: s as u8, index: no as u16, expr });
+            }
+            if !index.has_expr {
+                continue;
+            }
+            for (position, column) in index.columns.iter().enumerate() {
+                if let IndexKey::Expr(e) = &column.key {
+                    let expr = crate::resolve::resolve_self(c, &item.table, item.cursor, e)?;
+                    plan.index_exprs.push(IndexExpr {
+                        source: s as u8,
+                        cursor: item.cursor,
+                        index: no as u16,
+                        position: position as u16,
+                        expr,
+                    });
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+impl<'q> Loops<'q> {
+    /// How many terms of the wished order the loops satisfy.
+    pub fn order_satisfied(&self) -> usize {
+        self.plan.satisfied.max(0) as usize
+    }
+
+    /// What the loops do about DISTINCT.
+    pub fn distinct(&self) -> Distinct {
+        self.plan.distinct
+    }
+
+    /// With SORTBYGROUP: the groups come in the order of ORDER BY.
+    pub fn is_sorted(&self) -> bool {
+        self.plan.sorted
+    }
+
+    /// The estimate of rows, as a logarithm.
+    pub fn rows(&self) -> LogEst {
+        self.plan.rows_out
+    }
+
+    /// Where to jump when the sorter has all that LIMIT lets through: the innermost loop may be ended at once if it
+    /// delivers the order.
+    pub fn order_limit_label(&self) -> Label {
+        match self.levels.last() {
+            Some(inner) if self.plan.ordered_inner && inner.right_join.is_none() => inner.next,
+            _ => self.continue_label,
+        }
+    }
+
+    /// After the first row of a min() or max() that the loops' order answers: leaves the loops.
+    pub fn min_max_early_out(&self, c: &mut Compiler<'_>) {
+        if !self.plan.ordered_inner || self.plan.satisfied == 0 {
+            return;
+        }
+        let by_in = self.plan.levels.iter().zip(&self.levels).rev();
+        let mut by_in = by_in.filter(|(level, _)| level.lp.flags.contains(LoopFlags::COLUMN_IN));
+        let to = by_in.next().map_or(self.break_label, |(_, code)| code.next);
+        c.goto(to);
+    }
+
+    /// The plan, printed: terms, candidate loops, the chosen path.
+    pub fn trace(&self) -> String {
+        crate::plan::trace::print(&self.plan)
+    }
+
+    fn no_sources(&mut self, c: &mut Compiler<'_>, request: &Request<'q>) {
+        if let Some(order) = &self.plan.order_by {
+            self.plan.satisfied = order.len() as i8;
+        }
+        if self.plan.control.contains(Control::WANT_DISTINCT) {
+            self.plan.control -= Control::WANT_DISTINCT;
+            self.plan.distinct = Distinct::Unique;
+        }
+        if request.select.is_some_and(|s| !s.flags.values) {
+            c.explain(|| "SCAN CONSTANT ROW".to_owned());
+        }
+    }
+
+    /// Conditions that need no source are tested once, before all loops.
+    fn constant_terms(&mut self, c: &mut Compiler<'_>) -> Result<()> {
+        let base = self.plan.clause(ClauseId::WHERE).base_count;
+        for i in 0..base {
+            let id = self.plan.clause(ClauseId::WHERE).terms[i];
+            let t = self.plan.term(id);
+            if t.is_virtual() || t.prereq_all != 0 {
+                continue;
+            }
+            let none = self.plan.level_count == 0;
+            let left_of_right = !none && self.plan.sources[0].join.left_of_right;
+            if (none || is_deterministic(&t.expr)) && !(matches!(t.on, On::Inner(_)) && left_of_right) {
+                let expr = t.expr.clone();
+                c.expr_if_false(&expr, self.break_label, true)?;
+                self.plan.term_mut(id).flags |= TermFlags::CODED;
+            }
+        }
+        Ok(())
+    }
+
+    fn decide_one_pass(&mut self) {
+        let control = self.plan.control;
+        if !control.contains(Control::ONEPASS_DESIRED) {
+            return;
+        }
+        let Some(level) = self.plan.levels.first_mut() else { return };
+        let one_row = level.lp.flags.contains(LoopFlags::ONEROW);
+        let many = control.contains(Control::ONEPASS_MULTIROW)
+            && (!level.lp.flags.contains(LoopFlags::MULTI_OR) || control.contains(Control::DUPLICATES_OK));
+        if !one_row && !many {
+            return;
+        }
+        self.one_pass = if one_row { OnePass::Single } else { OnePass::Multi };
+        if self.plan.sources[0].item.table.has_rowid() {
+            level.lp.flags -= LoopFlags::IDX_ONLY;
+        }
+    }
+
+    /// Opens the cursors of a level.
+    fn open_level(&mut self, c: &mut Compiler<'_>, i: usize) -> Result<()> {
+        let lp = &self.plan.levels[i].lp;
+        let (flags, index_no, source_no) = (lp.flags, lp.index, usize::from(lp.source));
+        let source = self.plan.sources[source_no];
+        let (item, table) = (source.item, &source.item.table);
+        let control = self.plan.control;
+        let brk = c.label();
+        let halt = if i == 0 || source.join.left {
+            brk
+        } else if self.levels[i - 1].right_join.is_some() {
+            self.levels[i - 1].brk
+        } else {
+            self.levels[i - 1].halt
+        };
+        let mut code = LevelCode {
+            source: source_no,
+            table_cursor: item.cursor,
+            index_cursor: -1,
+            index: None,
+            left_join: 0,
+            brk,
+            halt,
+            next: brk,
+            cont: brk,
+            skip: 0,
+            first: 0,
+            big_null: None,
+            like: None,
+            right_join: None,
+            op: Opcode::Noop,
+            p1: 0,
+            p2: 0,
+            p3: 0,
+            p5: 0,
+            ins: SmallVec::new(),
+            not_ready: 0,
+            covered: None,
+        };
+        if source.is_subquery() {
+            // Its cursor is opened by what fills it.
+        } else if (!flags.contains(LoopFlags::IDX_ONLY) && !control.contains(Control::OR_SUBCLAUSE))
+            || source.join.left_of_right
+            || source.join.right
+        {
+            let write = self.one_pass != OnePass::Off;
+            if write {
+                self.one_pass_cursors.0 = item.cursor;
+            }
+            c.open_table(item.cursor, item.db, table, write)?;
+            let outer = source.join.left_of_right || source.join.left;
+            if i >= 2 && !outer && halt == self.levels[0].halt {
+                c.jump(Opcode::IfEmpty, item.cursor, self.break_label, 0);
+            }
+        } else {
+            c.uses_db(item.db);
+        }
+        if flags.contains(LoopFlags::INDEXED) {
+            let Some(index) = index_no.map(|no| table.indexes[usize::from(no)].clone()) else {
+                return Err(SqlError::error("internal query planner error"));
+            };
+            code.index_cursor = self.open_index(c, i, source, &index, index_no.unwrap_or(0))?;
+            code.index = Some(index);
+        }
+        if source.join.right {
+            code.right_join = Some(open_right_join(c, item)?);
+            self.plan.levels[i].lp.flags -= LoopFlags::IDX_ONLY;
+            self.plan.satisfied = 0;
+            self.plan.distinct = Distinct::Unordered;
+        }
+        self.levels.push(code);
+        Ok(())
+    }
+
+    fn open_index(
+        &mut self,
+        c: &mut Compiler<'_>,
+        i: usize,
+        source: Source<'q>,
+        index: &Arc<Index>,
+        index_no: u16,
+    ) -> Result<i32> {
+        let (item, control) = (source.item, self.plan.control);
+        let is_or = control.contains(Control::OR_SUBCLAUSE);
+        if item.table.without_rowid && index.is_primary_key() && is_or {
+            return Ok(item.cursor); // open already
+        }
+        let cursor;
+        if self.one_pass != OnePass::Off {
+            cursor = self.index_base + i32::from(index_no);
+            self.one_pass_cursors.1 = cursor;
+            c.open_index(cursor, item.db, index, true)?;
+        } else if is_or && self.index_base != 0 {
+            cursor = self.index_base;
+            c.uses_db(item.db);
+            let key = c.index_key_info(item.db, index)?;
+            c.op4(Opcode::ReopenIdx, cursor, index.root as i32, item.db as i32, P4::KeyInfo(key));
+        } else {
+            cursor = c.alloc_cursor(None);
+            c.open_index(cursor, item.db, index, false)?;
+        }
+        let lp = &self.plan.levels[i].lp;
+        let ranged = LoopFlags::COLUMN_RANGE | LoopFlags::SKIPSCAN | LoopFlags::BIGNULL_SORT | LoopFlags::IN_SEEKSCAN;
+        if lp.flags.intersects(LoopFlags::CONSTRAINT)
+            && !lp.flags.intersects(ranged)
+            && !control.contains(Control::ORDERBY_MIN)
+            && self.plan.distinct != Distinct::Ordered
+        {
+            c.p5(p5::SEEKEQ);
+        }
+        Ok(cursor)
+    }
+
+    /// Fills the ephemeral table of a subquery, unless it has been filled.
+    fn fill(&mut self, c: &mut Compiler<'_>, i: usize) -> Result<()> {
+        let source = self.plan.sources[self.levels[i].source];
+        if let Rows::Materialized { return_reg, address, correlated } = source.rows {
+            let once = if correlated { 0 } else { c.op(Opcode::Once, 0, 0, 0) };
+            c.op(Opcode::Gosub, return_reg, address, 0);
+            if once != 0 {
+                c.jump_here(once);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the columns of a level's table from its index from now on (rule 3).
+    fn cover(&mut self, c: &mut Compiler<'_>, i: usize, by: CursorOverride) {
+        let code = &mut self.levels[i];
+        let before = c.override_cursor(code.table_cursor, Some(by));
+        if code.covered.is_none() {
+            code.covered = Some(before);
+        }
+    }
+
+    fn uncover(&mut self, c: &mut Compiler<'_>, i: usize) {
+        let code = &mut self.levels[i];
+        if let Some(before) = code.covered.take() {
+            c.override_cursor(code.table_cursor, before);
+        }
+    }
+
+    /// Emits the ends of the loops.
+    ///
+    /// # Errors
+    /// What the code of unmatched rows of a RIGHT JOIN brings.
+    pub fn end(mut self, c: &mut Compiler<'_>) -> Result<()> {
+        for i in (0..self.levels.len()).rev() {
+            self.end_level(c, i);
+        }
+        for i in 0..self.levels.len() {
+            if self.levels[i].right_join.is_some() {
+                self.unmatched_rows(c, i)?;
+            }
+            self.forget_indexed(c, i);
+            self.uncover(c, i);
+        }
+        c.place(self.break_label);
+        Ok(())
+    }
+
+    fn forget_indexed(&mut self, c: &mut Compiler<'_>, i: usize) {
+        let code = &self.levels[i];
+        if code.index.as_ref().is_some_and(|index| index.has_expr) {
+            c.indexed_exprs.retain(|e| e.index_cursor != code.index_cursor);
+        }
+    }
+
+    fn end_level(&mut self, c: &mut Compiler<'_>, i: usize) {
+        if let Some(join) = self.levels[i].right_join.clone() {
+            c.place(self.levels[i].cont);
+            self.levels[i].cont = c.label();
+            c.op(Opcode::Return, join.return_reg, join.subroutine, 1);
+        }
+        let seek = self.skip_duplicates(c, i);
+        let code = &self.levels[i];
+        let lp = &self.plan.levels[i].lp;
+        c.place(code.cont);
+        if code.op != Opcode::Noop {
+            c.op(code.op, code.p1, code.p2, code.p3);
+            c.p5(code.p5);
+            if let Some(addr) = seek {
+                c.jump_here(addr);
+            }
+            if let Some((reg, label)) = code.big_null {
+                c.place(label);
+                c.op(Opcode::DecrJumpZero, reg, code.p2 - 1, 0);
+            }
+        }
+        if lp.flags.contains(LoopFlags::IN_ABLE) && !code.ins.is_empty() {
+            c.place(code.next);
+            for in_loop in code.ins.iter().rev() {
+                c.jump_here(in_loop.top + 1);
+                if let Some(step) = in_loop.step {
+                    if in_loop.prefix > 0 {
+                        let early = lp.flags.contains(LoopFlags::IN_EARLYOUT);
+                        if code.left_join != 0 {
+                            let to = c.here() + 2 + i32::from(early);
+                            c.op(Opcode::IfNullRow, in_loop.cursor, to, in_loop.base);
+                        }
+                        if early {
+                            let to = c.here() + 2;
+                            let p4 = P4::Int(in_loop.prefix);
+                            c.op4(Opcode::IfNoHope, code.index_cursor, to, in_loop.base, p4);
+                            c.jump_here(in_loop.top + 1);
+                        }
+                    }
+                    c.op(step, in_loop.cursor, in_loop.top, 0);
+                }
+                c.jump_here(in_loop.top - 1);
+            }
+        }
+        c.place(code.brk);
+        if let Some(join) = &code.right_join {
+            c.op(Opcode::Return, join.return_reg, 0, 1);
+        }
+        if code.skip != 0 {
+            c.op(Opcode::Goto, 0, code.skip, 0);
+            c.jump_here(code.skip);
+            c.jump_here(code.skip - 2);
+        }
+        if let Some((reg, addr, _)) = code.like {
+            c.op(Opcode::DecrJumpZero, reg, addr, 0);
+            // Counted from 1: the first pass over texts ends with 0, and the second one begins.
+        }
+        if code.left_join != 0 {
+            self.null_row(c, i);
+        }
+    }
+
+    /// DISTINCT in index order: seeks past the rows that are the same, if statistics promise many.
+    fn skip_duplicates(&self, c: &mut Compiler<'_>, i: usize) -> Option<i32> {
+        let (code, lp) = (&self.levels[i], &self.plan.levels[i].lp);
+        if code.op == Opcode::Noop
+            || self.plan.distinct != Distinct::Ordered
+            || i + 1 != self.levels.len()
+            || !lp.flags.contains(LoopFlags::INDEXED)
+            || lp.distinct_columns == 0
+        {
+            return None;
+        }
+        let index = code.index.as_ref()?;
+        let n = usize::from(lp.distinct_columns);
+        if !index.has_statistics || index.row_estimates.get(n).copied().unwrap_or(0) < 36 {
+            return None;
+        }
+        let first = c.alloc_regs(n);
+        let null = (code.left_join != 0).then(|| c.op(Opcode::IfNullRow, code.index_cursor, 0, first));
+        for j in 0..n {
+            c.op(Opcode::Column, code.index_cursor, j as i32, first + j as i32);
+        }
+        let op = if code.op == Opcode::Prev { Opcode::SeekLT } else { Opcode::SeekGT };
+        let seek = c.op4(op, code.index_cursor, 0, first, P4::Int(n as i32));
+        c.op(Opcode::Goto, 1, code.p2, 0);
+        if let Some(addr) = null {
+            c.jump_here(addr);
+        }
+        Some(seek)
+    }
+
+    /// A LEFT JOIN without a match: the body once more, with a row of NULLs.
+    fn null_row(&mut self, c: &mut Compiler<'_>, i: usize) {
+        let code = &self.levels[i];
+        let flags = self.plan.levels[i].lp.flags;
+        let matched = c.op(Opcode::IfPos, code.left_join, 0, 0);
+        if !flags.contains(LoopFlags::IDX_ONLY) {
+            let source = self.plan.sources[code.source];
+            if let Rows::Coroutine { result, .. } = source.rows {
+                let count = source.item.table.columns.len() as i32;
+                c.op(Opcode::Null, 0, result, result + count - 1);
+            } else {
+                c.op(Opcode::NullRow, code.table_cursor, 0, 0);
+            }
+        }
+        if flags.intersects(LoopFlags::INDEXED) || (flags.contains(LoopFlags::MULTI_OR) && code.index.is_some()) {
+            if flags.contains(LoopFlags::MULTI_OR) {
+                self.reopen_covering(c, i);
+            }
+            c.op(Opcode::NullRow, code.index_cursor, 0, 0);
+        }
+        for in_loop in &code.ins {
+            if in_loop.step.is_some() {
+                c.op(Opcode::NullRow, in_loop.cursor, 0, 0);
+            }
+        }
+        if code.op == Opcode::Return {
+            c.op(Opcode::Gosub, code.p1, code.first, 0);
+        } else {
+            c.op(Opcode::Goto, 0, code.first, 0);
+        }
+        c.jump_here(matched);
+    }
+
+    fn reopen_covering(&self, c: &mut Compiler<'_>, i: usize) {
+        let code = &self.levels[i];
+        let Some(index) = &code.index else { return };
+        let item = self.plan.sources[code.source].item;
+        // The key was made when the index was opened.
+        if let Ok(key) = c.index_key_info(item.db, index) {
+            c.op4(Opcode::ReopenIdx, code.index_cursor, index.root as i32, item.db as i32, P4::KeyInfo(key));
+        }
+    }
+}
+
+/// Opens the set of keys that found a match.
+fn open_right_join(c: &mut Compiler<'_>, item: &FromItem) -> Result<RightJoin> {
+    let matched = c.alloc_cursor(None);
+    let return_reg = c.alloc_reg();
+    c.op(Opcode::Null, 0, return_reg, 0);
+    let (key, count) = match item.table.primary_key_index().filter(|_| item.table.without_rowid) {
+        Some(index) => {
+            let full = c.index_key_info(item.db, index)?;
+            let columns = full.columns[..index.key_count].to_vec();
+            (KeyInfo { columns, encoding: full.encoding }, index.key_count)
+        }
+        None => (
+            KeyInfo { columns: vec![KeyColumn::default()], encoding: c.ctx.schema.dbs[0].encoding },
+            1,
+        ),
+    };
+    c.op4(Opcode::OpenEphemeral, matched, count as i32, 0, P4::KeyInfo(Arc::new(key)));
+    Ok(RightJoin { matched, filter: 0, return_reg, subroutine: 0 })
+}
+
+/// Whether an expression has the same value throughout the statement.
+fn is_deterministic(expr: &Expr) -> bool {
+    !walk::any(expr, |e| match e {
+        Expr::Function(call) => !call.def.is_constant(),
+        Expr::Subquery(_) | Expr::Exists(_) => true,
+        Expr::In(set) => matches!(set.set, crate::bound::InSet::Select { .. }),
+        _ => false,
+    }) || walk::is_constant(expr, Constness::Statement)
+}
+
+/// LIMIT as an estimate, for [`Request::limit`].
+pub fn limit_estimate(limit: &Expr) -> LogEst {
+    limit.as_integer().map_or(0, |n| log_est(n.max(0) as u64))
+}

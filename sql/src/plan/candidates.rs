@@ -1,0 +1,803 @@
+//! Candidate loops: every way to visit a source that may be worth something, with its costs.
+//!
+//! ```text
+//! for each source                     for each index column, from the left
+//!   automatic index on t.a = u.b        for each term that fits
+//!   full scan by rowid                    a loop with it
+//!   for each index                        and, if it is an equality, loops with the next column too
+//!     full scan (covering, or ordered)
+//!     loops bounded by terms  ─────────▶
+//!   OR loops (multi_or)
+//! ```
+//!
+//! Rules:
+//! 1. A loop is kept only if no kept loop of its source is as cheap, as selective and needs no more.
+//! 2. If one loop uses a proper subset of another's terms, its cost must not look better by luck: costs are adjusted so
+//!    that more terms are never dearer.
+//! 3. A source behind an outer or CROSS join needs everything before it.
+//! 4. The number of loops weighed is bounded; beyond it, what was found must do.
+//!
+//! Source: SQLite's `whereLoopAddBtree`, `whereLoopAddBtreeIndex`, `whereLoopInsert`, `whereLoopOutputAdjust`.
+
+use super::cost::{self, LogEst, RangeTerm};
+use super::facts;
+use super::scan::{IndexColumnRef, Scan};
+use super::term::{Rows, Term};
+use super::{ClauseId, Control, Loop, LoopFlags, Mask, Ops, ROWID, TermFlags, TermId, Where};
+use crate::bound::{Expr, InSet};
+use crate::codegen::types::compare_affinity;
+use crate::schema::{Index, IndexKey, Table};
+use smallvec::SmallVec;
+
+/// Loops weighed for one statement, and more for each source.
+const LOOPS_MAX: u32 = 20_000;
+const LOOPS_PER_SOURCE: u32 = 1_000;
+
+/// What one disjunct of an OR may cost, by what it needs.
+#[derive(Clone, Debug, Default)]
+pub struct OrSet {
+    /// At most [`OrSet::MAX`].
+    pub costs: SmallVec<[OrCost; 3]>,
+}
+
+/// One entry of an [`OrSet`].
+#[derive(Clone, Copy, Debug)]
+pub struct OrCost {
+    /// Sources needed.
+    pub prereq: Mask,
+    /// Cost of one run.
+    pub run: LogEst,
+    /// Rows found.
+    pub rows: LogEst,
+}
+
+impl OrSet {
+    const MAX: usize = 3;
+
+    /// Keeps an entry unless a better one is there.
+    pub fn insert(&mut self, new: OrCost) {
+        for have in &mut self.costs {
+            if new.run <= have.run && new.prereq & have.prereq == new.prereq {
+                *have = OrCost { rows: have.rows.min(new.rows), ..new };
+                return;
+            }
+            if have.run <= new.run && have.prereq & new.prereq == have.prereq {
+                return;
+            }
+        }
+        if self.costs.len() < OrSet::MAX {
+            self.costs.push(new);
+            return;
+        }
+        let mut worst = 0;
+        for i in 1..self.costs.len() {
+            if self.costs[worst].run > self.costs[i].run {
+                worst = i;
+            }
+        }
+        let have = &mut self.costs[worst];
+        if have.run > new.run {
+            *have = OrCost { rows: have.rows.min(new.rows), ..new };
+        }
+    }
+}
+
+/// The state of the search for loops.
+pub struct Builder<'p, 'q> {
+    /// The plan.
+    pub plan: &'p mut Where<'q>,
+    /// The clause whose terms are used.
+    pub clause: ClauseId,
+    /// The loop being made.
+    pub new: Loop,
+    /// Where costs go instead of the list of loops, inside an OR.
+    pub or_set: Option<OrSet>,
+    /// Rule 4.
+    pub budget: u32,
+}
+
+/// What is probed: an index, or the table by rowid.
+#[derive(Clone, Copy)]
+struct Probe<'q> {
+    index: Option<u16>,
+    table: &'q Table,
+    key: Option<&'q Index>,
+}
+
+impl<'q> Probe<'q> {
+    fn key_count(&self) -> u16 {
+        self.key.map_or(1, |k| k.key_count as u16)
+    }
+
+    fn column_count(&self) -> u16 {
+        self.key.map_or(1, |k| k.columns.len() as u16)
+    }
+
+    fn rows(&self, prefix: u16) -> LogEst {
+        match self.key {
+            Some(k) => k.row_estimates.get(usize::from(prefix)).copied().unwrap_or(0),
+            None if prefix == 0 => self.table.row_estimate,
+            None => 0,
+        }
+    }
+
+    fn is_unique(&self) -> bool {
+        self.key.is_none_or(|k| k.unique.is_some())
+    }
+
+    fn is_primary_key(&self) -> bool {
+        self.key.is_some_and(Index::is_primary_key)
+    }
+
+    /// The table column at a place of the index, or ROWID; none for an expression.
+    fn column(&self, position: u16) -> Option<i16> {
+        match self.key {
+            None => Some(ROWID),
+            Some(k) => match &k.columns[usize::from(position)].key {
+                IndexKey::Rowid => Some(ROWID),
+                IndexKey::Column(c) => Some(*c as i16),
+                IndexKey::Expr(_) => None,
+            },
+        }
+    }
+
+    fn column_not_null(&self, position: u16) -> bool {
+        match self.column(position) {
+            Some(c) if c >= 0 => self.table.columns[c as usize].not_null.is_some(),
+            Some(_) => true,
+            None => false,
+        }
+    }
+}
+
+impl<'q> Builder<'_, 'q> {
+    /// All loops of all sources.
+    pub fn add_all(plan: &mut Where<'q>) {
+        let mut b =
+            Builder { plan, clause: ClauseId::WHERE, new: Loop::empty(), or_set: None, budget: LOOPS_MAX };
+        let (mut prereq, mut prior): (Mask, Mask) = (0, 0);
+        let mut first_past_right = false;
+        let mut ordered = false;
+        for i in 0..b.plan.level_count {
+            let source = b.plan.sources[i];
+            b.budget += LOOPS_PER_SOURCE;
+            b.new = Loop::empty();
+            b.new.source = i as u8;
+            b.new.self_mask = 1 << i;
+            let join = source.join;
+            if first_past_right || join.is_outer() || join.cross || join.left_of_right {
+                // Rule 3.
+                ordered |= join.left_of_right || join.cross;
+                prereq |= prior;
+                first_past_right = join.right;
+            } else if !ordered {
+                prereq = 0;
+            }
+            b.add_btree(prereq);
+            if b.plan.clause(b.clause).has_or {
+                b.add_or(prereq);
+            }
+            prior |= b.new.self_mask;
+        }
+    }
+
+    /// Loops of the current source over its table and indexes.
+    pub fn add_btree(&mut self, prereq: Mask) {
+        let source = self.plan.sources[usize::from(self.new.source)];
+        let table: &'q Table = &source.item.table;
+        self.add_automatic(prereq);
+        let hint = self.plan.hint(self.new.source);
+        if let Some(only) = hint.only {
+            self.add_index(prereq, only, 1);
+            return;
+        }
+        let mut sort_index = 1;
+        if !table.without_rowid {
+            self.add_rowid(prereq, sort_index);
+            sort_index += 1;
+        }
+        if hint.none && !table.without_rowid {
+            return;
+        }
+        for i in 0..table.indexes.len() {
+            self.add_index(prereq, i as u16, sort_index);
+            sort_index = sort_index.saturating_add(1);
+        }
+    }
+
+    /// An index that would be built for this statement.
+    fn add_automatic(&mut self, prereq: Mask) {
+        let source = self.plan.sources[usize::from(self.new.source)];
+        let hint = self.plan.hint(self.new.source);
+        if self.or_set.is_some()
+            || self.plan.control.intersects(Control::RIGHT_JOIN | Control::OR_SUBCLAUSE)
+            || !self.plan.automatic_index
+            || hint.only.is_some()
+            || hint.none
+            || source.rows == Rows::Recursive
+            || self.plan.is_correlated(self.new.source)
+            || source.join.right
+        {
+            return;
+        }
+        let rows = source.item.table.row_estimate;
+        let depth = cost::est_log(rows);
+        for i in 0..self.plan.clause(self.clause).terms.len() {
+            let id = self.plan.clause(self.clause).terms[i];
+            let t = self.plan.term(id);
+            if t.prereq_right & self.new.self_mask != 0 || !self.plan.can_drive_index(t, self.new.source, 0) {
+                continue;
+            }
+            let prereq_right = t.prereq_right;
+            let build = if source.is_subquery() { cost::AUTO_INDEX_VIEW } else { cost::AUTO_INDEX_SETUP };
+            let new = &mut self.new;
+            new.eq = 1;
+            new.skip = 0;
+            new.index = None;
+            new.terms.clear();
+            new.terms.push(Some(id));
+            new.setup = (depth + rows + build).max(0);
+            new.rows = cost::AUTO_INDEX_ROWS;
+            new.run = cost::add(depth, new.rows);
+            new.flags = LoopFlags::AUTO_INDEX;
+            new.prereq = prereq | prereq_right;
+            self.insert();
+        }
+    }
+
+    fn reset(&mut self, prereq: Mask, rows: LogEst, index: Option<u16>) {
+        let new = &mut self.new;
+        new.eq = 0;
+        new.btm = 0;
+        new.top = 0;
+        new.distinct_columns = 0;
+        new.skip = 0;
+        new.terms.clear();
+        new.sort_index = 0;
+        new.setup = 0;
+        new.prereq = prereq;
+        new.rows = rows;
+        new.index = index;
+        new.ordered_subquery = false;
+    }
+
+    /// The full scan of the table by rowid, and loops bounded by the rowid.
+    fn add_rowid(&mut self, prereq: Mask, sort_index: u8) {
+        let source = self.plan.sources[usize::from(self.new.source)];
+        let table: &'q Table = &source.item.table;
+        let rows = table.row_estimate;
+        self.reset(prereq, rows, None);
+        let helps = self.plan.order_mentions_rowid(source.cursor(), table);
+        self.new.flags = LoopFlags::IPK;
+        self.new.sort_index = if helps { sort_index } else { 0 };
+        self.new.run = rows + cost::STEP_TABLE;
+        self.adjust_rows(rows);
+        if matches!(source.rows, Rows::Coroutine { .. }) {
+            self.new.flags |= LoopFlags::COROUTINE;
+        }
+        self.new.ordered_subquery = source.is_subquery() && self.plan.subquery_is_ordered(self.new.source);
+        self.insert();
+        self.new.rows = rows;
+        self.extend(Probe { index: None, table, key: None }, 0);
+    }
+
+    /// The full scan of an index, where that is useful, and loops bounded by its columns.
+    fn add_index(&mut self, prereq: Mask, index_no: u16, sort_index: u8) {
+        let source = self.plan.sources[usize::from(self.new.source)];
+        let table: &'q Table = &source.item.table;
+        let index: &'q Index = &table.indexes[usize::from(index_no)];
+        if index.partial.is_some() && !self.plan.partial_index_usable(self.clause, self.new.source, index_no) {
+            return;
+        }
+        let rows = index.row_estimates.first().copied().unwrap_or(table.row_estimate);
+        self.reset(prereq, rows, Some(index_no));
+        let helps = self.plan.order_mentions_index(self.new.source, index_no);
+        let is_table = table.without_rowid && index.is_primary_key();
+        let missing = if is_table { 0 } else { self.plan.columns_missing(self.new.source, index_no) };
+        self.new.flags = LoopFlags::INDEXED;
+        let mut missing = missing;
+        if missing == 0 {
+            if !table.without_rowid || is_table || self.plan.has_select {
+                self.new.flags |= LoopFlags::IDX_ONLY;
+            }
+        } else if missing == 1 << 63 || (index.has_expr && missing != 0) {
+            if let Some(found) = self.plan.covers_by_walk(self.new.source, index_no) {
+                missing = 0;
+                self.new.flags |= found;
+            }
+        }
+        let hint = self.plan.hint(self.new.source);
+        if helps
+            || table.without_rowid
+            || index.partial.is_some()
+            || hint.only.is_some()
+            || (missing == 0
+                && !index.unordered
+                && index.entry_size < table.row_size
+                && !self.plan.control.contains(Control::ONEPASS_DESIRED))
+        {
+            self.new.sort_index = if helps { sort_index } else { 0 };
+            self.new.run = rows + 1 + (15 * index.entry_size) / table.row_size.max(1);
+            if missing != 0 {
+                let lookups = self.lookups_after_filter(index_no, rows);
+                self.new.run = cost::add(self.new.run, lookups);
+            }
+            self.adjust_rows(rows);
+            if !(source.join.right && index.has_expr) {
+                self.insert();
+            }
+            self.new.rows = rows;
+        }
+        self.extend(Probe { index: Some(index_no), table, key: Some(index) }, 0);
+    }
+
+    /// The cost of fetching table rows for the entries that terms on the index alone let pass.
+    fn lookups_after_filter(&self, index_no: u16, rows: LogEst) -> LogEst {
+        let mut lookups = rows + cost::STEP_TABLE;
+        for &id in &self.plan.clause(ClauseId::WHERE).terms {
+            let t = self.plan.term(id);
+            if !self.plan.covered_by_index(&t.expr, self.new.source, index_no) {
+                break;
+            }
+            if t.truth <= 0 {
+                lookups += t.truth;
+            } else {
+                lookups -= 1;
+                if t.ops.intersects(Ops::EQ | Ops::IS) {
+                    lookups -= 19;
+                }
+            }
+        }
+        lookups
+    }
+
+    /// Adds terms for the next column of the index to the loop being made, and inserts what comes of it.
+    fn extend(&mut self, probe: Probe<'q>, in_multiplier: LogEst) {
+        let source = self.plan.sources[usize::from(self.new.source)];
+        let mut ops = if self.new.flags.contains(LoopFlags::BTM_LIMIT) {
+            Ops::LT | Ops::LE
+        } else {
+            Ops::EQ | Ops::IN | Ops::RANGE | Ops::ISNULL | Ops::IS
+        };
+        if probe.key.is_some_and(|k| k.unordered) {
+            ops -= Ops::RANGE;
+        }
+        let saved = self.new.clone();
+        let at = saved.eq;
+        let size = probe.rows(0);
+        let depth = cost::est_log(size);
+        let found = self.terms_for(probe, at, ops);
+        self.new.setup = 0;
+        for (id, transitive) in found {
+            let t = self.plan.term(id);
+            let (term_ops, flags, prereq_right, truth) = (t.ops, t.flags, t.prereq_right, t.truth);
+            let is_guard = flags.contains(TermFlags::GUARD);
+            if (term_ops == Ops::ISNULL || is_guard) && probe.column_not_null(at) {
+                continue;
+            }
+            if prereq_right & self.new.self_mask != 0
+                || (flags.contains(TermFlags::LIKE_OPT) && term_ops == Ops::LT)
+                || (source.in_outer_join() && !self.plan.fits_outer_join(t, self.new.source))
+            {
+                continue;
+            }
+            self.new.flags = saved.flags;
+            self.new.eq = saved.eq;
+            self.new.btm = saved.btm;
+            self.new.top = saved.top;
+            self.new.terms.truncate(saved.terms.len());
+            self.new.terms.push(Some(id));
+            self.new.prereq = (saved.prereq | prereq_right) & !self.new.self_mask;
+            let mut in_rows = 0;
+            let (mut bottom, mut top) = (None, None);
+            if term_ops.contains(Ops::IN) {
+                match self.weigh_in(probe, id, at, depth, in_multiplier) {
+                    Some(n) => in_rows = n,
+                    None => continue,
+                }
+            } else if term_ops.intersects(Ops::EQ | Ops::IS) {
+                self.new.flags |= LoopFlags::COLUMN_EQ;
+                self.mark_unique(probe, at, term_ops, in_multiplier);
+                if transitive {
+                    self.new.flags |= LoopFlags::TRANSCONS;
+                }
+            } else if term_ops.contains(Ops::ISNULL) {
+                self.new.flags |= LoopFlags::COLUMN_NULL;
+            } else {
+                let width = self.plan.range_vector_length(probe.key, self.new.source, at, id);
+                if term_ops.intersects(Ops::GT | Ops::GE) {
+                    self.new.flags |= LoopFlags::COLUMN_RANGE | LoopFlags::BTM_LIMIT;
+                    self.new.btm = width;
+                    bottom = Some(id);
+                    if flags.contains(TermFlags::LIKE_OPT) {
+                        let upper = TermId(id.0 + 1); // derive_like puts it there
+                        self.new.terms.push(Some(upper));
+                        self.new.flags |= LoopFlags::TOP_LIMIT;
+                        self.new.top = 1;
+                        top = Some(upper);
+                    }
+                } else {
+                    self.new.flags |= LoopFlags::COLUMN_RANGE | LoopFlags::TOP_LIMIT;
+                    self.new.top = width;
+                    top = Some(id);
+                    if self.new.flags.contains(LoopFlags::BTM_LIMIT) {
+                        bottom = self.new.terms[self.new.terms.len() - 2];
+                    }
+                }
+            }
+            if self.new.flags.contains(LoopFlags::COLUMN_RANGE) {
+                let range = |id: TermId| {
+                    let t = self.plan.term(id);
+                    RangeTerm { truth: t.truth, is_guard: t.flags.contains(TermFlags::GUARD) }
+                };
+                self.new.rows = cost::range_rows(self.new.rows, bottom.map(range), top.map(range));
+            } else {
+                self.new.eq += 1;
+                if truth <= 0 && probe.column(at).is_some_and(|c| c >= 0) {
+                    self.new.rows += truth - in_rows;
+                } else {
+                    self.new.rows += probe.rows(self.new.eq) - probe.rows(self.new.eq - 1);
+                    if term_ops.contains(Ops::ISNULL) {
+                        self.new.rows += cost::NULL_FACTOR;
+                    }
+                }
+            }
+            let step = match probe.key {
+                None => self.new.rows + cost::STEP_IPK,
+                Some(k) => self.new.rows + 1 + (15 * k.entry_size) / probe.table.row_size.max(1),
+            };
+            self.new.run = cost::add(depth, step);
+            if !self.new.flags.intersects(LoopFlags::IDX_ONLY | LoopFlags::IPK | LoopFlags::EXPRIDX) {
+                self.new.run = cost::add(self.new.run, self.new.rows + cost::STEP_TABLE);
+            }
+            let unadjusted = self.new.rows;
+            self.new.run += in_multiplier + in_rows;
+            self.new.rows += in_multiplier + in_rows;
+            self.adjust_rows(size);
+            self.insert();
+            self.new.rows =
+                if self.new.flags.contains(LoopFlags::COLUMN_RANGE) { saved.rows } else { unadjusted };
+            let more = !self.new.flags.contains(LoopFlags::TOP_LIMIT)
+                && self.new.eq < probe.column_count()
+                && (self.new.eq < probe.key_count() || !probe.is_primary_key());
+            if more {
+                self.extend(probe, in_multiplier + in_rows);
+            }
+            self.new.rows = saved.rows;
+        }
+        let setup = self.new.setup;
+        self.new = saved;
+        self.new.setup = setup;
+        self.skip_scan(probe, in_multiplier);
+    }
+
+    /// Leaves the next column open and enumerates its values, if statistics promise few of them.
+    fn skip_scan(&mut self, probe: Probe<'q>, in_multiplier: LogEst) {
+        let Some(key) = probe.key else { return };
+        let at = self.new.eq;
+        if at != self.new.skip
+            || at + 1 >= probe.key_count()
+            || usize::from(at) != self.new.terms.len()
+            || key.no_skip_scan
+            || !key.has_statistics
+            || probe.rows(at + 1) < cost::SKIP_SCAN_MIN
+        {
+            return;
+        }
+        let (flags, rows) = (self.new.flags, self.new.rows);
+        self.new.eq += 1;
+        self.new.skip += 1;
+        self.new.terms.push(None);
+        self.new.flags |= LoopFlags::SKIPSCAN;
+        let values = probe.rows(at) - probe.rows(at + 1);
+        self.new.rows -= values;
+        self.extend(probe, values + 5 + in_multiplier);
+        self.new.rows = rows;
+        self.new.eq = at;
+        self.new.skip -= 1;
+        self.new.terms.pop();
+        self.new.flags = flags;
+    }
+
+    fn terms_for(&self, probe: Probe<'q>, at: u16, ops: Ops) -> SmallVec<[(TermId, bool); 8]> {
+        let at = IndexColumnRef { source: self.new.source, index: probe.index, position: at };
+        let mut scan = Scan::index(self.plan, self.clause, at, ops);
+        let mut found = SmallVec::new();
+        while let Some(id) = scan.next(self.plan) {
+            found.push((id, scan.is_transitive()));
+        }
+        found
+    }
+
+    /// Rows on the right of an IN, or none if the loop should not use it.
+    fn weigh_in(
+        &mut self,
+        probe: Probe<'q>,
+        id: TermId,
+        at: u16,
+        depth: LogEst,
+        in_multiplier: LogEst,
+    ) -> Option<LogEst> {
+        let t = self.plan.term(id);
+        let set = t.in_expr()?;
+        let rows = match &set.set {
+            InSet::List(list) => cost::log_est(list.len() as u64),
+            InSet::Select { .. } => {
+                let mut rows = cost::IN_SELECT_ROWS;
+                let (_, earlier) = self.new.terms.split_last()?;
+                for other in earlier.iter().flatten() {
+                    let o = self.plan.term(*other);
+                    if o.in_expr().is_some_and(|s| s.id == set.id) {
+                        rows = 0;
+                        if o.field == t.field {
+                            self.new.terms.pop();
+                            return None;
+                        }
+                    }
+                }
+                rows
+            }
+        };
+        if probe.key.is_some_and(|k| k.has_statistics) && depth >= 10 {
+            let per_value = probe.rows(at);
+            let x = per_value + cost::est_log(rows) + 10 - (rows + depth);
+            if x < 0 {
+                if in_multiplier < 2 {
+                    self.new.flags |= LoopFlags::IN_SEEKSCAN;
+                } else {
+                    return None;
+                }
+            }
+        }
+        self.new.flags |= LoopFlags::COLUMN_IN;
+        Some(rows)
+    }
+
+    /// Whether an equality on this column makes it one row.
+    fn mark_unique(&mut self, probe: Probe<'q>, at: u16, ops: Ops, in_multiplier: LogEst) {
+        let column = probe.column(at);
+        let is_rowid = column == Some(ROWID);
+        let last = column.is_some_and(|c| c >= 0) && in_multiplier == 0 && at + 1 == probe.key_count();
+        if !is_rowid && !last {
+            return;
+        }
+        let one_row = is_rowid
+            || probe.key.is_some_and(|k| {
+                k.unique_not_null || (k.key_count == 1 && k.unique.is_some() && ops.contains(Ops::EQ))
+            });
+        self.new.flags |= if one_row { LoopFlags::ONEROW } else { LoopFlags::UNQ_WANTED };
+    }
+
+    /// Lowers the row count of the loop being made by what other terms on the source throw away.
+    pub fn adjust_rows(&mut self, table_rows: LogEst) {
+        if self.plan.sources.len() <= 1 && self.plan.order_by.is_none() {
+            return;
+        }
+        let not_allowed = !(self.new.prereq | self.new.self_mask);
+        let clause = self.plan.clause(self.clause);
+        let mut reduce = 0;
+        for &id in &clause.terms[..clause.base_count] {
+            let t = self.plan.term(id);
+            if t.prereq_all & not_allowed != 0 || t.prereq_all & self.new.self_mask == 0 || t.is_virtual() {
+                continue;
+            }
+            let used = self.new.terms.iter().flatten().any(|&u| u == id || self.plan.term(u).parent == Some(id));
+            if used {
+                continue;
+            }
+            if self.new.self_mask == t.prereq_all {
+                let join = self.plan.sources[usize::from(self.new.source)].join;
+                if t.ops.intersects(Ops::EQ | Ops::IN | Ops::RANGE) || !(join.left || join.left_of_right) {
+                    self.new.flags |= LoopFlags::SELFCULL;
+                }
+            }
+            if t.truth <= 0 {
+                self.new.rows += t.truth;
+                continue;
+            }
+            self.new.rows -= 1;
+            if t.ops.intersects(Ops::EQ | Ops::IS) {
+                let right = t.sides.as_ref().and_then(|s| s.right.as_deref());
+                let likely = right.and_then(Expr::as_integer).is_some_and(|k| (-1..=1).contains(&k));
+                reduce = reduce.max(if likely { 10 } else { 20 });
+            } else if let Expr::Function(call) = &*t.expr {
+                if let Some(length) = facts::pattern_length(call) {
+                    self.new.rows -= (length * 2) as LogEst;
+                }
+            }
+        }
+        self.new.rows = self.new.rows.min(table_rows - reduce);
+    }
+
+    /// Offers the loop that was made (rules 1 and 2).
+    pub fn insert(&mut self) {
+        if self.budget == 0 {
+            if let Some(set) = &mut self.or_set {
+                set.costs.clear();
+            }
+            return;
+        }
+        self.budget -= 1;
+        if !self.row_values_complete() {
+            return;
+        }
+        let mut new = self.new.clone();
+        self.adjust_cost(&mut new);
+        if let Some(set) = &mut self.or_set {
+            if !new.terms.is_empty() {
+                set.insert(OrCost { prereq: new.prereq, run: new.run, rows: new.rows });
+            }
+            self.new.run = new.run;
+            self.new.rows = new.rows;
+            return;
+        }
+        (self.new.run, self.new.rows) = (new.run, new.rows);
+        let loops = &mut self.plan.loops;
+        let mut place = None;
+        let mut i = 0;
+        while i < loops.len() {
+            match compare(&loops[i], &new) {
+                Verdict::Unrelated => {}
+                Verdict::Keep if place.is_none() => return,
+                Verdict::Keep => break,
+                Verdict::Replace if place.is_none() => place = Some(i),
+                Verdict::Replace => {
+                    loops.remove(i);
+                    continue;
+                }
+            }
+            i += 1;
+        }
+        match place {
+            Some(i) => loops[i] = new,
+            None => loops.push(new),
+        }
+    }
+
+    /// A row-value IN bounds an index only with all of its fields: with fewer, one row of the right side would be
+    /// visited for each way in which the others differ.
+    fn row_values_complete(&self) -> bool {
+        self.new.terms.iter().flatten().all(|&id| {
+            let t = self.plan.term(id);
+            if t.field == 0 {
+                return true;
+            }
+            let Some(set) = t.in_expr() else { return true };
+            let present = self.new.terms.iter().flatten().filter(|&&o| {
+                let o = self.plan.term(o);
+                o.field != 0 && o.in_expr().is_some_and(|s| s.id == set.id)
+            });
+            present.count() == set.left.vector_size()
+        })
+    }
+
+    fn adjust_cost(&self, new: &mut Loop) {
+        if !new.flags.contains(LoopFlags::INDEXED) {
+            return;
+        }
+        for p in &self.plan.loops {
+            if p.source != new.source || !p.flags.contains(LoopFlags::INDEXED) {
+                continue;
+            }
+            if cheaper_subset(p, new) {
+                new.run = new.run.min(p.run);
+                new.rows = new.rows.min(p.rows - 1);
+            } else if cheaper_subset(new, p) {
+                new.run = new.run.max(p.run);
+                new.rows = new.rows.max(p.rows + 1);
+            }
+        }
+    }
+}
+
+/// Whether `x` uses fewer of `y`'s terms and yet looks no dearer.
+fn cheaper_subset(x: &Loop, y: &Loop) -> bool {
+    if x.run > y.run && x.rows > y.rows {
+        return false;
+    }
+    if x.eq < y.eq && x.same_index(y) && x.skip == 0 && y.skip == 0 {
+        return true;
+    }
+    let count = |l: &Loop| l.terms.len() - usize::from(l.skip);
+    if count(x) >= count(y) || y.skip > x.skip {
+        return false;
+    }
+    if !x.terms.iter().flatten().all(|t| y.terms.contains(&Some(*t))) {
+        return false;
+    }
+    !(x.flags.contains(LoopFlags::IDX_ONLY) && !y.flags.contains(LoopFlags::IDX_ONLY))
+}
+
+enum Verdict {
+    Unrelated,
+    Keep,
+    Replace,
+}
+
+/// Whether the loop that is there (`p`) makes the new one useless, or the other way round.
+fn compare(p: &Loop, new: &Loop) -> Verdict {
+    if p.source != new.source || p.sort_index != new.sort_index {
+        return Verdict::Unrelated;
+    }
+    let needs_no_more = p.prereq & new.prereq == new.prereq;
+    if p.flags.contains(LoopFlags::AUTO_INDEX)
+        && new.skip == 0
+        && new.flags.contains(LoopFlags::INDEXED | LoopFlags::COLUMN_EQ)
+        && needs_no_more
+    {
+        return Verdict::Replace;
+    }
+    if p.prereq & new.prereq == p.prereq && p.setup <= new.setup && p.run <= new.run && p.rows <= new.rows {
+        return Verdict::Keep;
+    }
+    if needs_no_more && p.run >= new.run && p.rows >= new.rows {
+        return Verdict::Replace;
+    }
+    Verdict::Unrelated
+}
+
+impl Where<'_> {
+    /// Whether a term could be the key of an automatic index.
+    pub fn can_drive_index(&self, t: &Term<'_>, source_no: u8, not_ready: Mask) -> bool {
+        let source = &self.sources[usize::from(source_no)];
+        if t.cursor != source.cursor() || !t.ops.intersects(Ops::EQ | Ops::IS) {
+            return false;
+        }
+        if source.in_outer_join() && !self.fits_outer_join(t, source_no) {
+            return false;
+        }
+        if t.prereq_right & not_ready != 0 || t.column < 0 {
+            return false;
+        }
+        let column = t.column as usize;
+        let table = &source.item.table;
+        let Some(sides) = &t.sides else { return false };
+        if !facts::index_affinity_ok(sides.affinity, table.columns[column].affinity) {
+            return false;
+        }
+        // A column that leads a real index, or does not tell rows apart in one, is not worth building for.
+        !table.indexes.iter().any(|index| {
+            let key = &index.columns[..index.key_count];
+            match key.iter().position(|c| c.key.column() == Some(column as i32)) {
+                Some(0) => true,
+                Some(j) => index.has_statistics && index.row_estimates[j + 1] > 20,
+                None => false,
+            }
+        })
+    }
+
+    /// Whether a term may bound a loop over the inner side of an outer join (rule 2 of the planner).
+    pub fn fits_outer_join(&self, t: &Term<'_>, source_no: u8) -> bool {
+        t.on.cursor() == Some(self.sources[usize::from(source_no)].cursor())
+    }
+
+    /// How many columns of a row-value range the index can use from this place on.
+    fn range_vector_length(&self, index: Option<&Index>, source_no: u8, at: u16, id: TermId) -> u16 {
+        let t = self.term(id);
+        let Some(sides) = &t.sides else { return 1 };
+        let Expr::Vector(left) = &*sides.left else { return 1 };
+        let Some(index) = index else { return 1 };
+        let source = &self.sources[usize::from(source_no)];
+        let count = left.len().min(index.columns.len() - usize::from(at));
+        let first = &index.columns[usize::from(at)];
+        let mut n = 1;
+        while n < count {
+            let place = &index.columns[usize::from(at) + n];
+            let Some(place_column) = place.key.column() else { break };
+            let Some(right) = sides.right.as_deref().map(|r| r.vector_field(n)) else { break };
+            if self.column(&left[n]) != Some((source.cursor(), place_column as i16)) || place.desc != first.desc {
+                break;
+            }
+            let used = compare_affinity(right, left[n].affinity());
+            if used != source.item.table.affinity_of(place_column) {
+                break;
+            }
+            let collation = sides.field_collations.as_ref().and_then(|f| f.get(n));
+            if !collation.is_some_and(|c| c.same(&place.collation)) {
+                break;
+            }
+            n += 1;
+        }
+        n as u16
+    }
+}
