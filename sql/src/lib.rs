@@ -11,5 +11,8 @@ pub mod ast;
 pub mod bound;
 pub mod codegen;
 pub mod compiler;
+pub mod lex;
+pub mod parse;
+pub mod plan;
 pub mod resolve;
 pub mod schema;

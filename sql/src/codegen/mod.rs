@@ -10,6 +10,7 @@
 //! | [`function`] | calls |
 //! | [`membership`] | IN |
 //! | [`subquery`] | scalar subqueries and EXISTS |
+//! | [`loops`] | nested loops over FROM and WHERE |
 //! | [`aggregate`] | aggregate functions: collecting, stepping, finishing |
 
 pub mod aggregate;
@@ -18,6 +19,7 @@ pub mod comparison;
 pub mod condition;
 pub mod expr;
 pub mod function;
+pub mod loops;
 pub mod membership;
 pub mod select;
 pub mod subquery;

@@ -285,6 +285,11 @@ impl<'a> Compiler<'a> {
         self.multi_write |= multi_write;
     }
 
+    /// Whether the statement writes some database.
+    pub fn is_writing(&self) -> bool {
+        self.written_dbs != 0
+    }
+
     // ---- EXPLAIN QUERY PLAN ----
 
     /// Whether the plan is to be explained; texts are made only then.

@@ -22,7 +22,7 @@ use super::facts;
 use super::like;
 use super::term::{ExprRef, On, Sides, Term, commute, sides_of};
 use super::{Clause, ClauseId, EXPR, Mask, Ops, TermFlags, TermId, Where};
-use crate::bound::{BinaryOp, Expr, InSet, UnaryOp};
+use crate::bound::{BinaryOp, Expr, InSet, UnaryOp, walk};
 use crate::compiler::Compiler;
 use crate::schema::CollationName;
 
@@ -30,14 +30,24 @@ impl<'q> Where<'q> {
     /// Splits an expression at its ANDs (or ORs) into the terms of a clause.
     pub fn split(&mut self, clause: ClauseId, expr: &ExprRef<'q>, on: On, op: BinaryOp) {
         let bare = facts::skip(expr);
-        if let ExprRef::Tree(Expr::Binary { op: found, operands, .. }) = bare {
+        if let ExprRef::Tree(Expr::Binary {
+            op: found,
+            operands,
+            ..
+        }) = bare
+        {
             if *found == op {
                 self.split(clause, &ExprRef::Tree(&operands.0), on, op);
                 self.split(clause, &ExprRef::Tree(&operands.1), on, op);
                 return;
             }
         } else if let ExprRef::Made(made) = &bare {
-            if let Expr::Binary { op: found, operands, .. } = &**made {
+            if let Expr::Binary {
+                op: found,
+                operands,
+                ..
+            } = &**made
+            {
                 if *found == op {
                     self.split(clause, &ExprRef::made(operands.0.clone()), on, op);
                     self.split(clause, &ExprRef::made(operands.1.clone()), on, op);
@@ -118,7 +128,10 @@ impl<'q> Where<'q> {
         if !self.has_expression_index {
             return None;
         }
-        let found = self.index_exprs.iter().find(|e| facts::same_skip(expr, &e.expr) && !facts::is_constant(&e.expr));
+        let found = self.index_exprs.iter().find(|e| {
+            facts::same_skip(expr, &e.expr)
+                && !walk::is_constant(&e.expr, walk::Constness::Statement)
+        });
         found.map(|e| (e.cursor, EXPR))
     }
 
@@ -142,7 +155,10 @@ impl<'q> Where<'q> {
             }
             Some(s) => {
                 prereq_left = self.usage(&s.left, &mut correlated);
-                prereq_right = s.right.as_ref().map_or(0, |r| self.usage(r, &mut correlated));
+                prereq_right = s
+                    .right
+                    .as_ref()
+                    .map_or(0, |r| self.usage(r, &mut correlated));
                 prereq_all = prereq_left | prereq_right;
             }
             None => {
@@ -185,7 +201,11 @@ impl<'q> Where<'q> {
                 _ => None,
             };
             facts::complete(c, &mut s, set);
-            let allowed = if prereq_right & prereq_left == 0 { Ops::all() } else { Ops::EQUIV }; // rule 2
+            let allowed = if prereq_right & prereq_left == 0 {
+                Ops::all()
+            } else {
+                Ops::EQUIV
+            }; // rule 2
             let left = facts::skip(&s.left);
             let left_key = self.indexable(&left, op);
             if let Some((cursor, column)) = left_key {
@@ -197,7 +217,10 @@ impl<'q> Where<'q> {
             if op == Ops::IS {
                 self.term_mut(id).flags |= TermFlags::IS;
             }
-            let right_key = s.right.as_ref().and_then(|r| self.indexable(facts::skip_ref(r), op));
+            let right_key = s
+                .right
+                .as_ref()
+                .and_then(|r| self.indexable(facts::skip_ref(r), op));
             if let (Some((cursor, column)), Some(right)) = (right_key, s.right.clone()) {
                 let mut exchanged = s.clone();
                 exchanged.op = commute(op);
@@ -251,14 +274,22 @@ impl<'q> Where<'q> {
     }
 
     /// What is not a comparison by itself: BETWEEN, OR, IS NOT NULL, LIKE.
-    fn analyze_other(&mut self, c: &Compiler<'_>, clause: ClauseId, id: TermId, expr: &ExprRef<'q>) {
+    fn analyze_other(
+        &mut self,
+        c: &Compiler<'_>,
+        clause: ClauseId,
+        id: TermId,
+        expr: &ExprRef<'q>,
+    ) {
         let is_and = !self.clause(clause).is_or;
         match &**expr {
             Expr::Between(b) if is_and && !b.not => {
                 let (value, low, high) = match expr {
-                    ExprRef::Tree(Expr::Between(b)) => {
-                        (ExprRef::Tree(&b.value), ExprRef::Tree(&b.low), ExprRef::Tree(&b.high))
-                    }
+                    ExprRef::Tree(Expr::Between(b)) => (
+                        ExprRef::Tree(&b.value),
+                        ExprRef::Tree(&b.low),
+                        ExprRef::Tree(&b.high),
+                    ),
                     _ => (
                         ExprRef::made(b.value.clone()),
                         ExprRef::made(b.low.clone()),
@@ -271,11 +302,15 @@ impl<'q> Where<'q> {
                     self.adopt(child, id);
                 }
             }
-            Expr::Binary { op: BinaryOp::Or, .. } if is_and && !expr.has_collate() => {
+            Expr::Binary {
+                op: BinaryOp::Or, ..
+            } if is_and && !expr.has_collate() => {
                 self.analyze_or(c, clause, id);
             }
             Expr::Unary(UnaryOp::NotNull, inner) => {
-                let Some((cursor, column)) = self.column(inner) else { return };
+                let Some((cursor, column)) = self.column(inner) else {
+                    return;
+                };
                 if column < 0 || self.term(id).on.is_outer() {
                     return;
                 }
@@ -316,11 +351,18 @@ impl<'q> Where<'q> {
         value: Expr,
         prefix: like::Prefix,
     ) {
-        let collation = if prefix.no_case { CollationName::NoCase } else { CollationName::Binary };
+        let collation = if prefix.no_case {
+            CollationName::NoCase
+        } else {
+            CollationName::Binary
+        };
         if prefix.no_case {
             self.term_mut(id).flags |= TermFlags::LIKE;
         }
-        let left = ExprRef::made(Expr::Collate { expr: Box::new(value), collation });
+        let left = ExprRef::made(Expr::Collate {
+            expr: Box::new(value),
+            collation,
+        });
         // Both bounds stand side by side in the list: the upper one is found behind the lower one.
         let from = self.term(id);
         let flags = TermFlags::VIRTUAL | TermFlags::LIKE_OPT;
@@ -356,8 +398,14 @@ impl<'q> Where<'q> {
         }
         let on = self.term(id).on;
         match &**expr {
-            Expr::Binary { op: op @ (BinaryOp::Eq | BinaryOp::Is), operands, .. } => {
-                let (Expr::Vector(left), Expr::Vector(right)) = (&operands.0, &operands.1) else { return };
+            Expr::Binary {
+                op: op @ (BinaryOp::Eq | BinaryOp::Is),
+                operands,
+                ..
+            } => {
+                let (Expr::Vector(left), Expr::Vector(right)) = (&operands.0, &operands.1) else {
+                    return;
+                };
                 if left.len() != right.len() {
                     return;
                 }
@@ -371,13 +419,17 @@ impl<'q> Where<'q> {
                 t.ops = Ops::ROWVAL;
             }
             Expr::In(set) if !set.not && field == 0 => {
-                let (Expr::Vector(items), InSet::Select { select, .. }) = (&set.left, &set.set) else { return };
+                let (Expr::Vector(items), InSet::Select { select, .. }) = (&set.left, &set.set)
+                else {
+                    return;
+                };
                 let simple = select.prior.is_none() || select.flags.values;
                 if !simple || select.flags.min_max || items.len() > 250 {
                     return;
                 }
                 for i in 0..items.len() {
-                    let mut part = Term::new(expr.clone(), on, TermFlags::VIRTUAL | TermFlags::SLICE);
+                    let mut part =
+                        Term::new(expr.clone(), on, TermFlags::VIRTUAL | TermFlags::SLICE);
                     part.field = i as u16 + 1;
                     let part = self.insert(clause, part);
                     self.analyze_term(c, clause, part);

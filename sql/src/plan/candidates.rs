@@ -58,7 +58,10 @@ impl OrSet {
     pub fn insert(&mut self, new: OrCost) {
         for have in &mut self.costs {
             if new.run <= have.run && new.prereq & have.prereq == new.prereq {
-                *have = OrCost { rows: have.rows.min(new.rows), ..new };
+                *have = OrCost {
+                    rows: have.rows.min(new.rows),
+                    ..new
+                };
                 return;
             }
             if have.run <= new.run && have.prereq & new.prereq == have.prereq {
@@ -77,7 +80,10 @@ impl OrSet {
         }
         let have = &mut self.costs[worst];
         if have.run > new.run {
-            *have = OrCost { rows: have.rows.min(new.rows), ..new };
+            *have = OrCost {
+                rows: have.rows.min(new.rows),
+                ..new
+            };
         }
     }
 }
@@ -115,14 +121,14 @@ impl<'q> Probe<'q> {
 
     fn rows(&self, prefix: u16) -> LogEst {
         match self.key {
-            Some(k) => k.row_estimates.get(usize::from(prefix)).copied().unwrap_or(0),
+            Some(k) => k
+                .row_estimates
+                .get(usize::from(prefix))
+                .copied()
+                .unwrap_or(0),
             None if prefix == 0 => self.table.row_estimate,
             None => 0,
         }
-    }
-
-    fn is_unique(&self) -> bool {
-        self.key.is_none_or(|k| k.unique.is_some())
     }
 
     fn is_primary_key(&self) -> bool {
@@ -153,8 +159,13 @@ impl<'q> Probe<'q> {
 impl<'q> Builder<'_, 'q> {
     /// All loops of all sources.
     pub fn add_all(plan: &mut Where<'q>) {
-        let mut b =
-            Builder { plan, clause: ClauseId::WHERE, new: Loop::empty(), or_set: None, budget: LOOPS_MAX };
+        let mut b = Builder {
+            plan,
+            clause: ClauseId::WHERE,
+            new: Loop::empty(),
+            or_set: None,
+            budget: LOOPS_MAX,
+        };
         let (mut prereq, mut prior): (Mask, Mask) = (0, 0);
         let mut first_past_right = false;
         let mut ordered = false;
@@ -210,7 +221,10 @@ impl<'q> Builder<'_, 'q> {
         let source = self.plan.sources[usize::from(self.new.source)];
         let hint = self.plan.hint(self.new.source);
         if self.or_set.is_some()
-            || self.plan.control.intersects(Control::RIGHT_JOIN | Control::OR_SUBCLAUSE)
+            || self
+                .plan
+                .control
+                .intersects(Control::RIGHT_JOIN | Control::OR_SUBCLAUSE)
             || !self.plan.automatic_index
             || hint.only.is_some()
             || hint.none
@@ -225,11 +239,17 @@ impl<'q> Builder<'_, 'q> {
         for i in 0..self.plan.clause(self.clause).terms.len() {
             let id = self.plan.clause(self.clause).terms[i];
             let t = self.plan.term(id);
-            if t.prereq_right & self.new.self_mask != 0 || !self.plan.can_drive_index(t, self.new.source, 0) {
+            if t.prereq_right & self.new.self_mask != 0
+                || !self.plan.can_drive_index(t, self.new.source, 0)
+            {
                 continue;
             }
             let prereq_right = t.prereq_right;
-            let build = if source.is_subquery() { cost::AUTO_INDEX_VIEW } else { cost::AUTO_INDEX_SETUP };
+            let build = if source.is_subquery() {
+                cost::AUTO_INDEX_VIEW
+            } else {
+                cost::AUTO_INDEX_SETUP
+            };
             let new = &mut self.new;
             new.eq = 1;
             new.skip = 0;
@@ -275,10 +295,18 @@ impl<'q> Builder<'_, 'q> {
         if matches!(source.rows, Rows::Coroutine { .. }) {
             self.new.flags |= LoopFlags::COROUTINE;
         }
-        self.new.ordered_subquery = source.is_subquery() && self.plan.subquery_is_ordered(self.new.source);
+        self.new.ordered_subquery =
+            source.is_subquery() && self.plan.subquery_is_ordered(self.new.source);
         self.insert();
         self.new.rows = rows;
-        self.extend(Probe { index: None, table, key: None }, 0);
+        self.extend(
+            Probe {
+                index: None,
+                table,
+                key: None,
+            },
+            0,
+        );
     }
 
     /// The full scan of an index, where that is useful, and loops bounded by its columns.
@@ -286,14 +314,26 @@ impl<'q> Builder<'_, 'q> {
         let source = self.plan.sources[usize::from(self.new.source)];
         let table: &'q Table = &source.item.table;
         let index: &'q Index = &table.indexes[usize::from(index_no)];
-        if index.partial.is_some() && !self.plan.partial_index_usable(self.clause, self.new.source, index_no) {
+        if index.partial.is_some()
+            && !self
+                .plan
+                .partial_index_usable(self.clause, self.new.source, index_no)
+        {
             return;
         }
-        let rows = index.row_estimates.first().copied().unwrap_or(table.row_estimate);
+        let rows = index
+            .row_estimates
+            .first()
+            .copied()
+            .unwrap_or(table.row_estimate);
         self.reset(prereq, rows, Some(index_no));
         let helps = self.plan.order_mentions_index(self.new.source, index_no);
         let is_table = table.without_rowid && index.is_primary_key();
-        let missing = if is_table { 0 } else { self.plan.columns_missing(self.new.source, index_no) };
+        let missing = if is_table {
+            0
+        } else {
+            self.plan.columns_missing(self.new.source, index_no)
+        };
         self.new.flags = LoopFlags::INDEXED;
         let mut missing = missing;
         if missing == 0 {
@@ -328,7 +368,14 @@ impl<'q> Builder<'_, 'q> {
             }
             self.new.rows = rows;
         }
-        self.extend(Probe { index: Some(index_no), table, key: Some(index) }, 0);
+        self.extend(
+            Probe {
+                index: Some(index_no),
+                table,
+                key: Some(index),
+            },
+            0,
+        );
     }
 
     /// The cost of fetching table rows for the entries that terms on the index alone let pass.
@@ -336,7 +383,10 @@ impl<'q> Builder<'_, 'q> {
         let mut lookups = rows + cost::STEP_TABLE;
         for &id in &self.plan.clause(ClauseId::WHERE).terms {
             let t = self.plan.term(id);
-            if !self.plan.covered_by_index(&t.expr, self.new.source, index_no) {
+            if !self
+                .plan
+                .covered_by_index(&t.expr, self.new.source, index_no)
+            {
                 break;
             }
             if t.truth <= 0 {
@@ -404,7 +454,9 @@ impl<'q> Builder<'_, 'q> {
             } else if term_ops.contains(Ops::ISNULL) {
                 self.new.flags |= LoopFlags::COLUMN_NULL;
             } else {
-                let width = self.plan.range_vector_length(probe.key, self.new.source, at, id);
+                let width = self
+                    .plan
+                    .range_vector_length(probe.key, self.new.source, at, id);
                 if term_ops.intersects(Ops::GT | Ops::GE) {
                     self.new.flags |= LoopFlags::COLUMN_RANGE | LoopFlags::BTM_LIMIT;
                     self.new.btm = width;
@@ -428,7 +480,10 @@ impl<'q> Builder<'_, 'q> {
             if self.new.flags.contains(LoopFlags::COLUMN_RANGE) {
                 let range = |id: TermId| {
                     let t = self.plan.term(id);
-                    RangeTerm { truth: t.truth, is_guard: t.flags.contains(TermFlags::GUARD) }
+                    RangeTerm {
+                        truth: t.truth,
+                        is_guard: t.flags.contains(TermFlags::GUARD),
+                    }
                 };
                 self.new.rows = cost::range_rows(self.new.rows, bottom.map(range), top.map(range));
             } else {
@@ -447,7 +502,11 @@ impl<'q> Builder<'_, 'q> {
                 Some(k) => self.new.rows + 1 + (15 * k.entry_size) / probe.table.row_size.max(1),
             };
             self.new.run = cost::add(depth, step);
-            if !self.new.flags.intersects(LoopFlags::IDX_ONLY | LoopFlags::IPK | LoopFlags::EXPRIDX) {
+            if !self
+                .new
+                .flags
+                .intersects(LoopFlags::IDX_ONLY | LoopFlags::IPK | LoopFlags::EXPRIDX)
+            {
                 self.new.run = cost::add(self.new.run, self.new.rows + cost::STEP_TABLE);
             }
             let unadjusted = self.new.rows;
@@ -455,8 +514,11 @@ impl<'q> Builder<'_, 'q> {
             self.new.rows += in_multiplier + in_rows;
             self.adjust_rows(size);
             self.insert();
-            self.new.rows =
-                if self.new.flags.contains(LoopFlags::COLUMN_RANGE) { saved.rows } else { unadjusted };
+            self.new.rows = if self.new.flags.contains(LoopFlags::COLUMN_RANGE) {
+                saved.rows
+            } else {
+                unadjusted
+            };
             let more = !self.new.flags.contains(LoopFlags::TOP_LIMIT)
                 && self.new.eq < probe.column_count()
                 && (self.new.eq < probe.key_count() || !probe.is_primary_key());
@@ -500,7 +562,11 @@ impl<'q> Builder<'_, 'q> {
     }
 
     fn terms_for(&self, probe: Probe<'q>, at: u16, ops: Ops) -> SmallVec<[(TermId, bool); 8]> {
-        let at = IndexColumnRef { source: self.new.source, index: probe.index, position: at };
+        let at = IndexColumnRef {
+            source: self.new.source,
+            index: probe.index,
+            position: at,
+        };
         let mut scan = Scan::index(self.plan, self.clause, at, ops);
         let mut found = SmallVec::new();
         while let Some(id) = scan.next(self.plan) {
@@ -557,15 +623,21 @@ impl<'q> Builder<'_, 'q> {
     fn mark_unique(&mut self, probe: Probe<'q>, at: u16, ops: Ops, in_multiplier: LogEst) {
         let column = probe.column(at);
         let is_rowid = column == Some(ROWID);
-        let last = column.is_some_and(|c| c >= 0) && in_multiplier == 0 && at + 1 == probe.key_count();
+        let last =
+            column.is_some_and(|c| c >= 0) && in_multiplier == 0 && at + 1 == probe.key_count();
         if !is_rowid && !last {
             return;
         }
         let one_row = is_rowid
             || probe.key.is_some_and(|k| {
-                k.unique_not_null || (k.key_count == 1 && k.unique.is_some() && ops.contains(Ops::EQ))
+                k.unique_not_null
+                    || (k.key_count == 1 && k.unique.is_some() && ops.contains(Ops::EQ))
             });
-        self.new.flags |= if one_row { LoopFlags::ONEROW } else { LoopFlags::UNQ_WANTED };
+        self.new.flags |= if one_row {
+            LoopFlags::ONEROW
+        } else {
+            LoopFlags::UNQ_WANTED
+        };
     }
 
     /// Lowers the row count of the loop being made by what other terms on the source throw away.
@@ -578,16 +650,26 @@ impl<'q> Builder<'_, 'q> {
         let mut reduce = 0;
         for &id in &clause.terms[..clause.base_count] {
             let t = self.plan.term(id);
-            if t.prereq_all & not_allowed != 0 || t.prereq_all & self.new.self_mask == 0 || t.is_virtual() {
+            if t.prereq_all & not_allowed != 0
+                || t.prereq_all & self.new.self_mask == 0
+                || t.is_virtual()
+            {
                 continue;
             }
-            let used = self.new.terms.iter().flatten().any(|&u| u == id || self.plan.term(u).parent == Some(id));
+            let used = self
+                .new
+                .terms
+                .iter()
+                .flatten()
+                .any(|&u| u == id || self.plan.term(u).parent == Some(id));
             if used {
                 continue;
             }
             if self.new.self_mask == t.prereq_all {
                 let join = self.plan.sources[usize::from(self.new.source)].join;
-                if t.ops.intersects(Ops::EQ | Ops::IN | Ops::RANGE) || !(join.left || join.left_of_right) {
+                if t.ops.intersects(Ops::EQ | Ops::IN | Ops::RANGE)
+                    || !(join.left || join.left_of_right)
+                {
                     self.new.flags |= LoopFlags::SELFCULL;
                 }
             }
@@ -598,7 +680,9 @@ impl<'q> Builder<'_, 'q> {
             self.new.rows -= 1;
             if t.ops.intersects(Ops::EQ | Ops::IS) {
                 let right = t.sides.as_ref().and_then(|s| s.right.as_deref());
-                let likely = right.and_then(Expr::as_integer).is_some_and(|k| (-1..=1).contains(&k));
+                let likely = right
+                    .and_then(Expr::as_integer)
+                    .is_some_and(|k| (-1..=1).contains(&k));
                 reduce = reduce.max(if likely { 10 } else { 20 });
             } else if let Expr::Function(call) = &*t.expr {
                 if let Some(length) = facts::pattern_length(call) {
@@ -625,7 +709,11 @@ impl<'q> Builder<'_, 'q> {
         self.adjust_cost(&mut new);
         if let Some(set) = &mut self.or_set {
             if !new.terms.is_empty() {
-                set.insert(OrCost { prereq: new.prereq, run: new.run, rows: new.rows });
+                set.insert(OrCost {
+                    prereq: new.prereq,
+                    run: new.run,
+                    rows: new.rows,
+                });
             }
             self.new.run = new.run;
             self.new.rows = new.rows;
@@ -702,7 +790,12 @@ fn cheaper_subset(x: &Loop, y: &Loop) -> bool {
     if count(x) >= count(y) || y.skip > x.skip {
         return false;
     }
-    if !x.terms.iter().flatten().all(|t| y.terms.contains(&Some(*t))) {
+    if !x
+        .terms
+        .iter()
+        .flatten()
+        .all(|t| y.terms.contains(&Some(*t)))
+    {
         return false;
     }
     !(x.flags.contains(LoopFlags::IDX_ONLY) && !y.flags.contains(LoopFlags::IDX_ONLY))
@@ -722,12 +815,18 @@ fn compare(p: &Loop, new: &Loop) -> Verdict {
     let needs_no_more = p.prereq & new.prereq == new.prereq;
     if p.flags.contains(LoopFlags::AUTO_INDEX)
         && new.skip == 0
-        && new.flags.contains(LoopFlags::INDEXED | LoopFlags::COLUMN_EQ)
+        && new
+            .flags
+            .contains(LoopFlags::INDEXED | LoopFlags::COLUMN_EQ)
         && needs_no_more
     {
         return Verdict::Replace;
     }
-    if p.prereq & new.prereq == p.prereq && p.setup <= new.setup && p.run <= new.run && p.rows <= new.rows {
+    if p.prereq & new.prereq == p.prereq
+        && p.setup <= new.setup
+        && p.run <= new.run
+        && p.rows <= new.rows
+    {
         return Verdict::Keep;
     }
     if needs_no_more && p.run >= new.run && p.rows >= new.rows {
@@ -758,7 +857,10 @@ impl Where<'_> {
         // A column that leads a real index, or does not tell rows apart in one, is not worth building for.
         !table.indexes.iter().any(|index| {
             let key = &index.columns[..index.key_count];
-            match key.iter().position(|c| c.key.column() == Some(column as i32)) {
+            match key
+                .iter()
+                .position(|c| c.key.column() == Some(column as i32))
+            {
                 Some(0) => true,
                 Some(j) => index.has_statistics && index.row_estimates[j + 1] > 20,
                 None => false,
@@ -772,10 +874,18 @@ impl Where<'_> {
     }
 
     /// How many columns of a row-value range the index can use from this place on.
-    fn range_vector_length(&self, index: Option<&Index>, source_no: u8, at: u16, id: TermId) -> u16 {
+    fn range_vector_length(
+        &self,
+        index: Option<&Index>,
+        source_no: u8,
+        at: u16,
+        id: TermId,
+    ) -> u16 {
         let t = self.term(id);
         let Some(sides) = &t.sides else { return 1 };
-        let Expr::Vector(left) = &*sides.left else { return 1 };
+        let Expr::Vector(left) = &*sides.left else {
+            return 1;
+        };
         let Some(index) = index else { return 1 };
         let source = &self.sources[usize::from(source_no)];
         let count = left.len().min(index.columns.len() - usize::from(at));
@@ -783,9 +893,15 @@ impl Where<'_> {
         let mut n = 1;
         while n < count {
             let place = &index.columns[usize::from(at) + n];
-            let Some(place_column) = place.key.column() else { break };
-            let Some(right) = sides.right.as_deref().map(|r| r.vector_field(n)) else { break };
-            if self.column(&left[n]) != Some((source.cursor(), place_column as i16)) || place.desc != first.desc {
+            let Some(place_column) = place.key.column() else {
+                break;
+            };
+            let Some(right) = sides.right.as_deref().map(|r| r.vector_field(n)) else {
+                break;
+            };
+            if self.column(&left[n]) != Some((source.cursor(), place_column as i16))
+                || place.desc != first.desc
+            {
                 break;
             }
             let used = compare_affinity(right, left[n].affinity());

@@ -105,7 +105,11 @@ pub fn to_count(x: LogEst) -> u64 {
         return i64::MAX as u64;
     }
     let m = (n + 8).max(0) as u64;
-    if x >= 3 { m << (x - 3) } else { m >> (3 - x).min(63) }
+    if x >= 3 {
+        m << (x - 3)
+    } else {
+        m >> (3 - x).min(63)
+    }
 }
 
 /// Rows passed by a pair of range terms out of `rows`; either may be absent.
@@ -175,9 +179,23 @@ mod tests {
 
     #[test]
     fn estimates_of_counts() {
-        let table =
-            [(0, 0), (1, 0), (2, 10), (3, 16), (4, 20), (7, 28), (8, 30), (10, 33), (18, 42), (20, 43)];
-        for (count, est) in table.into_iter().chain([(25, 46), (28, 48), (100, 66), (1_048_576, 200)]) {
+        let table = [
+            (0, 0),
+            (1, 0),
+            (2, 10),
+            (3, 16),
+            (4, 20),
+            (7, 28),
+            (8, 30),
+            (10, 33),
+            (18, 42),
+            (20, 43),
+        ];
+        for (count, est) in
+            table
+                .into_iter()
+                .chain([(25, 46), (28, 48), (100, 66), (1_048_576, 200)])
+        {
             assert_eq!(log_est(count), est, "{count}");
         }
         assert_eq!(log_est(u64::MAX), 639);
@@ -205,10 +223,16 @@ mod tests {
 
     #[test]
     fn ranges_narrow() {
-        let t = Some(RangeTerm { truth: 1, is_guard: false });
+        let t = Some(RangeTerm {
+            truth: 1,
+            is_guard: false,
+        });
         assert_eq!(range_rows(200, t, None), 180);
         assert_eq!(range_rows(200, t, t), 140);
-        let guard = Some(RangeTerm { truth: 1, is_guard: true });
+        let guard = Some(RangeTerm {
+            truth: 1,
+            is_guard: true,
+        });
         assert_eq!(range_rows(200, guard, None), 199);
         assert_eq!(range_rows(11, t, t), 9);
     }

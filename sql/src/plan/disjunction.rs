@@ -18,7 +18,7 @@ use super::term::{ExprRef, Sides, Term};
 use super::{ClauseId, EXPR, Mask, Ops, TermFlags, TermId, Where};
 use crate::bound::{BinaryOp, Expr, In, InSet, walk};
 use crate::compiler::Compiler;
-use ringwood_format::Affinity;
+use ringwood_format::affinity::Affinity;
 
 impl<'q> Where<'q> {
     /// Analyses a term that is an OR.
@@ -52,7 +52,12 @@ impl<'q> Where<'q> {
     }
 
     /// Rule 1; the second mask is of sources for which all disjuncts are equalities.
-    fn weigh_disjuncts(&mut self, c: &Compiler<'_>, clause: ClauseId, or: ClauseId) -> (Mask, Mask) {
+    fn weigh_disjuncts(
+        &mut self,
+        c: &Compiler<'_>,
+        clause: ClauseId,
+        or: ClauseId,
+    ) -> (Mask, Mask) {
         let mut indexable = Mask::MAX;
         let mut to_in = Mask::MAX;
         let disjuncts = self.clause(or).terms.clone();
@@ -102,7 +107,14 @@ impl<'q> Where<'q> {
     }
 
     /// `x<a OR x=a` gives `x<=a`; `x=a OR (x=a AND …)` gives `x=a`.
-    fn combine(&mut self, c: &Compiler<'_>, clause: ClauseId, or: TermId, one: TermId, two: TermId) {
+    fn combine(
+        &mut self,
+        c: &Compiler<'_>,
+        clause: ClauseId,
+        or: TermId,
+        one: TermId,
+        two: TermId,
+    ) {
         let (a, b) = (self.term(one), self.term(two));
         if (a.flags | b.flags).contains(TermFlags::GUARD) {
             return;
@@ -116,8 +128,12 @@ impl<'q> Where<'q> {
         if !downward.contains(both) && !upward.contains(both) {
             return;
         }
-        let (Some(x), Some(y)) = (&a.sides, &b.sides) else { return };
-        let (Some(xr), Some(yr)) = (&x.right, &y.right) else { return };
+        let (Some(x), Some(y)) = (&a.sides, &b.sides) else {
+            return;
+        };
+        let (Some(xr), Some(yr)) = (&x.right, &y.right) else {
+            return;
+        };
         if !walk::same(&x.left, &y.left) || !walk::same(xr, yr) || x.commuted != y.commuted {
             return;
         }
@@ -133,7 +149,14 @@ impl<'q> Where<'q> {
     }
 
     /// Rule 2.
-    fn or_to_in(&mut self, c: &Compiler<'_>, clause: ClauseId, id: TermId, or: ClauseId, candidates: Mask) {
+    fn or_to_in(
+        &mut self,
+        c: &Compiler<'_>,
+        clause: ClauseId,
+        id: TermId,
+        or: ClauseId,
+        candidates: Mask,
+    ) {
         let disjuncts = self.clause(or).terms.clone();
         let mut tried = -1;
         for _ in 0..2 {
@@ -146,11 +169,24 @@ impl<'q> Where<'q> {
             let Some(&first) = first else { return };
             let (cursor, column) = (self.term(first).cursor, self.term(first).column);
             tried = cursor;
-            let Some(left) = self.term(first).sides.as_ref().map(|s| s.left.clone()) else { return };
-            let chosen: Vec<TermId> = disjuncts.iter().copied().filter(|&d| self.term(d).cursor == cursor).collect();
+            let Some(left) = self.term(first).sides.as_ref().map(|s| s.left.clone()) else {
+                return;
+            };
+            let chosen: Vec<TermId> = disjuncts
+                .iter()
+                .copied()
+                .filter(|&d| self.term(d).cursor == cursor)
+                .collect();
             let fits = chosen.iter().all(|&d| {
                 let t = self.term(d);
-                let Some(Sides { left: l, right: Some(r), .. }) = &t.sides else { return false };
+                let Some(Sides {
+                    left: l,
+                    right: Some(r),
+                    ..
+                }) = &t.sides
+                else {
+                    return false;
+                };
                 let right = r.affinity();
                 t.column == column
                     && (column != EXPR || facts::same_skip(l, &left))
@@ -177,11 +213,21 @@ impl<'q> Where<'q> {
             }
             list.push((**right).clone());
         }
-        let Some((mut expr, collation)) = left else { return };
+        let Some((mut expr, collation)) = left else {
+            return;
+        };
         if !facts::collation(c, &expr).same(&collation) {
-            expr = Expr::Collate { expr: Box::new(expr), collation };
+            expr = Expr::Collate {
+                expr: Box::new(expr),
+                collation,
+            };
         }
-        let made = Expr::In(Box::new(In { left: expr, set: InSet::List(list), not: false, id: self.next_subquery() }));
+        let made = Expr::In(Box::new(In {
+            left: expr,
+            set: InSet::List(list),
+            not: false,
+            id: self.next_subquery(),
+        }));
         let on = self.term(id).on;
         let term = Term::new(ExprRef::made(made), on, TermFlags::VIRTUAL);
         let new = self.insert(clause, term);

@@ -11,7 +11,7 @@ use crate::bound::{Expr, FunctionCall, InSet};
 use crate::codegen::types::compare_affinity;
 use crate::compiler::Compiler;
 use crate::schema::{CollationName, Index};
-use ringwood_format::Affinity;
+use ringwood_format::affinity::Affinity;
 use ringwood_vdbe::FunctionFlags;
 use std::rc::Rc;
 
@@ -20,7 +20,9 @@ pub fn skip<'q>(expr: &ExprRef<'q>) -> ExprRef<'q> {
     match expr {
         ExprRef::Tree(e) => ExprRef::Tree(e.without_collate()),
         ExprRef::Made(e) => match &**e {
-            Expr::Collate { .. } | Expr::Likelihood { .. } => ExprRef::made(e.without_collate().clone()),
+            Expr::Collate { .. } | Expr::Likelihood { .. } => {
+                ExprRef::made(e.without_collate().clone())
+            }
             _ => expr.clone(),
         },
     }
@@ -52,16 +54,26 @@ pub fn collation(c: &Compiler<'_>, expr: &Expr) -> CollationName {
 
 /// Whether exchanging the sides leaves the collation alone.
 pub fn collation_is_symmetric(c: &Compiler<'_>, sides: &Sides<'_>) -> bool {
-    let Some(right) = &sides.right else { return true };
-    let straight = c.compare_collation_name(&sides.left, right).unwrap_or_default();
-    let reversed = c.compare_collation_name(right, &sides.left).unwrap_or_default();
+    let Some(right) = &sides.right else {
+        return true;
+    };
+    let straight = c
+        .compare_collation_name(&sides.left, right)
+        .unwrap_or_default();
+    let reversed = c
+        .compare_collation_name(right, &sides.left)
+        .unwrap_or_default();
     straight.same(&reversed)
 }
 
 /// Fills collation and affinity of a comparison in; `set` is the right side of an IN and the field of it.
 pub fn complete(c: &Compiler<'_>, sides: &mut Sides<'_>, set: Option<(&InSet, usize)>) {
     let compared = |left: &Expr, right: &Expr, commuted: bool| {
-        let name = if commuted { c.compare_collation_name(right, left) } else { c.compare_collation_name(left, right) };
+        let name = if commuted {
+            c.compare_collation_name(right, left)
+        } else {
+            c.compare_collation_name(left, right)
+        };
         name.unwrap_or_default()
     };
     let own = sides.left.affinity();
@@ -72,7 +84,8 @@ pub fn complete(c: &Compiler<'_>, sides: &mut Sides<'_>, set: Option<(&InSet, us
             if let (Expr::Vector(items), true) = (&*sides.left, sides.op.intersects(Ops::RANGE)) {
                 if right.vector_size() == items.len() {
                     let fields = items.iter().enumerate();
-                    let names = fields.map(|(i, l)| compared(l, right.vector_field(i), sides.commuted));
+                    let names =
+                        fields.map(|(i, l)| compared(l, right.vector_field(i), sides.commuted));
                     sides.field_collations = Some(names.collect::<Rc<[_]>>());
                     let (l, r) = (&items[0], right.vector_field(0));
                     sides.collation = compared(l, r, sides.commuted);
@@ -93,7 +106,11 @@ pub fn complete(c: &Compiler<'_>, sides: &mut Sides<'_>, set: Option<(&InSet, us
         },
         (None, _) => {
             sides.collation = collation(c, &sides.left);
-            sides.affinity = if own <= Affinity::None { Affinity::Blob } else { own };
+            sides.affinity = if own <= Affinity::None {
+                Affinity::Blob
+            } else {
+                own
+            };
         }
     }
 }
@@ -113,7 +130,9 @@ pub fn index_affinity_ok(used: Affinity, index: Affinity) -> bool {
 /// Whether an expression needs no more of a cursor's table than an index holds.
 pub fn covered(expr: &Expr, cursor: i32, index: &Index) -> bool {
     !walk::any(expr, |e| match e {
-        Expr::Column(column) => column.cursor == cursor && index.position_of(column.column).is_none(),
+        Expr::Column(column) => {
+            column.cursor == cursor && index.position_of(column.column).is_none()
+        }
         _ => false,
     })
 }
@@ -126,12 +145,26 @@ pub fn wildcards(call: &FunctionCall) -> Option<Wildcards> {
     }
     let no_case = !def.flags.contains(FunctionFlags::CASE_SENSITIVE);
     let mut wild = if def.name.eq_ignore_ascii_case("glob") {
-        Wildcards { all: b'*', one: b'?', set: b'[', escape: 0, no_case }
+        Wildcards {
+            all: b'*',
+            one: b'?',
+            set: b'[',
+            escape: 0,
+            no_case,
+        }
     } else {
-        Wildcards { all: b'%', one: b'_', set: 0, escape: 0, no_case }
+        Wildcards {
+            all: b'%',
+            one: b'_',
+            set: 0,
+            escape: 0,
+            no_case,
+        }
     };
     if let Some(escape) = call.args.get(2) {
-        let Expr::Text(text) = escape else { return None };
+        let Expr::Text(text) = escape else {
+            return None;
+        };
         match text[..] {
             [c] if c != 0 && c != wild.all && c != wild.one => wild.escape = c,
             _ => return None,
@@ -143,11 +176,17 @@ pub fn wildcards(call: &FunctionCall) -> Option<Wildcards> {
 /// How many characters of a pattern are not wildcards: the more, the fewer rows match.
 pub fn pattern_length(call: &FunctionCall) -> Option<usize> {
     let is_like = call.def.name.eq_ignore_ascii_case("like");
-    let other = ["glob", "match", "regexp"].iter().any(|n| call.def.name.eq_ignore_ascii_case(n));
+    let other = ["glob", "match", "regexp"]
+        .iter()
+        .any(|n| call.def.name.eq_ignore_ascii_case(n));
     if !(is_like || other) || call.args.len() < 2 {
         return None;
     }
-    let (all, one, set) = if is_like { (b'%', b'_', 0) } else { (b'*', b'?', b'[') };
+    let (all, one, set) = if is_like {
+        (b'%', b'_', 0)
+    } else {
+        (b'*', b'?', b'[')
+    };
     let mut longest = 0;
     walk::walk(&call.args[0], &mut |node| {
         if let Node::Expr(Expr::Text(text)) = node {
@@ -182,7 +221,10 @@ fn literal_length(text: &[u8], all: u8, one: u8, set: u8) -> usize {
 /// Whether a text is a number and nothing else.
 pub fn is_number_text(text: &[u8]) -> bool {
     let trimmed = text.trim_ascii();
-    let digits = trimmed.strip_prefix(b"-").or_else(|| trimmed.strip_prefix(b"+")).unwrap_or(trimmed);
+    let digits = trimmed
+        .strip_prefix(b"-")
+        .or_else(|| trimmed.strip_prefix(b"+"))
+        .unwrap_or(trimmed);
     let (mantissa, exponent) = match digits.iter().position(|&b| b == b'e' || b == b'E') {
         Some(at) => (&digits[..at], Some(&digits[at + 1..])),
         None => (digits, None),
@@ -191,7 +233,10 @@ pub fn is_number_text(text: &[u8]) -> bool {
     let figures = mantissa.iter().filter(|b| b.is_ascii_digit()).count();
     let plain = points <= 1 && figures > 0 && points + figures == mantissa.len();
     let raised = exponent.is_none_or(|e| {
-        let e = e.strip_prefix(b"-").or_else(|| e.strip_prefix(b"+")).unwrap_or(e);
+        let e = e
+            .strip_prefix(b"-")
+            .or_else(|| e.strip_prefix(b"+"))
+            .unwrap_or(e);
         !e.is_empty() && e.iter().all(u8::is_ascii_digit)
     });
     plain && raised

@@ -18,7 +18,7 @@
 
 use super::{Where, facts};
 use crate::bound::{Expr, FunctionCall};
-use ringwood_format::Affinity;
+use ringwood_format::affinity::Affinity;
 
 /// A prefix as a range.
 #[derive(Debug)]
@@ -52,7 +52,9 @@ pub struct Wildcards {
 pub fn prefix(plan: &Where<'_>, call: &FunctionCall) -> Option<Prefix> {
     let wild = facts::wildcards(call)?;
     let value = &call.args[1];
-    let Expr::Text(pattern) = facts::skip_ref(&call.args[0]) else { return None };
+    let Expr::Text(pattern) = facts::skip_ref(&call.args[0]) else {
+        return None;
+    };
     let text_column = matches!(value, Expr::Column(_)) && value.affinity() == Affinity::Text;
     range(pattern, wild, text_column, plan.utf16le)
 }
@@ -64,7 +66,8 @@ pub fn range(pattern: &[u8], wild: Wildcards, text_column: bool, utf16le: bool) 
     let mut last;
     loop {
         last = at(end);
-        if last == 0 || last == wild.all || last == wild.one || (wild.set != 0 && last == wild.set) {
+        if last == 0 || last == wild.all || last == wild.one || (wild.set != 0 && last == wild.set)
+        {
             break;
         }
         end += 1;
@@ -117,7 +120,12 @@ pub fn range(pattern: &[u8], wild: Wildcards, text_column: bool, utf16le: bool) 
         at -= 1;
     }
     high[at] += 1;
-    Some(Prefix { low, high, no_case: wild.no_case, complete })
+    Some(Prefix {
+        low,
+        high,
+        no_case: wild.no_case,
+        complete,
+    })
 }
 
 /// Rule 2.
@@ -151,8 +159,20 @@ fn utf8_length(text: &[u8]) -> Option<usize> {
 mod tests {
     use super::*;
 
-    const LIKE: Wildcards = Wildcards { all: b'%', one: b'_', set: 0, escape: 0, no_case: true };
-    const GLOB: Wildcards = Wildcards { all: b'*', one: b'?', set: b'[', escape: 0, no_case: false };
+    const LIKE: Wildcards = Wildcards {
+        all: b'%',
+        one: b'_',
+        set: 0,
+        escape: 0,
+        no_case: true,
+    };
+    const GLOB: Wildcards = Wildcards {
+        all: b'*',
+        one: b'?',
+        set: b'[',
+        escape: 0,
+        no_case: false,
+    };
 
     fn show(pattern: &str, wild: Wildcards) -> Option<(String, String, bool)> {
         let p = range(pattern.as_bytes(), wild, true, false)?;
@@ -180,7 +200,10 @@ mod tests {
 
     #[test]
     fn escapes_leave_the_prefix() {
-        let wild = Wildcards { escape: b'\\', ..LIKE };
+        let wild = Wildcards {
+            escape: b'\\',
+            ..LIKE
+        };
         assert_eq!(show("a\\%b%", wild), expect("A%B", "a%c", true));
         assert_eq!(show("\\", wild), None);
     }

@@ -463,11 +463,16 @@ impl<'q> Where<'q> {
         for source in &sources {
             masks.push(source.cursor());
         }
-        let level_count = if control.contains(Control::OR_SUBCLAUSE) { 1 } else { sources.len() };
+        let level_count = if control.contains(Control::OR_SUBCLAUSE) {
+            1
+        } else {
+            sources.len()
+        };
         let mut clauses = SmallVec::new();
         clauses.push(Clause::new(false, None));
-        let has_expression_index =
-            sources.iter().any(|s| s.item.table.indexes.iter().any(|index| index.has_expr));
+        let has_expression_index = sources
+            .iter()
+            .any(|s| s.item.table.indexes.iter().any(|index| index.has_expr));
         Where {
             sources,
             level_count,
@@ -543,7 +548,11 @@ impl<'q> Where<'q> {
             self.solve(0)?;
             if self.order_by.is_some() {
                 self.interstage();
-                self.solve(if self.rows_out < 0 { 1 } else { self.rows_out + 1 })?;
+                self.solve(if self.rows_out < 0 {
+                    1
+                } else {
+                    self.rows_out + 1
+                })?;
             }
             if self.control.contains(Control::WANT_DISTINCT) {
                 self.rows_out -= 30;
@@ -557,7 +566,12 @@ impl<'q> Where<'q> {
         match expr {
             // The commonest first.
             Expr::Column(column) => self.masks.of(column.cursor),
-            Expr::Null | Expr::Integer(_) | Expr::Real(_) | Expr::Text(_) | Expr::Blob(_) | Expr::Param(_) => 0,
+            Expr::Null
+            | Expr::Integer(_)
+            | Expr::Real(_)
+            | Expr::Text(_)
+            | Expr::Blob(_)
+            | Expr::Param(_) => 0,
             _ => self.usage_walk(expr, correlated),
         }
     }
@@ -592,8 +606,14 @@ impl<'q> Where<'q> {
     /// The sources that the right side of an IN needs.
     pub fn usage_of_set(&self, set: &In, correlated: &mut bool) -> Mask {
         match &set.set {
-            InSet::List(list) => list.iter().map(|e| self.usage(e, correlated)).fold(0, |a, b| a | b),
-            InSet::Select { select, correlated: c } => {
+            InSet::List(list) => list
+                .iter()
+                .map(|e| self.usage(e, correlated))
+                .fold(0, |a, b| a | b),
+            InSet::Select {
+                select,
+                correlated: c,
+            } => {
                 *correlated |= *c;
                 let mut mask = 0;
                 walk::walk_select(select, &mut |node| {
@@ -610,10 +630,20 @@ impl<'q> Where<'q> {
         let item = self.sources[usize::from(source)].item;
         match &item.hint {
             IndexHint::Any => Hint::default(),
-            IndexHint::None => Hint { only: None, none: true },
+            IndexHint::None => Hint {
+                only: None,
+                none: true,
+            },
             IndexHint::Index(wanted) => {
-                let at = item.table.indexes.iter().position(|i| std::sync::Arc::ptr_eq(i, wanted));
-                Hint { only: at.map(|i| i as u16), none: false }
+                let at = item
+                    .table
+                    .indexes
+                    .iter()
+                    .position(|i| std::sync::Arc::ptr_eq(i, wanted));
+                Hint {
+                    only: at.map(|i| i as u16),
+                    none: false,
+                }
             }
         }
     }
@@ -652,12 +682,17 @@ impl<'q> Where<'q> {
         let select = self.select?;
         let item = self.sources[usize::from(source)].item;
         let index = &item.table.indexes[usize::from(index_no)];
-        let wide = index.columns.iter().any(|c| c.key.column().is_some_and(|c| c >= 63));
+        let wide = index
+            .columns
+            .iter()
+            .any(|c| c.key.column().is_some_and(|c| c >= 63));
         if index.has_expr || !wide {
             return None;
         }
         let covered = walk::walk_select(select, &mut |node| match node {
-            Node::Expr(Expr::Column(c)) if c.cursor == item.cursor && index.position_of(c.column).is_none() => {
+            Node::Expr(Expr::Column(c))
+                if c.cursor == item.cursor && index.position_of(c.column).is_none() =>
+            {
                 Walk::Stop
             }
             _ => Walk::Continue,

@@ -52,7 +52,13 @@ impl Builder<'_, '_> {
         }
     }
 
-    fn sum_of_disjuncts(&mut self, outer: ClauseId, or: ClauseId, cursor: i32, prereq: Mask) -> OrSet {
+    fn sum_of_disjuncts(
+        &mut self,
+        outer: ClauseId,
+        or: ClauseId,
+        cursor: i32,
+        prereq: Mask,
+    ) -> OrSet {
         let mut sum = OrSet::default();
         let mut first = true;
         let around = self.or_set.take();

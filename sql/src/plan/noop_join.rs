@@ -34,7 +34,8 @@ impl Where<'_> {
             let where_ = &self.clauses[usize::from(ClauseId::WHERE.0)].terms;
             let seen = where_.iter().any(|&id| {
                 let t = self.term(id);
-                t.prereq_all & own != 0 && !(t.on.is_outer() && t.on.cursor() == Some(source.cursor()))
+                t.prereq_all & own != 0
+                    && !(t.on.is_outer() && t.on.cursor() == Some(source.cursor()))
             });
             if seen {
                 continue;

@@ -21,7 +21,7 @@ use super::{ClauseId, Control, Loop, LoopFlags, Mask, Ops, ROWID, Where};
 use crate::bound::walk::{self, Constness};
 use crate::bound::{Expr, FromSource, Select};
 use crate::schema::{CollationName, IndexKey, Table};
-use ringwood_format::Affinity;
+use ringwood_format::affinity::Affinity;
 
 /// One term of the list.
 #[derive(Clone, Debug)]
@@ -51,7 +51,13 @@ pub struct Found {
 
 impl<'q> Where<'q> {
     /// How much of `list` the loops `outer` followed by `last` satisfy.
-    pub fn satisfies(&self, list: &[Wish<'q>], outer: &[u16], last: &Loop, control: Control) -> Found {
+    pub fn satisfies(
+        &self,
+        list: &[Wish<'q>],
+        outer: &[u16],
+        last: &Loop,
+        control: Control,
+    ) -> Found {
         let mut found = Found::default();
         let count = list.len();
         if count > 63 {
@@ -63,7 +69,8 @@ impl<'q> Where<'q> {
         let mut distinct_mask: Mask = 0;
         let mut ready: Mask = 0;
         let mut fixing = Ops::EQ | Ops::IS | Ops::ISNULL;
-        if control.intersects(Control::ORDERBY_LIMIT | Control::ORDERBY_MIN | Control::ORDERBY_MAX) {
+        if control.intersects(Control::ORDERBY_LIMIT | Control::ORDERBY_MIN | Control::ORDERBY_MAX)
+        {
             fixing |= Ops::IN;
         }
         let grouping = control.contains(Control::GROUPBY);
@@ -91,7 +98,15 @@ impl<'q> Where<'q> {
                 let mut index = None;
                 if lp.flags.contains(LoopFlags::IPK) {
                     let sub = if lp.ordered_subquery {
-                        self.match_subquery(lp, at, cursor, list, &mut satisfied, &mut found, grouping)
+                        self.match_subquery(
+                            lp,
+                            at,
+                            cursor,
+                            list,
+                            &mut satisfied,
+                            &mut found,
+                            grouping,
+                        )
                     } else {
                         false
                     };
@@ -101,7 +116,9 @@ impl<'q> Where<'q> {
                         columns = 1;
                     }
                 } else {
-                    let Some(i) = lp.index.map(|i| &table.indexes[usize::from(i)]) else { return found };
+                    let Some(i) = lp.index.map(|i| &table.indexes[usize::from(i)]) else {
+                        return found;
+                    };
                     if i.unordered {
                         return found;
                     }
@@ -146,7 +163,11 @@ impl<'q> Where<'q> {
                     if order_distinct {
                         match column {
                             None => order_distinct = false,
-                            Some(c) if c >= 0 && j >= lp.eq && table.columns[c as usize].not_null.is_none() => {
+                            Some(c)
+                                if c >= 0
+                                    && j >= lp.eq
+                                    && table.columns[c as usize].not_null.is_none() =>
+                            {
                                 order_distinct = false;
                             }
                             Some(_) => {}
@@ -247,7 +268,9 @@ impl<'q> Where<'q> {
         } else if order_distinct {
             found.satisfied = -1;
         } else {
-            let prefix = (1..count).rev().find(|&i| satisfied & ((1 << i) - 1) == (1 << i) - 1);
+            let prefix = (1..count)
+                .rev()
+                .find(|&i| satisfied & ((1 << i) - 1) == (1 << i) - 1);
             found.satisfied = prefix.unwrap_or(0) as i8;
         }
         found
@@ -267,12 +290,16 @@ impl<'q> Where<'q> {
             if *satisfied & (1 << i) != 0 {
                 continue;
             }
-            let Some((c, column)) = self.column(facts::skip_ref(wish.expr)) else { continue };
+            let Some((c, column)) = self.column(facts::skip_ref(wish.expr)) else {
+                continue;
+            };
             if c != cursor {
                 continue;
             }
             let scan = Scan::column(ClauseId::WHERE, cursor, column, fixing);
-            let Some(id) = self.find_term(scan, !ready, fixing) else { continue };
+            let Some(id) = self.find_term(scan, !ready, fixing) else {
+                continue;
+            };
             let t = self.term(id);
             if t.ops == Ops::IN && !lp.terms.contains(&Some(id)) {
                 continue;
@@ -282,7 +309,10 @@ impl<'q> Where<'q> {
                 if !wish.collation.same(&sides.collation) {
                     continue;
                 }
-                let right = sides.right.as_deref().map_or(Affinity::None, Expr::affinity);
+                let right = sides
+                    .right
+                    .as_deref()
+                    .map_or(Affinity::None, Expr::affinity);
                 if right > Affinity::None && right != sides.left.affinity() {
                     continue;
                 }
@@ -302,12 +332,16 @@ impl<'q> Where<'q> {
         found: &mut Found,
         grouping: bool,
     ) -> bool {
-        let FromSource::Select(select) = &self.sources[usize::from(lp.source)].item.source else { return false };
+        let FromSource::Select(select) = &self.sources[usize::from(lp.source)].item.source else {
+            return false;
+        };
         let mut i = (!*satisfied).trailing_zeros() as usize;
         let mut reverse = false;
         let mut matched = 0;
         for term in &select.order_by {
-            let (Some(wish), Some(column)) = (list.get(i), term.result_column) else { break };
+            let (Some(wish), Some(column)) = (list.get(i), term.result_column) else {
+                break;
+            };
             if self.column(wish.expr) != Some((cursor, column as i16)) {
                 break;
             }
@@ -338,7 +372,9 @@ impl<'q> Where<'q> {
 
     /// Whether the list names the rowid or a column of an index of this source, so that its order could matter.
     pub fn order_mentions_index(&self, source_no: u8, index_no: u16) -> bool {
-        let Some(list) = &self.order_by else { return false };
+        let Some(list) = &self.order_by else {
+            return false;
+        };
         let source = &self.sources[usize::from(source_no)];
         let index = &source.item.table.indexes[usize::from(index_no)];
         if index.unordered {
@@ -349,10 +385,15 @@ impl<'q> Where<'q> {
             match self.column(bare) {
                 Some((c, column)) if c == source.cursor() => {
                     let key = &index.columns[..index.key_count];
-                    column < 0 || key.iter().any(|k| k.key.column() == Some(i32::from(column)))
+                    column < 0
+                        || key
+                            .iter()
+                            .any(|k| k.key.column() == Some(i32::from(column)))
                 }
-                _ => (0..index.key_count as u16)
-                    .any(|j| self.index_expr(source_no, index_no, j).is_some_and(|e| facts::same_skip(bare, e))),
+                _ => (0..index.key_count as u16).any(|j| {
+                    self.index_expr(source_no, index_no, j)
+                        .is_some_and(|e| facts::same_skip(bare, e))
+                }),
             }
         })
     }
@@ -361,10 +402,11 @@ impl<'q> Where<'q> {
     pub fn order_mentions_rowid(&self, cursor: i32, table: &Table) -> bool {
         let alias = table.rowid_alias.map(|c| c as i16);
         self.order_by.as_ref().is_some_and(|list| {
-            list.iter().any(|wish| match self.column(facts::skip_ref(wish.expr)) {
-                Some((c, column)) => c == cursor && (column < 0 || Some(column) == alias),
-                None => false,
-            })
+            list.iter()
+                .any(|wish| match self.column(facts::skip_ref(wish.expr)) {
+                    Some((c, column)) => c == cursor && (column < 0 || Some(column) == alias),
+                    None => false,
+                })
         })
     }
 
@@ -381,11 +423,15 @@ impl<'q> Where<'q> {
 
     /// Whether DISTINCT says nothing, because a unique key is among the result columns or fixed.
     pub fn distinct_is_redundant(&self, result: &[Wish<'q>]) -> bool {
-        let [source] = &self.sources[..] else { return false };
+        let [source] = &self.sources[..] else {
+            return false;
+        };
         let cursor = source.cursor();
         let table = &source.item.table;
         let names = |column: i16| {
-            result.iter().position(|w| self.column(facts::skip_ref(w.expr)) == Some((cursor, column)))
+            result
+                .iter()
+                .position(|w| self.column(facts::skip_ref(w.expr)) == Some((cursor, column)))
         };
         if names(ROWID).is_some() {
             return true;
@@ -395,13 +441,19 @@ impl<'q> Where<'q> {
                 return false;
             }
             (0..index.key_count).all(|j| {
-                let at = super::scan::IndexColumnRef { source: 0, index: Some(no as u16), position: j as u16 };
+                let at = super::scan::IndexColumnRef {
+                    source: 0,
+                    index: Some(no as u16),
+                    position: j as u16,
+                };
                 let scan = Scan::index(self, ClauseId::WHERE, at, Ops::EQ);
                 if self.find_term(scan, Mask::MAX, Ops::EQ).is_some() {
                     return true;
                 }
                 let key = &index.columns[j];
-                let Some(column) = key.key.column() else { return false };
+                let Some(column) = key.key.column() else {
+                    return false;
+                };
                 let named = result.iter().any(|w| {
                     self.column(facts::skip_ref(w.expr)) == Some((cursor, column as i16))
                         && w.collation.same(&key.collation)

@@ -27,7 +27,13 @@ impl Where<'_> {
         if source.join.left_of_right {
             return false; // rule 3
         }
-        let Some(p) = self.partials.iter().find(|p| p.source == source_no && p.index == index) else { return false };
+        let Some(p) = self
+            .partials
+            .iter()
+            .find(|p| p.source == source_no && p.index == index)
+        else {
+            return false;
+        };
         let mut conjuncts = smallvec::SmallVec::new();
         walk::conjuncts(&p.expr, &mut conjuncts);
         conjuncts.iter().all(|wanted| {
@@ -37,8 +43,11 @@ impl Where<'_> {
                     return false;
                 }
                 let own = t.on.cursor() == Some(source.cursor());
-                let admissible = (!t.on.is_outer() || own) && (!source.join.is_outer() || t.on.is_outer());
-                admissible && self.term_implies(t, wanted) && walk::uses_cursor(wanted, source.cursor())
+                let admissible =
+                    (!t.on.is_outer() || own) && (!source.join.is_outer() || t.on.is_outer());
+                admissible
+                    && self.term_implies(t, wanted)
+                    && walk::uses_cursor(wanted, source.cursor())
             })
         })
     }
@@ -68,7 +77,11 @@ pub fn implies(known: &Expr, wanted: &Expr) -> bool {
         return true;
     }
     match wanted {
-        Expr::Binary { op: BinaryOp::Or, operands, .. } => implies(known, &operands.0) || implies(known, &operands.1),
+        Expr::Binary {
+            op: BinaryOp::Or,
+            operands,
+            ..
+        } => implies(known, &operands.0) || implies(known, &operands.1),
         Expr::Unary(UnaryOp::NotNull, inner) => implies_not_null(known, inner, false),
         _ => false,
     }
@@ -90,7 +103,9 @@ fn implies_not_null(known: &Expr, operand: &Expr, strict: bool) -> bool {
             if strict || b.not {
                 return false;
             }
-            [&b.low, &b.high, &b.value].into_iter().any(|e| implies_not_null(e, operand, true))
+            [&b.low, &b.high, &b.value]
+                .into_iter()
+                .any(|e| implies_not_null(e, operand, true))
         }
         Expr::Binary { op, operands, .. } => {
             let strict = match op {
@@ -106,15 +121,20 @@ fn implies_not_null(known: &Expr, operand: &Expr, strict: bool) -> bool {
                 | BinaryOp::ShiftLeft
                 | BinaryOp::ShiftRight
                 | BinaryOp::Concat => true,
-                BinaryOp::Multiply | BinaryOp::Remainder | BinaryOp::BitAnd | BinaryOp::Divide => strict,
+                BinaryOp::Multiply | BinaryOp::Remainder | BinaryOp::BitAnd | BinaryOp::Divide => {
+                    strict
+                }
                 _ => return false,
             };
-            implies_not_null(&operands.1, operand, strict) || implies_not_null(&operands.0, operand, strict)
+            implies_not_null(&operands.1, operand, strict)
+                || implies_not_null(&operands.0, operand, strict)
         }
         Expr::Collate { expr, .. } | Expr::Unary(UnaryOp::Plus | UnaryOp::Negate, expr) => {
             implies_not_null(expr, operand, strict)
         }
-        Expr::Truth { expr, not: false, .. } if !strict => implies_not_null(expr, operand, true),
+        Expr::Truth {
+            expr, not: false, ..
+        } if !strict => implies_not_null(expr, operand, true),
         Expr::Unary(UnaryOp::BitNot | UnaryOp::Not, expr) => implies_not_null(expr, operand, true),
         _ => false,
     }

@@ -17,7 +17,7 @@ use super::facts;
 use super::{ClauseId, EXPR, Mask, Ops, ROWID, TermId, Where};
 use crate::bound::Expr;
 use crate::schema::{CollationName, IndexKey};
-use ringwood_format::Affinity;
+use ringwood_format::affinity::Affinity;
 use smallvec::SmallVec;
 
 const EQUIVALENT_MAX: usize = 11;
@@ -71,11 +71,15 @@ impl<'s> Scan<'s> {
         let source = &plan.sources[usize::from(at.source)];
         let cursor = source.cursor();
         let table = &source.item.table;
-        let Some(index) = at.index else { return Scan::column(clause, cursor, ROWID, ops) };
+        let Some(index) = at.index else {
+            return Scan::column(clause, cursor, ROWID, ops);
+        };
         let key = &table.indexes[usize::from(index)].columns[usize::from(at.position)];
         match &key.key {
             IndexKey::Rowid => Scan::column(clause, cursor, ROWID, ops),
-            IndexKey::Column(c) if table.rowid_alias == Some(*c) => Scan::column(clause, cursor, ROWID, ops),
+            IndexKey::Column(c) if table.rowid_alias == Some(*c) => {
+                Scan::column(clause, cursor, ROWID, ops)
+            }
             IndexKey::Column(c) => {
                 let mut scan = Scan::column(clause, cursor, *c as i16, ops);
                 scan.affinity = table.columns[*c].affinity;
@@ -137,7 +141,11 @@ impl<'s> Scan<'s> {
             return false; // rule 3
         }
         if t.ops.contains(Ops::EQUIV) && self.columns.len() < EQUIVALENT_MAX {
-            if let Some(other) = sides.right.as_ref().and_then(|r| plan.column(facts::skip_ref(r))) {
+            if let Some(other) = sides
+                .right
+                .as_ref()
+                .and_then(|r| plan.column(facts::skip_ref(r)))
+            {
                 if !self.columns.contains(&other) {
                     self.columns.push(other);
                 }
@@ -149,7 +157,9 @@ impl<'s> Scan<'s> {
         if let Some(wanted) = self.collation {
             // Rule 2.
             if !t.ops.contains(Ops::ISNULL) {
-                if !facts::index_affinity_ok(sides.affinity, self.affinity) || !sides.collation.same(wanted) {
+                if !facts::index_affinity_ok(sides.affinity, self.affinity)
+                    || !sides.collation.same(wanted)
+                {
                     return false;
                 }
             }

@@ -4,10 +4,10 @@
 //!
 //! Source: SQLite's `whereShortCut`.
 
+use super::cost;
 use super::scan::{IndexColumnRef, Scan};
 use super::term::Rows;
 use super::{ClauseId, Control, Distinct, Level, Loop, LoopFlags, Ops, ROWID, TermId, Where};
-use super::cost;
 
 /// Keys with more columns go the long way.
 const KEY_COLUMNS_MAX: usize = 3;
@@ -39,14 +39,25 @@ impl Where<'_> {
             lp.run = cost::SHORTCUT_IPK;
         } else {
             let found = table.indexes.iter().enumerate().find_map(|(no, index)| {
-                if index.unique.is_none() || index.partial.is_some() || index.key_count > KEY_COLUMNS_MAX {
+                if index.unique.is_none()
+                    || index.partial.is_some()
+                    || index.key_count > KEY_COLUMNS_MAX
+                {
                     return None;
                 }
-                let ops = if index.unique_not_null { Ops::EQ | Ops::IS } else { Ops::EQ };
+                let ops = if index.unique_not_null {
+                    Ops::EQ | Ops::IS
+                } else {
+                    Ops::EQ
+                };
                 let mut terms = smallvec::SmallVec::<[Option<TermId>; 4]>::new();
                 let mut transitive = false;
                 for position in 0..index.key_count as u16 {
-                    let at = IndexColumnRef { source: 0, index: Some(no as u16), position };
+                    let at = IndexColumnRef {
+                        source: 0,
+                        index: Some(no as u16),
+                        position,
+                    };
                     let mut scan = Scan::index(self, ClauseId::WHERE, at, ops);
                     let (id, by_way) = self.constant_term(&mut scan)?;
                     transitive = by_way;
@@ -54,7 +65,9 @@ impl Where<'_> {
                 }
                 Some((no as u16, terms, transitive))
             });
-            let Some((no, terms, transitive)) = found else { return false };
+            let Some((no, terms, transitive)) = found else {
+                return false;
+            };
             let is_table = table.without_rowid && table.indexes[usize::from(no)].is_primary_key();
             lp.flags = LoopFlags::COLUMN_EQ | LoopFlags::ONEROW | LoopFlags::INDEXED;
             if is_table || self.columns_missing(0, no) == 0 {

@@ -55,8 +55,11 @@ impl Where<'_> {
             2 => 5,
             _ => self.path_width(),
         };
-        let wishes: SmallVec<[_; 4]> =
-            if rows == 0 { SmallVec::new() } else { self.order_by.clone().unwrap_or_default() };
+        let wishes: SmallVec<[_; 4]> = if rows == 0 {
+            SmallVec::new()
+        } else {
+            self.order_by.clone().unwrap_or_default()
+        };
         let wish_count = wishes.len() as i8;
         let mut sort_cost: SmallVec<[LogEst; 8]> = smallvec::smallvec![0; wishes.len()];
         let start = Path {
@@ -111,13 +114,14 @@ impl Where<'_> {
                         unsorted -= 2;
                     }
                     let last_round = round + 1 == level_count;
-                    let rival = to
-                        .iter()
-                        .position(|p| p.mask == mask && ((p.ordered < 0) == (ordered < 0) || last_round));
+                    let rival = to.iter().position(|p| {
+                        p.mask == mask && ((p.ordered < 0) == (ordered < 0) || last_round)
+                    });
                     let place = match rival {
                         None => {
                             if to.len() >= width
-                                && (total > worst.cost || (total == worst.cost && unsorted >= worst.unsorted))
+                                && (total > worst.cost
+                                    || (total == worst.cost && unsorted >= worst.unsorted))
                             {
                                 continue;
                             }
@@ -168,7 +172,10 @@ impl Where<'_> {
     fn is_no_better(&self, candidate: &Loop, baseline: &Loop) -> bool {
         let size = |lp: &Loop| {
             let index = lp.index.filter(|_| lp.flags.contains(LoopFlags::INDEXED))?;
-            Some(self.sources[usize::from(lp.source)].item.table.indexes[usize::from(index)].entry_size)
+            Some(
+                self.sources[usize::from(lp.source)].item.table.indexes[usize::from(index)]
+                    .entry_size,
+            )
         };
         match (size(candidate), size(baseline)) {
             (Some(c), Some(b)) => c >= b,
@@ -177,7 +184,10 @@ impl Where<'_> {
     }
 
     fn sorting_cost(&self, rows: LogEst, terms: usize, sorted: usize) -> LogEst {
-        let limit = self.control.contains(Control::USE_LIMIT).then_some(self.limit);
+        let limit = self
+            .control
+            .contains(Control::USE_LIMIT)
+            .then_some(self.limit);
         let distinct = self.control.contains(Control::WANT_DISTINCT);
         cost::sorting(rows, self.result_width, terms, sorted, limit, distinct)
     }
@@ -196,7 +206,11 @@ impl Where<'_> {
         let Some(last) = last else { return };
         let last_loop = self.loops[usize::from(last)].clone();
         let wants = self.control.contains(Control::WANT_DISTINCT);
-        if wants && !self.control.contains(Control::DISTINCTBY) && self.distinct == Distinct::Noop && rows != 0 {
+        if wants
+            && !self.control.contains(Control::DISTINCTBY)
+            && self.distinct == Distinct::Noop
+            && rows != 0
+        {
             let result = self.result.clone();
             let found = self.satisfies(&result, outer, &last_loop, Control::DISTINCTBY);
             if usize::try_from(found.satisfied) == Ok(result.len()) {
@@ -222,7 +236,8 @@ impl Where<'_> {
                     let flags = last_loop.flags;
                     let by_rowid_in = flags.contains(LoopFlags::IPK | LoopFlags::COLUMN_IN);
                     if !flags.contains(LoopFlags::ONEROW) && !by_rowid_in {
-                        let found = self.satisfies(&list, outer, &last_loop, Control::ORDERBY_LIMIT);
+                        let found =
+                            self.satisfies(&list, outer, &last_loop, Control::ORDERBY_LIMIT);
                         if found.satisfied == count {
                             self.ordered_inner = true;
                             self.reverse = found.reverse;
@@ -230,7 +245,9 @@ impl Where<'_> {
                         }
                     }
                 } else if self.satisfied == 1
-                    && self.control.intersects(Control::ORDERBY_MIN | Control::ORDERBY_MAX)
+                    && self
+                        .control
+                        .intersects(Control::ORDERBY_MIN | Control::ORDERBY_MAX)
                 {
                     self.ordered_inner = true;
                 }
@@ -265,12 +282,19 @@ impl Where<'_> {
     pub fn interstage(&mut self) {
         for i in 0..self.levels.len() {
             let lp = &self.levels[i].lp;
-            if !lp.flags.intersects(LoopFlags::COLUMN_EQ | LoopFlags::COLUMN_NULL | LoopFlags::COLUMN_IN) {
+            if !lp
+                .flags
+                .intersects(LoopFlags::COLUMN_EQ | LoopFlags::COLUMN_NULL | LoopFlags::COLUMN_IN)
+            {
                 break;
             }
             let source = lp.source;
             for other in &mut self.loops {
-                if other.source == source && !other.flags.intersects(LoopFlags::CONSTRAINT | LoopFlags::AUTO_INDEX) {
+                if other.source == source
+                    && !other
+                        .flags
+                        .intersects(LoopFlags::CONSTRAINT | LoopFlags::AUTO_INDEX)
+                {
                     other.prereq = Mask::MAX;
                 }
             }
@@ -283,7 +307,8 @@ impl Where<'_> {
         let count = self.level_count;
         if count >= 4 && !self.star_done {
             self.star_done = true;
-            let strict = |w: &Self, i: usize| w.sources[i].join.is_outer() || w.sources[i].join.cross;
+            let strict =
+                |w: &Self, i: usize| w.sources[i].join.is_outer() || w.sources[i].join.cross;
             let mut start = 0;
             let mut self_join: Mask = 0;
             for fact in 0..count.min(SOURCES_MAX) {
@@ -292,7 +317,8 @@ impl Where<'_> {
                     if fact + 3 > count {
                         break;
                     }
-                    while start < self.loops.len() && usize::from(self.loops[start].source) <= fact {
+                    while start < self.loops.len() && usize::from(self.loops[start].source) <= fact
+                    {
                         start += 1;
                     }
                 }
@@ -347,10 +373,18 @@ struct Worst {
 
 impl Worst {
     fn of(paths: &[Path]) -> Worst {
-        let mut worst = Worst { place: 0, cost: paths[0].cost, unsorted: paths[0].rows };
+        let mut worst = Worst {
+            place: 0,
+            cost: paths[0].cost,
+            unsorted: paths[0].rows,
+        };
         for (place, p) in paths.iter().enumerate().skip(1) {
             if p.cost > worst.cost || (p.cost == worst.cost && p.unsorted > worst.unsorted) {
-                worst = Worst { place, cost: p.cost, unsorted: p.unsorted };
+                worst = Worst {
+                    place,
+                    cost: p.cost,
+                    unsorted: p.unsorted,
+                };
             }
         }
         worst

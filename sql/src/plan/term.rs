@@ -19,7 +19,7 @@ use super::cost::LogEst;
 use super::{Clause, ClauseId, EXPR, Mask, Ops, TermFlags, TermId};
 use crate::bound::{BinaryOp, Expr, FromItem, In, JoinKind, UnaryOp};
 use crate::schema::CollationName;
-use ringwood_format::Affinity;
+use ringwood_format::affinity::Affinity;
 use smallvec::SmallVec;
 use std::ops::Deref;
 use std::rc::Rc;
@@ -99,7 +99,12 @@ pub struct Sides<'q> {
 
 impl<'q> Sides<'q> {
     /// A comparison of which collation and affinity are not known yet.
-    pub fn new(op: Ops, left: ExprRef<'q>, right: Option<ExprRef<'q>>, commuted: bool) -> Sides<'q> {
+    pub fn new(
+        op: Ops,
+        left: ExprRef<'q>,
+        right: Option<ExprRef<'q>>,
+        commuted: bool,
+    ) -> Sides<'q> {
         Sides {
             op,
             left,
@@ -208,13 +213,20 @@ pub fn sides_of<'q>(expr: &ExprRef<'q>) -> Option<Sides<'q>> {
         ExprRef::Made(_) => (true, None),
     };
     match &**expr {
-        Expr::Binary { op, commuted, operands } => {
+        Expr::Binary {
+            op,
+            commuted,
+            operands,
+        } => {
             let op = operator(*op)?;
             let (left, right) = match tree {
                 Some(Expr::Binary { operands, .. }) => (Some(&operands.0), Some(&operands.1)),
                 _ => (None, None),
             };
-            let (left, right) = (child(made, &operands.0, left), child(made, &operands.1, right));
+            let (left, right) = (
+                child(made, &operands.0, left),
+                child(made, &operands.1, right),
+            );
             Some(Sides::new(op, left, Some(right), *commuted))
         }
         Expr::Unary(UnaryOp::IsNull, inner) => {
@@ -222,14 +234,24 @@ pub fn sides_of<'q>(expr: &ExprRef<'q>) -> Option<Sides<'q>> {
                 Some(Expr::Unary(_, e)) => Some(&**e),
                 _ => None,
             };
-            Some(Sides::new(Ops::ISNULL, child(made, inner, left), None, false))
+            Some(Sides::new(
+                Ops::ISNULL,
+                child(made, inner, left),
+                None,
+                false,
+            ))
         }
         Expr::In(set) if !set.not => {
             let left = match tree {
                 Some(Expr::In(s)) => Some(&s.left),
                 _ => None,
             };
-            Some(Sides::new(Ops::IN, child(made, &set.left, left), None, false))
+            Some(Sides::new(
+                Ops::IN,
+                child(made, &set.left, left),
+                None,
+                false,
+            ))
         }
         _ => None,
     }
@@ -357,6 +379,12 @@ impl Masks {
 impl Clause {
     /// An empty clause.
     pub fn new(is_or: bool, outer: Option<ClauseId>) -> Clause {
-        Clause { terms: SmallVec::new(), base_count: 0, is_or, has_or: false, outer }
+        Clause {
+            terms: SmallVec::new(),
+            base_count: 0,
+            is_or,
+            has_or: false,
+            outer,
+        }
     }
 }

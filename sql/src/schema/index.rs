@@ -100,6 +100,29 @@ pub struct Index {
 }
 
 impl Index {
+    /// An index that is made for one statement: `columns` of a table, of which the first `key_count` are looked up.
+    pub fn automatic(table: Arc<str>, columns: Vec<IndexColumn>, key_count: usize) -> Index {
+        Index {
+            name: "auto-index".into(),
+            table,
+            root: 0,
+            columns,
+            key_count,
+            unique: None,
+            origin: IndexOrigin::Create,
+            partial: None,
+            unique_not_null: false,
+            has_expr: false,
+            sql: None,
+            row_estimates: Vec::new(),
+            has_statistics: false,
+            unordered: false,
+            no_skip_scan: false,
+            entry_size: 0,
+            key_info: OnceLock::new(),
+        }
+    }
+
     /// Whether it is the primary key of a WITHOUT ROWID table or made by a constraint PRIMARY KEY.
     pub fn is_primary_key(&self) -> bool {
         self.origin == IndexOrigin::PrimaryKey
@@ -114,7 +137,7 @@ impl Index {
 
     /// Fills the estimates in as SQLite does without ANALYZE: each key column narrows by ten, then by less.
     pub fn default_estimates(&mut self, table_rows: LogEst) {
-        const STEPS: [LogEst; 5] = [33, 32, 30, 28, 27];
+        const STEPS: [LogEst; 5] = [33, 32, 30, 28, 26];
         let rows = table_rows.max(99) - if self.partial.is_some() { 10 } else { 0 };
         self.row_estimates.clear();
         self.row_estimates.push(rows);

@@ -16,6 +16,7 @@
 //! Source: SQLite's `constructAutomaticIndex`.
 
 use super::Loops;
+use crate::bound::{Expr, walk};
 use crate::compiler::{Compiler, CursorOverride, Result};
 use crate::plan::term::{ExprRef, On, Rows};
 use crate::plan::{ClauseId, LoopFlags, Mask};
@@ -26,7 +27,12 @@ use std::sync::Arc;
 
 impl<'q> Loops<'q> {
     /// Makes and fills the index of a level.
-    pub(super) fn build_automatic_index(&mut self, c: &mut Compiler<'_>, i: usize, not_ready: Mask) -> Result<()> {
+    pub(super) fn build_automatic_index(
+        &mut self,
+        c: &mut Compiler<'_>,
+        i: usize,
+        not_ready: Mask,
+    ) -> Result<()> {
         let once = c.op(Opcode::Once, 0, 0, 0);
         let source_no = self.levels[i].source;
         let source = self.plan.sources[source_no];
@@ -36,7 +42,7 @@ impl<'q> Loops<'q> {
         let mut partial: SmallVec<[ExprRef<'q>; 4]> = SmallVec::new();
         for &id in &self.plan.clause(ClauseId::WHERE).terms {
             let t = self.plan.term(id);
-            if !t.is_virtual() && self.concerns_only(t.prereq_all, t.on, source_no) && !t.expr_has_subquery() {
+            if !t.is_virtual() && self.concerns_only(&t.expr, t.on, source_no) {
                 partial.push(t.expr.clone());
             }
             if self.plan.can_drive_index(t, source_no as u8, not_ready) {
@@ -44,8 +50,15 @@ impl<'q> Loops<'q> {
                 if key.iter().any(|k| k.key.column() == Some(column as i32)) {
                     continue;
                 }
-                let collation = t.sides.as_ref().map_or(CollationName::Binary, |s| s.collation.clone());
-                key.push(IndexColumn { key: IndexKey::Column(column), collation, desc: false });
+                let collation = t
+                    .sides
+                    .as_ref()
+                    .map_or(CollationName::Binary, |s| s.collation.clone());
+                key.push(IndexColumn {
+                    key: IndexKey::Column(column),
+                    collation,
+                    desc: false,
+                });
                 terms.push(Some(id));
             }
         }
@@ -64,18 +77,32 @@ impl<'q> Loops<'q> {
         }
         let rowid_at = columns.len();
         if table.has_rowid() {
-            columns.push(IndexColumn { key: IndexKey::Rowid, collation: CollationName::Binary, desc: false });
+            columns.push(IndexColumn {
+                key: IndexKey::Rowid,
+                collation: CollationName::Binary,
+                desc: false,
+            });
         }
         let count = columns.len();
-        let index = Arc::new(Index::automatic(&table, columns, key_count));
+        let index = Arc::new(Index::automatic(table.name.clone(), columns, key_count));
         debug_assert_eq!(index.origin, IndexOrigin::Create);
         let cursor = c.alloc_cursor(None);
         let info = c.index_key_info(item.db, &index)?;
-        c.op4(Opcode::OpenAutoindex, cursor, count as i32, 0, P4::KeyInfo(info));
+        c.op4(
+            Opcode::OpenAutoindex,
+            cursor,
+            count as i32,
+            0,
+            P4::KeyInfo(info),
+        );
 
         // All rows of the source.
         let coroutine = match source.rows {
-            Rows::Coroutine { yield_reg, address, result } => Some((yield_reg, address, result)),
+            Rows::Coroutine {
+                yield_reg,
+                address,
+                result,
+            } => Some((yield_reg, address, result)),
             _ => None,
         };
         let top;
@@ -84,7 +111,11 @@ impl<'q> Loops<'q> {
             Some((yield_reg, address, result)) => {
                 c.op(Opcode::InitCoroutine, yield_reg, 0, address);
                 top = c.op(Opcode::Yield, yield_reg, 0, 0);
-                let by = CursorOverride::Registers { first: result, rowid: None, unstored: false };
+                let by = CursorOverride::Registers {
+                    first: result,
+                    rowid: None,
+                    unstored: false,
+                };
                 c.override_cursor(item.cursor, Some(by));
             }
             None => top = c.jump(Opcode::Rewind, item.cursor, halt, 0),
@@ -130,7 +161,8 @@ impl<'q> Loops<'q> {
         let lp = &mut self.plan.levels[i].lp;
         lp.eq = key_count as u16;
         lp.terms = terms;
-        lp.flags = LoopFlags::COLUMN_EQ | LoopFlags::IDX_ONLY | LoopFlags::INDEXED | LoopFlags::AUTO_INDEX;
+        lp.flags =
+            LoopFlags::COLUMN_EQ | LoopFlags::IDX_ONLY | LoopFlags::INDEXED | LoopFlags::AUTO_INDEX;
         if skip.is_some() {
             lp.flags |= LoopFlags::PARTIAL_IDX;
         }
@@ -142,9 +174,9 @@ impl<'q> Loops<'q> {
 
     /// Whether a condition is about one source alone and may be tested before it is joined (SQLite's
     /// sqlite3ExprIsSingleTableConstraint).
-    fn concerns_only(&self, prereq: Mask, on: On, source_no: usize) -> bool {
+    fn concerns_only(&self, expr: &Expr, on: On, source_no: usize) -> bool {
         let source = &self.plan.sources[source_no];
-        if prereq != 1 << source_no || source.join.left_of_right {
+        if source.join.left_of_right || !walk::is_constant_but_for(expr, source.cursor()) {
             return false;
         }
         if source.join.left {

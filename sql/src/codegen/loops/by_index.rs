@@ -22,20 +22,25 @@
 //!
 //! Source: SQLite's `sqlite3WhereCodeOneLoopStart`, case 4.
 
-use super::equality::{Affinities, apply_affinities};
 use super::Loops;
+use super::equality::{Affinities, apply_affinities};
+use crate::bound::walk;
 use crate::compiler::{Compiler, CursorOverride, IndexedExpr, Result, SqlError};
 use crate::plan::term::ExprRef;
 use crate::plan::{ClauseId, Control, LoopFlags, Ops, TermFlags, TermId};
-use crate::bound::walk;
 use crate::schema::{Index, IndexKey};
-use ringwood_format::Affinity;
+use ringwood_format::affinity::Affinity;
 use ringwood_vdbe::{Opcode, P4};
 use std::sync::Arc;
 
 impl<'q> Loops<'q> {
     /// The loop over an index; true if the table is still needed for conditions.
-    pub(super) fn code_index(&mut self, c: &mut Compiler<'_>, i: usize, reverse: bool) -> Result<()> {
+    pub(super) fn code_index(
+        &mut self,
+        c: &mut Compiler<'_>,
+        i: usize,
+        reverse: bool,
+    ) -> Result<()> {
         let lp = self.plan.levels[i].lp.clone();
         let flags = lp.flags;
         let eq = usize::from(lp.eq);
@@ -96,8 +101,13 @@ impl<'q> Loops<'q> {
         }
         let (base, mut affinities) = self.code_equalities(c, i, reverse, extra)?;
         let flags = self.plan.levels[i].lp.flags; // IN loops have been noted
-        let mut end_affinities: Affinities = affinities.get(eq..).map(Affinities::from_slice).unwrap_or_default();
-        let next = self.levels[i].big_null.map_or(self.levels[i].next, |(_, label)| label);
+        let mut end_affinities: Affinities = affinities
+            .get(eq..)
+            .map(Affinities::from_slice)
+            .unwrap_or_default();
+        let next = self.levels[i]
+            .big_null
+            .map_or(self.levels[i].next, |(_, label)| label);
         let inclusive = |plan: &crate::plan::Where<'_>, id: Option<TermId>| {
             id.is_none_or(|id| plan.term(id).ops.intersects(Ops::LE | Ops::GE))
         };
@@ -150,7 +160,13 @@ impl<'q> Loops<'q> {
                 let over = c.here() + 2;
                 c.op(Opcode::Goto, 0, over, 0);
                 let op = start_op(count > 1, true, reverse);
-                c.op4(op, cursor, next.into(), base, P4::Int((count - usize::from(start_eq)) as i32));
+                c.op4(
+                    op,
+                    cursor,
+                    next.into(),
+                    base,
+                    P4::Int((count - usize::from(start_eq)) as i32),
+                );
             }
         }
 
@@ -180,7 +196,13 @@ impl<'q> Loops<'q> {
                 let over = c.here() + 3;
                 c.op(Opcode::IfNot, big_null, over, 0);
             }
-            c.op4(end_op(end_eq, reverse), cursor, next.into(), base, P4::Int(count as i32));
+            c.op4(
+                end_op(end_eq, reverse),
+                cursor,
+                next.into(),
+                base,
+                P4::Int(count as i32),
+            );
             if seek_scan != 0 {
                 c.jump_here(seek_scan);
             }
@@ -189,13 +211,22 @@ impl<'q> Loops<'q> {
             let over = c.here() + 2;
             c.op(Opcode::If, big_null, over, 0);
             let all = count + usize::from(past_null);
-            c.op4(end_op(past_null, reverse), cursor, next.into(), base, P4::Int(all as i32));
+            c.op4(
+                end_op(past_null, reverse),
+                cursor,
+                next.into(),
+                base,
+                P4::Int(all as i32),
+            );
         }
         if flags.contains(LoopFlags::IN_EARLYOUT) {
             c.op(Opcode::SeekHit, cursor, lp.eq.into(), lp.eq.into());
         }
         self.code_table_seek(c, i, &index)?;
-        if self.levels[i].left_join == 0 && self.levels[i].right_join.is_none() && index.partial.is_some() {
+        if self.levels[i].left_join == 0
+            && self.levels[i].right_join.is_none()
+            && index.partial.is_some()
+        {
             self.apply_partial(i);
         }
         self.finish_index(i, reverse, big_null != 0);
@@ -222,13 +253,18 @@ impl<'q> Loops<'q> {
     /// Whether a unique key is fixed for each value of the IN loops.
     fn one_row_each(&self, i: usize) -> bool {
         let lp = &self.plan.levels[i].lp;
-        let Some(index) = &self.levels[i].index else { return false };
+        let Some(index) = &self.levels[i].index else {
+            return false;
+        };
         index.unique.is_some()
             && lp.skip == 0
             && usize::from(lp.eq) == index.key_count
-            && lp.terms.iter().take(usize::from(lp.eq)).flatten().all(|&id| {
-                !self.plan.term(id).ops.intersects(Ops::IS | Ops::ISNULL)
-            })
+            && lp
+                .terms
+                .iter()
+                .take(usize::from(lp.eq))
+                .flatten()
+                .all(|&id| !self.plan.term(id).ops.intersects(Ops::IS | Ops::ISNULL))
     }
 
     /// The value of a bound, into registers from `target` on; NULL ends the loop.
@@ -264,12 +300,20 @@ impl<'q> Loops<'q> {
     }
 
     /// Leads from the index's entry to the table's row, and makes columns be read from the index.
-    fn code_table_seek(&mut self, c: &mut Compiler<'_>, i: usize, index: &Arc<Index>) -> Result<()> {
+    fn code_table_seek(
+        &mut self,
+        c: &mut Compiler<'_>,
+        i: usize,
+        index: &Arc<Index>,
+    ) -> Result<()> {
         let source = self.plan.sources[self.levels[i].source];
         let (table, item) = (&source.item.table, source.item);
         let (cursor, index_cursor) = (self.levels[i].table_cursor, self.levels[i].index_cursor);
         let flags = self.plan.levels[i].lp.flags;
-        let lone = !self.plan.control.intersects(Control::OR_SUBCLAUSE | Control::RIGHT_JOIN);
+        let lone = !self
+            .plan
+            .control
+            .intersects(Control::OR_SUBCLAUSE | Control::RIGHT_JOIN);
         let covering = flags.contains(LoopFlags::IDX_ONLY) && lone;
         if covering {
             // The table is not touched.
@@ -296,15 +340,33 @@ impl<'q> Loops<'q> {
             };
             let first = c.temp_regs(key.key_count);
             for (j, column) in key.columns[..key.key_count].iter().enumerate() {
-                let at = column.key.column().and_then(|n| index.position_of(n)).unwrap_or(0);
+                let at = column
+                    .key
+                    .column()
+                    .and_then(|n| index.position_of(n))
+                    .unwrap_or(0);
                 c.op(Opcode::Column, index_cursor, at as i32, first + j as i32);
             }
             let cont = self.levels[i].cont;
-            c.op4(Opcode::NotFound, cursor, cont.into(), first, P4::Int(key.key_count as i32));
+            c.op4(
+                Opcode::NotFound,
+                cursor,
+                cont.into(),
+                first,
+                P4::Int(key.key_count as i32),
+            );
             c.release_temps(first, key.key_count);
         }
         if index_cursor != cursor {
-            self.cover(c, i, CursorOverride::Index { cursor: index_cursor, index: index.clone(), covering });
+            self.cover(
+                c,
+                i,
+                CursorOverride::Index {
+                    cursor: index_cursor,
+                    index: index.clone(),
+                    covering,
+                },
+            );
         }
         if index.has_expr {
             let lp = &self.plan.levels[i].lp;
@@ -331,15 +393,24 @@ impl<'q> Loops<'q> {
     /// Terms that the WHERE of a partial index repeats hold for all its entries.
     fn apply_partial(&mut self, i: usize) {
         let lp = &self.plan.levels[i].lp;
-        let partial = self.plan.partials.iter().find(|p| p.source == lp.source && Some(p.index) == lp.index);
-        let Some(expr) = partial.map(|p| p.expr.clone()) else { return };
+        let partial = self
+            .plan
+            .partials
+            .iter()
+            .find(|p| p.source == lp.source && Some(p.index) == lp.index);
+        let Some(expr) = partial.map(|p| p.expr.clone()) else {
+            return;
+        };
         let mut conjuncts = smallvec::SmallVec::new();
         walk::conjuncts(&expr, &mut conjuncts);
         let ids = self.plan.clause(ClauseId::WHERE).terms.clone();
         for wanted in conjuncts {
             for &id in &ids {
                 let t = self.plan.term_mut(id);
-                if !t.flags.contains(TermFlags::CODED) && !t.is_virtual() && walk::same(&t.expr, wanted) {
+                if !t.flags.contains(TermFlags::CODED)
+                    && !t.is_virtual()
+                    && walk::same(&t.expr, wanted)
+                {
                     t.flags |= TermFlags::CODED;
                 }
             }

@@ -4,14 +4,21 @@
 
 use super::Loops;
 use crate::compiler::{Compiler, CursorOverride, Result, SqlError};
-use crate::plan::term::Rows;
+use crate::plan::term::{ExprRef, Rows};
 use crate::plan::{LoopFlags, Ops, TermId};
 use ringwood_vdbe::Opcode;
 use ringwood_vdbe::opcode::p5;
 
-impl Loops<'_> {
+impl<'q> Loops<'q> {
     /// The rows of a co-routine.
-    pub(super) fn code_coroutine(&mut self, c: &mut Compiler<'_>, i: usize, yield_reg: i32, address: i32, result: i32) {
+    pub(super) fn code_coroutine(
+        &mut self,
+        c: &mut Compiler<'_>,
+        i: usize,
+        yield_reg: i32,
+        address: i32,
+        result: i32,
+    ) {
         let brk = self.levels[i].brk;
         c.op(Opcode::InitCoroutine, yield_reg, 0, address);
         let next = c.jump(Opcode::Yield, yield_reg, brk, 0);
@@ -19,7 +26,15 @@ impl Loops<'_> {
         code.op = Opcode::Goto;
         code.p1 = 0;
         code.p2 = next;
-        self.cover(c, i, CursorOverride::Registers { first: result, rowid: None, unstored: false });
+        self.cover(
+            c,
+            i,
+            CursorOverride::Registers {
+                first: result,
+                rowid: None,
+                unstored: false,
+            },
+        );
     }
 
     /// All rows of the table.
@@ -28,8 +43,11 @@ impl Loops<'_> {
             return;
         }
         let code = &mut self.levels[i];
-        let (start, step) =
-            if reverse { (Opcode::Last, Opcode::Prev) } else { (Opcode::Rewind, Opcode::Next) };
+        let (start, step) = if reverse {
+            (Opcode::Last, Opcode::Prev)
+        } else {
+            (Opcode::Rewind, Opcode::Next)
+        };
         let addr = c.jump(start, code.table_cursor, code.halt, 0);
         code.op = step;
         code.p1 = code.table_cursor;
@@ -38,7 +56,12 @@ impl Loops<'_> {
     }
 
     /// The row with one rowid, or each of those of an IN.
-    pub(super) fn code_rowid(&mut self, c: &mut Compiler<'_>, i: usize, reverse: bool) -> Result<()> {
+    pub(super) fn code_rowid(
+        &mut self,
+        c: &mut Compiler<'_>,
+        i: usize,
+        reverse: bool,
+    ) -> Result<()> {
         let Some(Some(id)) = self.plan.levels[i].lp.terms.first().copied() else {
             return Err(SqlError::error("internal query planner error"));
         };
@@ -51,13 +74,34 @@ impl Loops<'_> {
     }
 
     /// A range of rowids.
-    pub(super) fn code_rowid_range(&mut self, c: &mut Compiler<'_>, i: usize, reverse: bool) -> Result<()> {
+    pub(super) fn code_rowid_range(
+        &mut self,
+        c: &mut Compiler<'_>,
+        i: usize,
+        reverse: bool,
+    ) -> Result<()> {
         let lp = &self.plan.levels[i].lp;
         let mut terms = lp.terms.iter().copied();
-        let bottom = lp.flags.contains(LoopFlags::BTM_LIMIT).then(|| terms.next().flatten()).flatten();
-        let top = lp.flags.contains(LoopFlags::TOP_LIMIT).then(|| terms.next().flatten()).flatten();
-        let (start, end) = if reverse { (top, bottom) } else { (bottom, top) };
-        let (cursor, brk, halt) = (self.levels[i].table_cursor, self.levels[i].brk, self.levels[i].halt);
+        let bottom = lp
+            .flags
+            .contains(LoopFlags::BTM_LIMIT)
+            .then(|| terms.next().flatten())
+            .flatten();
+        let top = lp
+            .flags
+            .contains(LoopFlags::TOP_LIMIT)
+            .then(|| terms.next().flatten())
+            .flatten();
+        let (start, end) = if reverse {
+            (top, bottom)
+        } else {
+            (bottom, top)
+        };
+        let (cursor, brk, halt) = (
+            self.levels[i].table_cursor,
+            self.levels[i].brk,
+            self.levels[i].halt,
+        );
         match start {
             Some(id) => {
                 let (op, right) = self.range_of(id)?;
@@ -83,7 +127,16 @@ impl Loops<'_> {
                 c.release_temp(free);
             }
             None => {
-                c.jump(if reverse { Opcode::Last } else { Opcode::Rewind }, cursor, halt, 0);
+                c.jump(
+                    if reverse {
+                        Opcode::Last
+                    } else {
+                        Opcode::Rewind
+                    },
+                    cursor,
+                    halt,
+                    0,
+                );
             }
         }
         let mut test = None;
@@ -118,7 +171,7 @@ impl Loops<'_> {
     }
 
     /// Operator and right side of a range term.
-    pub(super) fn range_of(&self, id: TermId) -> Result<(Ops, crate::plan::term::ExprRef<'_>)> {
+    pub(super) fn range_of(&self, id: TermId) -> Result<(Ops, ExprRef<'q>)> {
         let t = self.plan.term(id);
         match &t.sides {
             Some(s) => match &s.right {

@@ -21,7 +21,7 @@ use crate::codegen::types::compare_affinity;
 use crate::compiler::{Compiler, Result, SqlError};
 use crate::plan::{LoopFlags, Ops, TermFlags, TermId};
 use crate::schema::{Index, IndexKey, Table};
-use ringwood_format::Affinity;
+use ringwood_format::affinity::Affinity;
 use ringwood_vdbe::{Opcode, P4};
 use smallvec::SmallVec;
 
@@ -69,7 +69,9 @@ impl Loops<'_> {
         target: i32,
     ) -> Result<i32> {
         let t = self.plan.term(id);
-        let Some(sides) = &t.sides else { return Err(SqlError::error("internal query planner error")) };
+        let Some(sides) = &t.sides else {
+            return Err(SqlError::error("internal query planner error"));
+        };
         let mut reg = target;
         match (sides.op, &sides.right) {
             (Ops::ISNULL, _) => {
@@ -101,7 +103,9 @@ impl Loops<'_> {
     ) -> Result<()> {
         let terms = self.plan.levels[i].lp.terms.clone();
         let expr = self.plan.term(id).expr.clone();
-        let Expr::In(set) = &*expr else { return Err(SqlError::error("internal query planner error")) };
+        let Expr::In(set) = &*expr else {
+            return Err(SqlError::error("internal query planner error"));
+        };
         let same = |plan: &crate::plan::Where<'_>, t: &Option<TermId>| {
             t.is_some_and(|t| plan.term(t).in_expr().is_some_and(|s| s.id == set.id))
         };
@@ -111,7 +115,11 @@ impl Loops<'_> {
             return Ok(());
         }
         let mut reverse = reverse;
-        if self.levels[i].index.as_ref().is_some_and(|index| index.columns[at].desc) {
+        if self.levels[i]
+            .index
+            .as_ref()
+            .is_some_and(|index| index.columns[at].desc)
+        {
             reverse = !reverse;
         }
         let fields: SmallVec<[(usize, usize); 2]> = terms
@@ -119,7 +127,12 @@ impl Loops<'_> {
             .enumerate()
             .skip(at)
             .filter(|(_, t)| same(&self.plan, t))
-            .map(|(place, t)| (place, t.map_or(0, |t| usize::from(self.plan.term(t).field.max(1)) - 1)))
+            .map(|(place, t)| {
+                (
+                    place,
+                    t.map_or(0, |t| usize::from(self.plan.term(t).field.max(1)) - 1),
+                )
+            })
             .collect();
         let index = c.find_in_index(set, InUse::Loop)?;
         if index.kind == InKind::IndexDesc {
@@ -128,7 +141,16 @@ impl Loops<'_> {
         if fields.len() > 1 {
             self.plan.levels[i].lp.flags -= LoopFlags::IN_SEEKSCAN;
         }
-        c.op(if reverse { Opcode::Last } else { Opcode::Rewind }, index.cursor, 0, 0);
+        c.op(
+            if reverse {
+                Opcode::Last
+            } else {
+                Opcode::Rewind
+            },
+            index.cursor,
+            0,
+            0,
+        );
         let lp = &mut self.plan.levels[i].lp;
         lp.flags |= LoopFlags::IN_ABLE;
         if at > 0 && !lp.flags.contains(LoopFlags::IN_SEEKSCAN) {
@@ -151,7 +173,11 @@ impl Loops<'_> {
             code.ins.push(InLoop {
                 cursor: index.cursor,
                 top,
-                base: if leads && at > 0 { target - at as i32 } else { 0 },
+                base: if leads && at > 0 {
+                    target - at as i32
+                } else {
+                    0
+                },
                 prefix: if leads { at as i32 } else { 0 },
                 step: leads.then_some(if reverse { Opcode::Prev } else { Opcode::Next }),
             });
@@ -183,9 +209,22 @@ impl Loops<'_> {
         if skip > 0 {
             let cursor = self.levels[i].index_cursor;
             c.op(Opcode::Null, 0, base, base + skip as i32 - 1);
-            c.op(if reverse { Opcode::Last } else { Opcode::Rewind }, cursor, 0, 0);
+            c.op(
+                if reverse {
+                    Opcode::Last
+                } else {
+                    Opcode::Rewind
+                },
+                cursor,
+                0,
+                0,
+            );
             let go = c.op(Opcode::Goto, 0, 0, 0);
-            let seek = if reverse { Opcode::SeekLT } else { Opcode::SeekGT };
+            let seek = if reverse {
+                Opcode::SeekLT
+            } else {
+                Opcode::SeekGT
+            };
             self.levels[i].skip = c.op4(seek, cursor, 0, base, P4::Int(skip as i32));
             c.jump_here(go);
             for j in 0..skip {
@@ -193,7 +232,9 @@ impl Loops<'_> {
             }
         }
         for j in skip..eq {
-            let Some(id) = terms[j] else { return Err(SqlError::error("internal query planner error")) };
+            let Some(id) = terms[j] else {
+                return Err(SqlError::error("internal query planner error"));
+            };
             let target = base + j as i32;
             let reg = self.code_equality(c, i, id, j, reverse, target)?;
             if reg != target {
@@ -201,17 +242,23 @@ impl Loops<'_> {
             }
             let t = self.plan.term(id);
             if t.ops.contains(Ops::IN) {
-                if t.in_expr().is_some_and(|s| matches!(s.set, crate::bound::InSet::Select { .. })) {
+                if t.in_expr()
+                    .is_some_and(|s| matches!(s.set, crate::bound::InSet::Select { .. }))
+                {
                     affinities[j] = Affinity::Blob; // applied when the set was made
                 }
                 continue;
             }
-            let Some(right) = t.sides.as_ref().and_then(|s| s.right.clone()) else { continue };
+            let Some(right) = t.sides.as_ref().and_then(|s| s.right.clone()) else {
+                continue;
+            };
             if !t.flags.contains(TermFlags::IS) && c.can_be_null(&right) {
                 let brk = self.levels[i].brk;
                 c.jump(Opcode::IsNull, target, brk, 0); // rule 1
             }
-            if compare_affinity(&right, affinities[j]) == Affinity::Blob || needs_no_change(&right, affinities[j]) {
+            if compare_affinity(&right, affinities[j]) == Affinity::Blob
+                || needs_no_change(&right, affinities[j])
+            {
                 affinities[j] = Affinity::Blob;
             }
         }
@@ -228,7 +275,10 @@ impl Loops<'_> {
                     IndexKey::Rowid => Affinity::Integer,
                     IndexKey::Column(n) => table.columns[*n].affinity,
                     IndexKey::Expr(_) => match lp.index {
-                        Some(no) => self.plan.index_expr(lp.source, no, at as u16).map_or(Affinity::Blob, Expr::affinity),
+                        Some(no) => self
+                            .plan
+                            .index_expr(lp.source, no, at as u16)
+                            .map_or(Affinity::Blob, Expr::affinity),
                         None => Affinity::Blob,
                     },
                 };
@@ -241,7 +291,9 @@ impl Loops<'_> {
     pub(super) fn range_affinities(&self, right: &Expr, affinities: &mut [Affinity]) {
         for (n, affinity) in affinities.iter_mut().enumerate() {
             let field = right.vector_field(n);
-            if compare_affinity(field, *affinity) == Affinity::Blob || needs_no_change(field, *affinity) {
+            if compare_affinity(field, *affinity) == Affinity::Blob
+                || needs_no_change(field, *affinity)
+            {
                 *affinity = Affinity::Blob;
             }
         }
@@ -251,7 +303,10 @@ impl Loops<'_> {
 /// Applies affinities to registers from `base` on, leaving out those at the ends that do nothing.
 pub(super) fn apply_affinities(c: &mut Compiler<'_>, base: i32, affinities: &[Affinity]) {
     let idle = |a: &Affinity| *a <= Affinity::Blob;
-    let from = affinities.iter().position(|a| !idle(a)).unwrap_or(affinities.len());
+    let from = affinities
+        .iter()
+        .position(|a| !idle(a))
+        .unwrap_or(affinities.len());
     let rest = &affinities[from..];
     let to = rest.iter().rposition(|a| !idle(a)).map_or(0, |at| at + 1);
     if to > 0 {

@@ -46,7 +46,10 @@ impl Loops<'_> {
         line.push_str(&source.item.display_name());
         if !flags.contains(LoopFlags::IPK) {
             if let Some(index) = &code.index {
-                let text = if table.without_rowid && index.is_primary_key() && !flags.contains(LoopFlags::AUTO_INDEX) {
+                let text = if table.without_rowid
+                    && index.is_primary_key()
+                    && !flags.contains(LoopFlags::AUTO_INDEX)
+                {
                     if search { " USING PRIMARY KEY" } else { "" }
                 } else if flags.contains(LoopFlags::PARTIAL_IDX) {
                     " USING AUTOMATIC PARTIAL COVERING INDEX"
@@ -67,15 +70,17 @@ impl Loops<'_> {
             }
         } else if flags.intersects(LoopFlags::CONSTRAINT) {
             line.push_str(" USING INTEGER PRIMARY KEY (rowid");
-            line.push_str(if flags.intersects(LoopFlags::COLUMN_EQ | LoopFlags::COLUMN_IN) {
-                "=?)"
-            } else if flags.contains(LoopFlags::BOTH_LIMIT) {
-                ">? AND rowid<?)"
-            } else if flags.contains(LoopFlags::BTM_LIMIT) {
-                ">?)"
-            } else {
-                "<?)"
-            });
+            line.push_str(
+                if flags.intersects(LoopFlags::COLUMN_EQ | LoopFlags::COLUMN_IN) {
+                    "=?)"
+                } else if flags.contains(LoopFlags::BOTH_LIMIT) {
+                    ">? AND rowid<?)"
+                } else if flags.contains(LoopFlags::BTM_LIMIT) {
+                    ">?)"
+                } else {
+                    "<?)"
+                },
+            );
         }
         if source.join.left {
             line.push_str(" LEFT-JOIN");
@@ -95,7 +100,11 @@ fn range(line: &mut String, lp: &Loop, index: &Index, table: &Table) {
             line.push_str(" AND ");
         }
         let name = column_name(index, table, i);
-        let _ = if i >= usize::from(lp.skip) { write!(line, "{name}=?") } else { write!(line, "ANY({name})") };
+        let _ = if i >= usize::from(lp.skip) {
+            write!(line, "{name}=?")
+        } else {
+            write!(line, "ANY({name})")
+        };
     }
     let first = usize::from(lp.eq);
     let mut and = first > 0;
@@ -109,9 +118,27 @@ fn range(line: &mut String, lp: &Loop, index: &Index, table: &Table) {
     line.push(')');
 }
 
-fn bound(line: &mut String, index: &Index, table: &Table, first: usize, count: usize, and: bool, op: char) {
-    let list = |items: Vec<String>| if count > 1 { format!("({})", items.join(",")) } else { items.concat() };
-    let names = list((0..count).map(|i| column_name(index, table, first + i).to_owned()).collect());
+fn bound(
+    line: &mut String,
+    index: &Index,
+    table: &Table,
+    first: usize,
+    count: usize,
+    and: bool,
+    op: char,
+) {
+    let list = |items: Vec<String>| {
+        if count > 1 {
+            format!("({})", items.join(","))
+        } else {
+            items.concat()
+        }
+    };
+    let names = list(
+        (0..count)
+            .map(|i| column_name(index, table, first + i).to_owned())
+            .collect(),
+    );
     let marks = list((0..count).map(|_| "?".to_owned()).collect());
     let _ = write!(line, "{}{names}{op}{marks}", if and { " AND " } else { "" });
 }

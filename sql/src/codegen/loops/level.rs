@@ -20,7 +20,12 @@ enum Stage {
 
 impl Loops<'_> {
     /// Emits the head of a level and its conditions; returns the sources that are still without a row.
-    pub(super) fn code_level(&mut self, c: &mut Compiler<'_>, i: usize, not_ready: Mask) -> Result<Mask> {
+    pub(super) fn code_level(
+        &mut self,
+        c: &mut Compiler<'_>,
+        i: usize,
+        not_ready: Mask,
+    ) -> Result<Mask> {
         let reverse = self.plan.reverse >> i & 1 != 0;
         let source = self.plan.sources[self.levels[i].source];
         let cont = c.label();
@@ -30,24 +35,38 @@ impl Loops<'_> {
             code.next = code.brk;
             code.not_ready = not_ready & !self.plan.masks.of(code.table_cursor);
         }
-        if self.levels[i].source > 0 && source.join.left && !self.plan.control.contains(Control::OR_SUBCLAUSE) {
+        if self.levels[i].source > 0
+            && source.join.left
+            && !self.plan.control.contains(Control::OR_SUBCLAUSE)
+        {
             let reg = c.alloc_reg();
             self.levels[i].left_join = reg;
             c.op(Opcode::Integer, 0, reg, 0);
         }
         let flags = self.plan.levels[i].lp.flags;
         let mut uses_index = false;
-        if let (Rows::Coroutine { yield_reg, address, result }, false) =
-            (source.rows, flags.contains(LoopFlags::AUTO_INDEX))
+        if let (
+            Rows::Coroutine {
+                yield_reg,
+                address,
+                result,
+            },
+            false,
+        ) = (source.rows, flags.contains(LoopFlags::AUTO_INDEX))
         {
             self.code_coroutine(c, i, yield_reg, address, result);
-        } else if flags.contains(LoopFlags::IPK) && flags.intersects(LoopFlags::COLUMN_EQ | LoopFlags::COLUMN_IN) {
+        } else if flags.contains(LoopFlags::IPK)
+            && flags.intersects(LoopFlags::COLUMN_EQ | LoopFlags::COLUMN_IN)
+        {
             self.code_rowid(c, i, reverse)?;
         } else if flags.contains(LoopFlags::IPK | LoopFlags::COLUMN_RANGE) {
             self.code_rowid_range(c, i, reverse)?;
         } else if flags.contains(LoopFlags::INDEXED) {
             self.code_index(c, i, reverse)?;
-            let lone = !self.plan.control.intersects(Control::OR_SUBCLAUSE | Control::RIGHT_JOIN);
+            let lone = !self
+                .plan
+                .control
+                .intersects(Control::OR_SUBCLAUSE | Control::RIGHT_JOIN);
             uses_index = !(flags.contains(LoopFlags::IDX_ONLY) && lone);
         } else if flags.contains(LoopFlags::MULTI_OR) {
             self.code_multi_or(c, i)?;
@@ -77,7 +96,11 @@ impl Loops<'_> {
     fn code_conditions(&mut self, c: &mut Compiler<'_>, i: usize, uses_index: bool) -> Result<()> {
         let cont = self.levels[i].cont;
         let not_ready = self.levels[i].not_ready;
-        let mut stage = if uses_index { Stage::Index } else { Stage::Table };
+        let mut stage = if uses_index {
+            Stage::Index
+        } else {
+            Stage::Table
+        };
         loop {
             let mut later: Option<Stage> = None;
             for n in 0..self.plan.clause(ClauseId::WHERE).terms.len() {
@@ -95,7 +118,9 @@ impl Loops<'_> {
                 }
                 if stage == Stage::Index {
                     let lp = &self.plan.levels[i].lp;
-                    let covered = lp.index.is_some_and(|no| self.plan.covered_by_index(&t.expr, lp.source, no));
+                    let covered = lp
+                        .index
+                        .is_some_and(|no| self.plan.covered_by_index(&t.expr, lp.source, no));
                     if !covered {
                         later = Some(Stage::Table);
                         continue;
@@ -109,7 +134,12 @@ impl Loops<'_> {
                 let mut skip = 0;
                 if let (true, Some((reg, _, downwards))) = (like_cond, self.levels[i].like) {
                     // Texts have been tested by the range: only the pass over BLOBs needs the function.
-                    skip = c.op(if downwards { Opcode::IfNot } else { Opcode::If }, reg, 0, 0);
+                    skip = c.op(
+                        if downwards { Opcode::IfNot } else { Opcode::If },
+                        reg,
+                        0,
+                        0,
+                    );
                 }
                 c.expr_if_false(&expr, cont, true)?;
                 if skip != 0 {
@@ -133,7 +163,9 @@ impl Loops<'_> {
         match on {
             On::Where => false,
             On::Inner(_) if join.left => false,
-            On::Inner(cursor) | On::Outer(cursor) => self.plan.masks.of(cursor) & self.levels[i].not_ready == 0,
+            On::Inner(cursor) | On::Outer(cursor) => {
+                self.plan.masks.of(cursor) & self.levels[i].not_ready == 0
+            }
         }
     }
 
@@ -154,10 +186,15 @@ impl Loops<'_> {
             {
                 continue;
             }
-            let Some(left) = t.sides.as_ref().map(|s| (*s.left).clone()) else { continue };
+            let Some(left) = t.sides.as_ref().map(|s| (*s.left).clone()) else {
+                continue;
+            };
             let wanted = Ops::EQ | Ops::IN | Ops::IS;
-            let Some(other) = self.plan.find_term(Scan::column(ClauseId::WHERE, cursor, t.column, wanted), not_ready, wanted)
-            else {
+            let Some(other) = self.plan.find_term(
+                Scan::column(ClauseId::WHERE, cursor, t.column, wanted),
+                not_ready,
+                wanted,
+            ) else {
                 continue;
             };
             if let Some(expr) = self.implied(c, other, left) {
@@ -187,9 +224,20 @@ impl Loops<'_> {
                 }
                 Some(expr)
             }
-            (None, Some(In { set: set @ InSet::List(_), .. })) => {
+            (
+                None,
+                Some(In {
+                    set: set @ InSet::List(_),
+                    ..
+                }),
+            ) => {
                 let id = c.next_subquery();
-                Some(Expr::In(Box::new(In { left, set: set.clone(), not: false, id })))
+                Some(Expr::In(Box::new(In {
+                    left,
+                    set: set.clone(),
+                    not: false,
+                    id,
+                })))
             }
             _ => None,
         }
@@ -216,14 +264,22 @@ impl Loops<'_> {
 
     /// Remembers that a row of a RIGHT JOIN's right table has found a match.
     fn record_match(&mut self, c: &mut Compiler<'_>, i: usize) -> Result<()> {
-        let Some(join) = self.levels[i].right_join.clone() else { return Ok(()) };
+        let Some(join) = self.levels[i].right_join.clone() else {
+            return Ok(());
+        };
         let columns = self.key_columns(i);
         let first = c.temp_regs(columns.len() + 1);
         self.code_key(c, i, &columns, first + 1)?;
         let count = columns.len() as i32;
         let found = c.op4(Opcode::Found, join.matched, 0, first + 1, P4::Int(count));
         c.op(Opcode::MakeRecord, first + 1, count, first);
-        c.op4(Opcode::IdxInsert, join.matched, first, first + 1, P4::Int(count));
+        c.op4(
+            Opcode::IdxInsert,
+            join.matched,
+            first,
+            first + 1,
+            P4::Int(count),
+        );
         if join.filter != 0 {
             c.op4(Opcode::FilterAdd, join.filter, 0, first + 1, P4::Int(count));
         }
@@ -236,13 +292,22 @@ impl Loops<'_> {
     pub(super) fn key_columns(&self, i: usize) -> Vec<i32> {
         let table = &self.plan.sources[self.levels[i].source].item.table;
         match table.primary_key_index().filter(|_| table.without_rowid) {
-            Some(index) => index.columns[..index.key_count].iter().map(|k| k.key.column().unwrap_or(-1)).collect(),
+            Some(index) => index.columns[..index.key_count]
+                .iter()
+                .map(|k| k.key.column().unwrap_or(-1))
+                .collect(),
             None => vec![-1],
         }
     }
 
     /// Those columns, into registers from `target` on.
-    pub(super) fn code_key(&self, c: &mut Compiler<'_>, i: usize, columns: &[i32], target: i32) -> Result<()> {
+    pub(super) fn code_key(
+        &self,
+        c: &mut Compiler<'_>,
+        i: usize,
+        columns: &[i32],
+        target: i32,
+    ) -> Result<()> {
         let cursor = self.levels[i].table_cursor;
         for (n, &column) in columns.iter().enumerate() {
             let target = target + n as i32;

@@ -30,19 +30,20 @@ mod level;
 mod multi_or;
 mod right_join;
 
+use crate::bound::walk;
 use crate::bound::{Expr, FromClause, FromItem, JoinKind, ResultColumn, Select, SortOrder};
-use crate::bound::walk::{self, Constness};
 use crate::compiler::{Compiler, CursorOverride, Result, SqlError};
 use crate::plan::cost::{LogEst, log_est};
 use crate::plan::order::Wish;
 use crate::plan::term::{ExprRef, On, Rows, Source};
 use crate::plan::{
-    ClauseId, Control, Distinct, IndexExpr, LoopFlags, Mask, PartialWhere, SOURCES_MAX, TermFlags, Where, facts,
+    ClauseId, Control, Distinct, IndexExpr, LoopFlags, Mask, PartialWhere, SOURCES_MAX, TermFlags,
+    Where, facts,
 };
 use crate::schema::{Index, IndexKey};
 use ringwood_format::key::{KeyColumn, KeyInfo};
 use ringwood_vdbe::opcode::p5;
-use ringwood_vdbe::{Label, Opcode, P4};
+use ringwood_vdbe::{FunctionFlags, Label, Opcode, P4};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -75,14 +76,24 @@ impl<'q> Request<'q> {
     pub fn new(from: &'q FromClause, rows: &[Rows], where_: Option<&'q Expr>) -> Request<'q> {
         let row = |i: usize| rows.get(i).copied().unwrap_or(Rows::Table);
         let items = from.items.iter().enumerate();
-        let sources = items.map(|(i, item)| Source { item, join: item.join, rows: row(i) }).collect();
+        let sources = items
+            .map(|(i, item)| Source {
+                item,
+                join: item.join,
+                rows: row(i),
+            })
+            .collect();
         let mut terms = SmallVec::new();
         if let Some(e) = where_ {
             terms.push((ExprRef::Tree(e), On::Where));
         }
         for item in &from.items {
             if let Some(on) = &item.on {
-                let tag = if item.join.is_outer() { On::Outer(item.cursor) } else { On::Inner(item.cursor) };
+                let tag = if item.join.is_outer() {
+                    On::Outer(item.cursor)
+                } else {
+                    On::Inner(item.cursor)
+                };
                 terms.push((ExprRef::Tree(on), tag));
             }
         }
@@ -90,11 +101,26 @@ impl<'q> Request<'q> {
     }
 
     /// A request for the rows of one table, for UPDATE and DELETE.
-    pub fn table(item: &'q FromItem, where_: Option<&'q Expr>, control: Control, index_cursor: i32) -> Request<'q> {
+    pub fn table(
+        item: &'q FromItem,
+        where_: Option<&'q Expr>,
+        control: Control,
+        index_cursor: i32,
+    ) -> Request<'q> {
         let mut sources = SmallVec::new();
-        sources.push(Source { item, join: JoinKind::default(), rows: Rows::Table });
-        let terms = where_.map(|e| (ExprRef::Tree(e), On::Where)).into_iter().collect();
-        Request { index_cursor, ..Request::of(sources, terms, control) }
+        sources.push(Source {
+            item,
+            join: JoinKind::default(),
+            rows: Rows::Table,
+        });
+        let terms = where_
+            .map(|e| (ExprRef::Tree(e), On::Where))
+            .into_iter()
+            .collect();
+        Request {
+            index_cursor,
+            ..Request::of(sources, terms, control)
+        }
     }
 
     fn of(
@@ -216,13 +242,19 @@ pub struct Loops<'q> {
 /// More than 64 sources; INDEXED BY an index that is of no use; whatever the expressions bring.
 pub fn begin<'q>(c: &mut Compiler<'_>, request: Request<'q>) -> Result<Loops<'q>> {
     let mut request = request;
-    if request.order.as_ref().is_some_and(|o| o.len() >= SOURCES_MAX) {
+    if request
+        .order
+        .as_ref()
+        .is_some_and(|o| o.len() >= SOURCES_MAX)
+    {
         request.order = None;
         request.control -= Control::WANT_DISTINCT;
         request.control |= Control::KEEP_ALL_JOINS;
     }
     if request.sources.len() > SOURCES_MAX {
-        return Err(SqlError::error(format!("at most {SOURCES_MAX} tables in a join")));
+        return Err(SqlError::error(format!(
+            "at most {SOURCES_MAX} tables in a join"
+        )));
     }
     let plan = analyzed(c, &mut request)?;
     let label = c.label();
@@ -244,7 +276,8 @@ pub fn begin<'q>(c: &mut Compiler<'_>, request: Request<'q>) -> Result<Loops<'q>
     loops.plan.choose()?;
     let mut not_ready = Mask::MAX;
     let keep = Control::AGG_DISTINCT | Control::KEEP_ALL_JOINS;
-    if loops.plan.levels.len() >= 2 && loops.plan.has_result && !loops.plan.control.intersects(keep) {
+    if loops.plan.levels.len() >= 2 && loops.plan.has_result && !loops.plan.control.intersects(keep)
+    {
         not_ready = loops.plan.omit_joins();
     }
     loops.decide_one_pass();
@@ -253,14 +286,20 @@ pub fn begin<'q>(c: &mut Compiler<'_>, request: Request<'q>) -> Result<Loops<'q>
     }
     for i in 0..loops.plan.levels.len() {
         loops.fill(c, i)?;
-        if loops.plan.levels[i].lp.flags.contains(LoopFlags::AUTO_INDEX) {
+        if loops.plan.levels[i]
+            .lp
+            .flags
+            .contains(LoopFlags::AUTO_INDEX)
+        {
             loops.build_automatic_index(c, i, not_ready)?;
         }
         loops.explain_level(c, i);
         not_ready = loops.code_level(c, i, not_ready)?;
         loops.continue_label = loops.levels[i].cont;
     }
-    if loops.one_pass != OnePass::Off && !loops.plan.levels[0].lp.flags.contains(LoopFlags::IDX_ONLY) {
+    if loops.one_pass != OnePass::Off
+        && !loops.plan.levels[0].lp.flags.contains(LoopFlags::IDX_ONLY)
+    {
         // The body changes what it reads: it must see the table itself.
         loops.uncover(c, 0);
     }
@@ -276,7 +315,12 @@ fn analyzed<'q>(c: &mut Compiler<'_>, request: &mut Request<'q>) -> Result<Where
     plan.has_select = request.select.is_some();
     plan.result_width = request.select.map_or(0, |s| s.result.len());
     plan.automatic_index = c.ctx.flags.automatic_index;
-    plan.utf16le = c.ctx.schema.dbs.first().is_some_and(|db| db.encoding == ringwood_format::TextEncoding::Utf16le);
+    plan.utf16le = c
+        .ctx
+        .schema
+        .dbs
+        .first()
+        .is_some_and(|db| db.encoding == ringwood_format::encoding::TextEncoding::Utf16le);
     bind_indexes(c, &mut plan)?;
     for (expr, on) in std::mem::take(&mut request.terms) {
         plan.split(ClauseId::WHERE, &expr, on, crate::bound::BinaryOp::And);
@@ -296,7 +340,10 @@ fn analyzed<'q>(c: &mut Compiler<'_>, request: &mut Request<'q>) -> Result<Where
     }
     if let Some(result) = request.result {
         plan.has_result = true;
-        plan.result = result.iter().map(|r| wish(c, &r.expr, SortOrder::default())).collect();
+        plan.result = result
+            .iter()
+            .map(|r| wish(c, &r.expr, SortOrder::default()))
+            .collect();
     }
     Ok(plan)
 }
@@ -308,7 +355,11 @@ fn bind_indexes(c: &mut Compiler<'_>, plan: &mut Where<'_>) -> Result<()> {
         for (no, index) in item.table.indexes.iter().enumerate() {
             if let Some(partial) = &index.partial {
                 let expr = crate::resolve::resolve_self(c, &item.table, item.cursor, partial)?;
-                plan.partials.push(PartialWhere { source: s as u8, index: no as u16, expr });
+                plan.partials.push(PartialWhere {
+                    source: s as u8,
+                    index: no as u16,
+                    expr,
+                });
             }
             if !index.has_expr {
                 continue;
@@ -400,7 +451,9 @@ impl<'q> Loops<'q> {
             }
             let none = self.plan.level_count == 0;
             let left_of_right = !none && self.plan.sources[0].join.left_of_right;
-            if (none || is_deterministic(&t.expr)) && !(matches!(t.on, On::Inner(_)) && left_of_right) {
+            if (none || is_deterministic(&t.expr))
+                && !(matches!(t.on, On::Inner(_)) && left_of_right)
+            {
                 let expr = t.expr.clone();
                 c.expr_if_false(&expr, self.break_label, true)?;
                 self.plan.term_mut(id).flags |= TermFlags::CODED;
@@ -414,14 +467,21 @@ impl<'q> Loops<'q> {
         if !control.contains(Control::ONEPASS_DESIRED) {
             return;
         }
-        let Some(level) = self.plan.levels.first_mut() else { return };
+        let Some(level) = self.plan.levels.first_mut() else {
+            return;
+        };
         let one_row = level.lp.flags.contains(LoopFlags::ONEROW);
         let many = control.contains(Control::ONEPASS_MULTIROW)
-            && (!level.lp.flags.contains(LoopFlags::MULTI_OR) || control.contains(Control::DUPLICATES_OK));
+            && (!level.lp.flags.contains(LoopFlags::MULTI_OR)
+                || control.contains(Control::DUPLICATES_OK));
         if !one_row && !many {
             return;
         }
-        self.one_pass = if one_row { OnePass::Single } else { OnePass::Multi };
+        self.one_pass = if one_row {
+            OnePass::Single
+        } else {
+            OnePass::Multi
+        };
         if self.plan.sources[0].item.table.has_rowid() {
             level.lp.flags -= LoopFlags::IDX_ONLY;
         }
@@ -523,13 +583,22 @@ impl<'q> Loops<'q> {
             cursor = self.index_base;
             c.uses_db(item.db);
             let key = c.index_key_info(item.db, index)?;
-            c.op4(Opcode::ReopenIdx, cursor, index.root as i32, item.db as i32, P4::KeyInfo(key));
+            c.op4(
+                Opcode::ReopenIdx,
+                cursor,
+                index.root as i32,
+                item.db as i32,
+                P4::KeyInfo(key),
+            );
         } else {
             cursor = c.alloc_cursor(None);
             c.open_index(cursor, item.db, index, false)?;
         }
         let lp = &self.plan.levels[i].lp;
-        let ranged = LoopFlags::COLUMN_RANGE | LoopFlags::SKIPSCAN | LoopFlags::BIGNULL_SORT | LoopFlags::IN_SEEKSCAN;
+        let ranged = LoopFlags::COLUMN_RANGE
+            | LoopFlags::SKIPSCAN
+            | LoopFlags::BIGNULL_SORT
+            | LoopFlags::IN_SEEKSCAN;
         if lp.flags.intersects(LoopFlags::CONSTRAINT)
             && !lp.flags.intersects(ranged)
             && !control.contains(Control::ORDERBY_MIN)
@@ -543,8 +612,17 @@ impl<'q> Loops<'q> {
     /// Fills the ephemeral table of a subquery, unless it has been filled.
     fn fill(&mut self, c: &mut Compiler<'_>, i: usize) -> Result<()> {
         let source = self.plan.sources[self.levels[i].source];
-        if let Rows::Materialized { return_reg, address, correlated } = source.rows {
-            let once = if correlated { 0 } else { c.op(Opcode::Once, 0, 0, 0) };
+        if let Rows::Materialized {
+            return_reg,
+            address,
+            correlated,
+        } = source.rows
+        {
+            let once = if correlated {
+                0
+            } else {
+                c.op(Opcode::Once, 0, 0, 0)
+            };
             c.op(Opcode::Gosub, return_reg, address, 0);
             if once != 0 {
                 c.jump_here(once);
@@ -591,7 +669,8 @@ impl<'q> Loops<'q> {
     fn forget_indexed(&mut self, c: &mut Compiler<'_>, i: usize) {
         let code = &self.levels[i];
         if code.index.as_ref().is_some_and(|index| index.has_expr) {
-            c.indexed_exprs.retain(|e| e.index_cursor != code.index_cursor);
+            c.indexed_exprs
+                .retain(|e| e.index_cursor != code.index_cursor);
         }
     }
 
@@ -674,11 +753,21 @@ impl<'q> Loops<'q> {
             return None;
         }
         let first = c.alloc_regs(n);
-        let null = (code.left_join != 0).then(|| c.op(Opcode::IfNullRow, code.index_cursor, 0, first));
+        let null =
+            (code.left_join != 0).then(|| c.op(Opcode::IfNullRow, code.index_cursor, 0, first));
         for j in 0..n {
-            c.op(Opcode::Column, code.index_cursor, j as i32, first + j as i32);
+            c.op(
+                Opcode::Column,
+                code.index_cursor,
+                j as i32,
+                first + j as i32,
+            );
         }
-        let op = if code.op == Opcode::Prev { Opcode::SeekLT } else { Opcode::SeekGT };
+        let op = if code.op == Opcode::Prev {
+            Opcode::SeekLT
+        } else {
+            Opcode::SeekGT
+        };
         let seek = c.op4(op, code.index_cursor, 0, first, P4::Int(n as i32));
         c.op(Opcode::Goto, 1, code.p2, 0);
         if let Some(addr) = null {
@@ -701,7 +790,9 @@ impl<'q> Loops<'q> {
                 c.op(Opcode::NullRow, code.table_cursor, 0, 0);
             }
         }
-        if flags.intersects(LoopFlags::INDEXED) || (flags.contains(LoopFlags::MULTI_OR) && code.index.is_some()) {
+        if flags.intersects(LoopFlags::INDEXED)
+            || (flags.contains(LoopFlags::MULTI_OR) && code.index.is_some())
+        {
             if flags.contains(LoopFlags::MULTI_OR) {
                 self.reopen_covering(c, i);
             }
@@ -726,7 +817,13 @@ impl<'q> Loops<'q> {
         let item = self.plan.sources[code.source].item;
         // The key was made when the index was opened.
         if let Ok(key) = c.index_key_info(item.db, index) {
-            c.op4(Opcode::ReopenIdx, code.index_cursor, index.root as i32, item.db as i32, P4::KeyInfo(key));
+            c.op4(
+                Opcode::ReopenIdx,
+                code.index_cursor,
+                index.root as i32,
+                item.db as i32,
+                P4::KeyInfo(key),
+            );
         }
     }
 }
@@ -736,29 +833,56 @@ fn open_right_join(c: &mut Compiler<'_>, item: &FromItem) -> Result<RightJoin> {
     let matched = c.alloc_cursor(None);
     let return_reg = c.alloc_reg();
     c.op(Opcode::Null, 0, return_reg, 0);
-    let (key, count) = match item.table.primary_key_index().filter(|_| item.table.without_rowid) {
+    let (key, count) = match item
+        .table
+        .primary_key_index()
+        .filter(|_| item.table.without_rowid)
+    {
         Some(index) => {
             let full = c.index_key_info(item.db, index)?;
             let columns = full.columns[..index.key_count].to_vec();
-            (KeyInfo { columns, encoding: full.encoding }, index.key_count)
+            (
+                KeyInfo {
+                    columns,
+                    encoding: full.encoding,
+                },
+                index.key_count,
+            )
         }
         None => (
-            KeyInfo { columns: vec![KeyColumn::default()], encoding: c.ctx.schema.dbs[0].encoding },
+            KeyInfo {
+                columns: vec![KeyColumn::default()],
+                encoding: c.ctx.schema.dbs[0].encoding,
+            },
             1,
         ),
     };
-    c.op4(Opcode::OpenEphemeral, matched, count as i32, 0, P4::KeyInfo(Arc::new(key)));
-    Ok(RightJoin { matched, filter: 0, return_reg, subroutine: 0 })
+    c.op4(
+        Opcode::OpenEphemeral,
+        matched,
+        count as i32,
+        0,
+        P4::KeyInfo(Arc::new(key)),
+    );
+    Ok(RightJoin {
+        matched,
+        filter: 0,
+        return_reg,
+        subroutine: 0,
+    })
 }
 
 /// Whether an expression has the same value throughout the statement.
 fn is_deterministic(expr: &Expr) -> bool {
     !walk::any(expr, |e| match e {
-        Expr::Function(call) => !call.def.is_constant(),
+        Expr::Function(call) => !call
+            .def
+            .flags
+            .intersects(FunctionFlags::DETERMINISTIC | FunctionFlags::SLOW_CHANGING),
         Expr::Subquery(_) | Expr::Exists(_) => true,
         Expr::In(set) => matches!(set.set, crate::bound::InSet::Select { .. }),
         _ => false,
-    }) || walk::is_constant(expr, Constness::Statement)
+    })
 }
 
 /// LIMIT as an estimate, for [`Request::limit`].

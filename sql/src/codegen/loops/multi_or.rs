@@ -107,7 +107,11 @@ impl<'q> Loops<'q> {
         c.explain_pop();
         if let Some(index) = &common {
             self.levels[i].index_cursor = shared_cursor;
-            let by = CursorOverride::Index { cursor: shared_cursor, index: index.clone(), covering: false };
+            let by = CursorOverride::Index {
+                cursor: shared_cursor,
+                index: index.clone(),
+                covering: false,
+            };
             self.cover(c, i, by);
         }
         self.levels[i].index = common;
@@ -128,7 +132,11 @@ impl<'q> Loops<'q> {
             return Ok(Seen::No);
         }
         let item = self.plan.sources[self.levels[i].source].item;
-        match item.table.primary_key_index().filter(|_| item.table.without_rowid) {
+        match item
+            .table
+            .primary_key_index()
+            .filter(|_| item.table.without_rowid)
+        {
             None => {
                 let set = c.alloc_reg();
                 c.op(Opcode::Null, 0, set, 0);
@@ -138,8 +146,17 @@ impl<'q> Loops<'q> {
                 let cursor = c.alloc_cursor(None);
                 let full = c.index_key_info(item.db, index)?;
                 let columns = full.columns[..index.key_count].to_vec();
-                let key = Arc::new(KeyInfo { columns, encoding: full.encoding });
-                c.op4(Opcode::OpenEphemeral, cursor, index.key_count as i32, 0, P4::KeyInfo(key));
+                let key = Arc::new(KeyInfo {
+                    columns,
+                    encoding: full.encoding,
+                });
+                c.op4(
+                    Opcode::OpenEphemeral,
+                    cursor,
+                    index.key_count as i32,
+                    0,
+                    P4::KeyInfo(key),
+                );
                 Ok(Seen::Keys(cursor, c.alloc_reg()))
             }
         }
@@ -160,7 +177,13 @@ impl<'q> Loops<'q> {
             Seen::Rowids(set, rowid) => {
                 inner.code_key(c, 0, &[-1], rowid)?;
                 let batch = if last { -1 } else { n as i32 };
-                Ok(Some(c.op4(Opcode::RowSetTest, set, 0, rowid, P4::Int(batch))))
+                Ok(Some(c.op4(
+                    Opcode::RowSetTest,
+                    set,
+                    0,
+                    rowid,
+                    P4::Int(batch),
+                )))
             }
             Seen::Keys(cursor, record) => {
                 let columns = self.key_columns(i);
@@ -184,7 +207,8 @@ impl<'q> Loops<'q> {
         for &id in &self.plan.clause(ClauseId::WHERE).terms {
             let t = self.plan.term(id);
             if id == or
-                || t.flags.intersects(TermFlags::VIRTUAL | TermFlags::CODED | TermFlags::SLICE)
+                || t.flags
+                    .intersects(TermFlags::VIRTUAL | TermFlags::CODED | TermFlags::SLICE)
                 || t.ops.is_empty()
                 || walk::has_subquery(&t.expr)
                 || !self.is_ready(i, t.on)

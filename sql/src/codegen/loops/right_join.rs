@@ -30,7 +30,9 @@ impl<'q> Loops<'q> {
 
     /// The pass over the right table for rows without a match.
     pub(super) fn unmatched_rows(&mut self, c: &mut Compiler<'_>, i: usize) -> Result<()> {
-        let Some(join) = self.levels[i].right_join.clone() else { return Ok(()) };
+        let Some(join) = self.levels[i].right_join.clone() else {
+            return Ok(());
+        };
         let source = self.plan.sources[self.levels[i].source];
         let name = source.item.table.name.clone();
         c.explain_push(|| format!("RIGHT-JOIN {name}"));
@@ -54,7 +56,8 @@ impl<'q> Loops<'q> {
             all |= self.plan.levels[i].lp.self_mask;
             for &id in &self.plan.clause(ClauseId::WHERE).terms {
                 let t = self.plan.term(id);
-                if t.flags.intersects(TermFlags::VIRTUAL | TermFlags::SLICE) && t.ops != Ops::ROWVAL {
+                if t.flags.intersects(TermFlags::VIRTUAL | TermFlags::SLICE) && t.ops != Ops::ROWVAL
+                {
                     break;
                 }
                 if t.prereq_all & !all == 0 && t.on == On::Where {
@@ -69,8 +72,16 @@ impl<'q> Loops<'q> {
         }
         let mut sources = smallvec::SmallVec::new();
         // What fills a subquery has run.
-        let rows = if source.is_subquery() { Rows::Ephemeral } else { Rows::Table };
-        sources.push(Source { join: JoinKind::default(), rows, ..source });
+        let rows = if source.is_subquery() {
+            Rows::Ephemeral
+        } else {
+            Rows::Table
+        };
+        sources.push(Source {
+            join: JoinKind::default(),
+            rows,
+            ..source
+        });
         let request = Request::of(sources, terms, Control::RIGHT_JOIN);
         let inner = begin(c, request)?;
         let next = inner.continue_label;
@@ -82,10 +93,22 @@ impl<'q> Loops<'q> {
             let over = c.here() + 2;
             c.op4(Opcode::Filter, join.filter, over, first, P4::Int(count));
         }
-        c.op4(Opcode::Found, join.matched, next.into(), first, P4::Int(count));
+        c.op4(
+            Opcode::Found,
+            join.matched,
+            next.into(),
+            first,
+            P4::Int(count),
+        );
         let record = c.temp_reg();
         c.op(Opcode::MakeRecord, first, count, record);
-        c.op4(Opcode::IdxInsert, join.matched, record, first, P4::Int(count));
+        c.op4(
+            Opcode::IdxInsert,
+            join.matched,
+            record,
+            first,
+            P4::Int(count),
+        );
         c.release_temp(record);
         c.op(Opcode::Gosub, join.return_reg, join.subroutine, 0);
         inner.end(c)?;
