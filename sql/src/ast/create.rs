@@ -1,8 +1,8 @@
 //! Definitions: CREATE, DROP, ALTER.
 //!
-//! The schema keeps CREATE texts verbatim: `CREATE TABLE ` and then the text from the object's own name (its
-//! span) to the end of the statement. [`Statement::span`](super::Statement) and
-//! [`Statement::terminator`](super::Statement) say where that is.
+//! The schema keeps CREATE texts verbatim from the object's own name on, behind a normalized beginning
+//! (`CREATE TABLE `, `CREATE UNIQUE INDEX `, …). Where exactly SQLite ends that text differs from kind to kind;
+//! each node has it as `text`.
 
 use super::{
     ConflictAction, Delete, Expr, Insert, Name, QualifiedName, Select, SortTerm, Span, Update,
@@ -19,6 +19,9 @@ pub struct CreateTable {
     pub name: QualifiedName,
     /// Its columns or the query that fills it.
     pub body: TableBody,
+    /// What the schema keeps after `CREATE TABLE `: from the name to the closing parenthesis, or, if there are
+    /// options, to the semicolon. (Of CREATE TABLE … AS the schema keeps a text made from the columns instead.)
+    pub text: Span,
 }
 
 /// What a table is made of.
@@ -34,10 +37,9 @@ pub enum TableBody {
         strict: bool,
         /// WITHOUT ROWID
         without_rowid: bool,
-        /// The last column's end: where ALTER TABLE ADD COLUMN inserts.
+        /// Where ALTER TABLE ADD COLUMN inserts: offset of the comma after the last column, or of the closing
+        /// parenthesis.
         columns_end: u32,
-        /// Offset of the closing parenthesis.
-        close: u32,
     },
     /// `AS select`
     Select(Box<Select>),
@@ -250,6 +252,8 @@ pub struct CreateIndex {
     pub columns: Vec<SortTerm>,
     /// Of a partial index.
     pub where_clause: Option<Expr>,
+    /// What the schema keeps after `CREATE INDEX ` or `CREATE UNIQUE INDEX `: from the name to the semicolon.
+    pub text: Span,
 }
 
 /// `CREATE [TEMP] VIEW [IF NOT EXISTS] name [(columns)] AS select`.
@@ -265,6 +269,8 @@ pub struct CreateView {
     pub columns: Vec<Name>,
     /// The query.
     pub select: Box<Select>,
+    /// What the schema keeps after `CREATE VIEW `: from the name to the semicolon, spaces trimmed.
+    pub text: Span,
 }
 
 /// `CREATE [TEMP] TRIGGER …`.
@@ -288,6 +294,8 @@ pub struct CreateTrigger {
     pub when: Option<Expr>,
     /// The steps; one at least.
     pub steps: Vec<TriggerStep>,
+    /// What the schema keeps after `CREATE TRIGGER `: from the name to END.
+    pub text: Span,
 }
 
 /// When a trigger fires.
@@ -345,13 +353,17 @@ pub struct CreateVirtualTable {
     pub name: QualifiedName,
     /// The module.
     pub module: Name,
-    /// The arguments' texts as written, from first to last token; an empty span for an empty argument.
+    /// The arguments' texts as written, from first to last token; an empty span for an empty argument (SQLite
+    /// does not hand those on).
     pub args: Vec<Span>,
+    /// What the schema keeps after `CREATE VIRTUAL TABLE `: from the name to the closing parenthesis or the
+    /// module's name.
+    pub text: Span,
 }
 
 /// `DROP kind [IF EXISTS] name`.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Drop {
+pub struct DropObject {
     /// What kind of object.
     pub kind: ObjectKind,
     /// IF EXISTS

@@ -7,8 +7,8 @@
 //!                          │                  └─ order_by, limit
 //!                          ├─ Insert, Update, Delete
 //!                          ├─ CreateTable, CreateIndex, CreateView, CreateTrigger, CreateVirtualTable
-//!                          └─ Drop, Alter, Begin, …, Pragma, Attach, Vacuum, Reindex, Analyze
-//! SelectClause ── columns: ResultColumn*, from: From ── FromItem*, where, group_by, having, windows
+//!                          └─ DropObject, Alter, Begin, …, Pragma, Attach, Vacuum, Reindex, Analyze
+//! SelectClause ── columns: ResultColumn*, from: FromClause ── FromItem*, where, group_by, having, windows
 //! Expr ── kind: ExprKind, span
 //! ```
 //!
@@ -20,7 +20,7 @@
 //! 3. Parentheses around an expression leave no node; the tree's shape holds the precedence.
 //! 4. What SQLite's own parser rewrites on the way is rewritten here too, where it decides meaning:
 //!    FROM lists are flat with the join operator on the right item, and a parenthesised single table
-//!    or a leading parenthesised join is opened (see [`From`]). What SQLite rewrites only for speed
+//!    or a leading parenthesised join is opened (see [`FromClause`]). What SQLite rewrites only for speed
 //!    (`x IN (1)` to `x = 1`, folding of `+x`) is left to the code generator.
 //! 5. Depth: the parser refuses expressions deeper than 1000 levels and statements nested more deeply
 //!    than its stack limit, so walking or dropping a tree recursively is safe on a small stack.
@@ -39,9 +39,9 @@ mod stmt;
 
 pub use create::{
     AlterAction, AlterTable, ColumnConstraint, ColumnConstraintKind, ColumnDef, CreateIndex,
-    CreateTable, CreateTrigger, CreateView, CreateVirtualTable, Deferral, Drop, ForeignKeyAction,
-    GeneratedKind, ObjectKind, References, TableBody, TableConstraint, TableConstraintKind,
-    TriggerEvent, TriggerStep, TriggerStmt, TriggerTime, TypeName,
+    CreateTable, CreateTrigger, CreateView, CreateVirtualTable, Deferral, DropObject,
+    ForeignKeyAction, GeneratedKind, ObjectKind, References, TableBody, TableConstraint,
+    TableConstraintKind, TriggerEvent, TriggerStep, TriggerStmt, TriggerTime, TypeName,
 };
 pub use expr::{
     BinaryOp, Case, Cast, Collate, ColumnRef, CurrentTime, Expr, ExprKind, FrameBound,
@@ -50,9 +50,9 @@ pub use expr::{
 };
 pub use name::{Name, QualifiedName, Quote};
 pub use select::{
-    Compound, CompoundOp, Cte, Distinctness, From, FromItem, Indexed, JoinConstraint, JoinType,
-    Limit, Materialized, NullsOrder, ResultColumn, Select, SelectClause, SelectCore, SortOrder,
-    SortTerm, Source, Values, With,
+    Compound, CompoundOp, Cte, Distinctness, FromClause, FromItem, Indexed, JoinConstraint,
+    JoinType, Limit, Materialized, NullsOrder, ResultColumn, Select, SelectClause, SelectCore,
+    SortOrder, SortTerm, Source, Values, With,
 };
 pub use stmt::{
     Assignment, AssignmentTarget, Attach, ConflictAction, Delete, Explain, Insert, InsertSource,

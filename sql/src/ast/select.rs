@@ -72,7 +72,7 @@ pub struct SelectClause {
     /// The result columns; one at least.
     pub columns: Vec<ResultColumn>,
     /// FROM.
-    pub from: Option<From>,
+    pub from: Option<FromClause>,
     /// WHERE.
     pub where_clause: Option<Expr>,
     /// GROUP BY.
@@ -167,7 +167,7 @@ pub enum ResultColumn {
 ///   (also when there is none outside).
 /// - all others are a [`Source::Join`].
 #[derive(Clone, PartialEq, Debug)]
-pub struct From {
+pub struct FromClause {
     /// The items, one at least.
     pub items: Vec<FromItem>,
 }
@@ -207,7 +207,7 @@ pub enum Source {
     /// A subquery.
     Select(Box<Select>),
     /// A parenthesised join.
-    Join(Box<From>),
+    Join(Box<FromClause>),
 }
 
 /// A hint which index to use.

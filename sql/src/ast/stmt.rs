@@ -1,8 +1,9 @@
 //! Statements: the envelope, changes to rows, transactions, and the small commands.
 
 use super::{
-    AlterTable, CreateIndex, CreateTable, CreateTrigger, CreateView, CreateVirtualTable, Drop,
-    Expr, From, Indexed, Limit, Name, QualifiedName, ResultColumn, Select, SortTerm, Span, With,
+    AlterTable, CreateIndex, CreateTable, CreateTrigger, CreateView, CreateVirtualTable,
+    DropObject, Expr, FromClause, Indexed, Limit, Name, QualifiedName, ResultColumn, Select,
+    SortTerm, Span, With,
 };
 
 /// One statement of a script.
@@ -104,7 +105,7 @@ pub enum Stmt {
     /// CREATE VIRTUAL TABLE.
     CreateVirtualTable(Box<CreateVirtualTable>),
     /// DROP TABLE, VIEW, INDEX or TRIGGER.
-    Drop(Box<Drop>),
+    Drop(Box<DropObject>),
     /// ALTER TABLE.
     AlterTable(Box<AlterTable>),
     /// PRAGMA.
@@ -244,7 +245,7 @@ pub struct Update {
     /// The assignments; one at least.
     pub set: Vec<Assignment>,
     /// FROM.
-    pub from: Option<From>,
+    pub from: Option<FromClause>,
     /// WHERE.
     pub where_clause: Option<Expr>,
     /// RETURNING.

@@ -1,0 +1,7 @@
+//! Integration tests of the SQL crate: one binary.
+
+mod corpus;
+mod differential;
+mod fuzz;
+mod golden;
+mod oracle;
