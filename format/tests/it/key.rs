@@ -254,3 +254,32 @@ fn rowids_are_found_at_the_end() {
         assert!(index_rowid(&encode(&[Value::Null, last], TextEncoding::Utf8)).is_err());
     }
 }
+
+#[test]
+fn a_stored_nan_is_null() {
+    let mut record = encode(&[Value::Real(1.5)], TextEncoding::Utf8);
+    record[2..].copy_from_slice(&f64::NAN.to_be_bytes());
+    let column = KeyColumn {
+        big_null: true,
+        ..KeyColumn::default()
+    };
+    let info = KeyInfo {
+        columns: vec![column],
+        encoding: TextEncoding::Utf8,
+    };
+    let five = encode(&[Value::Integer(5)], TextEncoding::Utf8);
+    assert_eq!(
+        compare_records(&record, &five, &info),
+        Ok(Ordering::Greater)
+    );
+    for (value, expected) in [
+        (ValueRef::Integer(5), Ordering::Greater),
+        (ValueRef::Real(5.0), Ordering::Greater),
+        (ValueRef::Text(b"x"), Ordering::Greater),
+        (ValueRef::Null, Ordering::Equal),
+    ] {
+        let values = [value];
+        let key = UnpackedKey::new(&values, &info, Ordering::Equal);
+        assert_eq!(compare_record(&record, &key), Ok(expected), "{value:?}");
+    }
+}

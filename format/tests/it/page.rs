@@ -372,6 +372,40 @@ fn damaged_pages_are_refused_with_page_and_reason() {
 }
 
 #[test]
+fn freeblocks_ascend_and_keep_their_distance() {
+    let geometry = Geometry::new(512, 0).unwrap();
+    let page = PageNo::new(7).unwrap();
+    // Freeblocks (offset, next, size) on a leaf without cells whose content starts at 300.
+    let free = |blocks: &[(usize, u16, u16)]| {
+        let mut data = vec![0; 512];
+        data[0] = PageKind::TableLeaf.flags();
+        data[5..7].copy_from_slice(&300u16.to_be_bytes());
+        data[1..3].copy_from_slice(&(blocks[0].0 as u16).to_be_bytes());
+        for &(at, next, size) in blocks {
+            data[at..at + 2].copy_from_slice(&next.to_be_bytes());
+            data[at + 2..at + 4].copy_from_slice(&size.to_be_bytes());
+        }
+        BtreePage::new(&data, geometry, page).unwrap().free_space()
+    };
+    assert_eq!(free(&[(300, 350, 10), (350, 0, 20)]), Ok(300 - 8 + 30));
+    assert_eq!(free(&[(300, 0, 212)]), Ok(504));
+    for bad in [
+        &[(350, 300, 20), (300, 0, 10)][..],
+        &[(300, 310, 10), (310, 0, 20)],
+        &[(300, 313, 10), (313, 0, 20)],
+        &[(300, 305, 10), (305, 0, 20)],
+        &[(300, 300, 10)],
+        &[(299, 0, 10)],
+        &[(300, 0, 3)],
+        &[(300, 0, 213)],
+        &[(300, 509, 10)],
+    ] {
+        assert!(free(bad).is_err(), "{bad:?}");
+    }
+    assert!(free(&[(300, 314, 10), (314, 0, 20)]).is_ok());
+}
+
+#[test]
 fn the_random_generator_reaches_every_kind() {
     let mut random = Random::new(80);
     let mut seen = [false; 5];

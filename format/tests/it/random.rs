@@ -117,7 +117,7 @@ impl Random {
     /// Text without a plan, sometimes beyond ASCII and beyond the first plane.
     pub fn text(&mut self) -> String {
         let alphabet: &[char] = match self.below(3) {
-            0 => &['a', 'b', 'A', 'B', ' ', 'z'],
+            0 => &['a', 'b', 'A', 'B', ' ', 'z', '\0', '['],
             1 => &[
                 'a',
                 'é',
