@@ -313,12 +313,20 @@ impl Cursor {
     }
 
     /// Takes the page under the pin again after a change gave it up (rule 3). The page is as the cursor left it.
+    #[inline]
     pub(crate) fn pin(&mut self, tx: &Tx) -> Try<()> {
-        if self.page.is_none() {
-            let (page, node) = self.enter(tx, self.node.no)?;
-            self.page = Some(page);
-            self.node = node;
+        if self.page.is_some() {
+            Ok(())
+        } else {
+            self.pin_slow(tx)
         }
+    }
+
+    #[cold]
+    fn pin_slow(&mut self, tx: &Tx) -> Try<()> {
+        let (page, node) = self.enter(tx, self.node.no)?;
+        self.page = Some(page);
+        self.node = node;
         Ok(())
     }
 

@@ -189,10 +189,10 @@ impl Cursor {
             debug_assert_eq!(self.cell.rowid < rowid, found == Seek::Less);
             return Ok(found);
         }
-        if hint.append && !(self.at_last && self.state == State::Valid && self.is_fresh()) {
-            self.last(tx)?;
+        if hint.append {
+            self.find_last(tx)?;
         }
-        self.seek_rowid(tx, rowid)
+        self.find_rowid(tx, rowid)
     }
 
     fn locate_key(
@@ -209,8 +209,8 @@ impl Cursor {
         {
             return Ok(found);
         }
-        if hint.append && !(self.at_last && self.state == State::Valid && self.is_fresh()) {
-            self.last(tx)?;
+        if hint.append {
+            self.find_last(tx)?;
         }
         if let Some(key) = key {
             debug_assert_eq!(key.default(), std::cmp::Ordering::Equal);

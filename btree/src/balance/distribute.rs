@@ -138,22 +138,12 @@ mod tests {
     #[test]
     fn appends_fill_pages_and_others_even_them_out() {
         let costs = [100; 10];
-        assert_eq!(
-            distribute(&costs, false, 900, false).unwrap().as_slice(),
-            [9, 10]
-        );
-        assert_eq!(
-            distribute(&costs, false, 900, true).unwrap().as_slice(),
-            [5, 10]
-        );
-        assert_eq!(
-            distribute(&costs, true, 900, true).unwrap().as_slice(),
-            [4, 10]
-        );
+        let cuts = |dividers, even| distribute(&costs, dividers, 900, even).unwrap();
+        assert_eq!(cuts(false, false).as_slice(), [9, 10]);
+        assert_eq!(cuts(false, true).as_slice(), [5, 10]);
+        // Five cells, a divider, four cells.
+        assert_eq!(cuts(true, true).as_slice(), [5, 10]);
         // Nine cells and a divider would leave the second page empty.
-        assert_eq!(
-            distribute(&costs, true, 900, false).unwrap().as_slice(),
-            [8, 10]
-        );
+        assert_eq!(cuts(true, false).as_slice(), [8, 10]);
     }
 }

@@ -51,6 +51,14 @@ impl Cursor {
     /// `Miss`: see rule 1 of the cursor; the cursor may be on no entry then. `Corrupt` for a malformed page.
     #[inline]
     pub fn seek_rowid(&mut self, tx: &Tx, rowid: i64) -> Try<Seek> {
+        let found = self.find_rowid(tx, rowid)?;
+        self.pin(tx)?;
+        Ok(found)
+    }
+
+    /// As [`seek_rowid`](Cursor::seek_rowid), but the page need not be pinned afterwards.
+    #[inline]
+    pub(crate) fn find_rowid(&mut self, tx: &Tx, rowid: i64) -> Try<Seek> {
         debug_assert!(self.is_table());
         if !self.is_fresh() {
             self.freshen(tx);

@@ -1,0 +1,4 @@
+//! The tests of the b-trees, in one binary.
+
+mod model;
+mod store;
