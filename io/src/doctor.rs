@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::driver::uring::{RingInfo, RingOptions};
+use crate::driver::ring_setup::{RingInfo, RingOptions};
 use crate::error::Result;
 use crate::{Arena, DriverChoice, IoHandle, OpenOptions, SyncMode, syscall};
 
@@ -81,7 +81,7 @@ fn number_in(path: &str) -> Option<u64> {
     std::fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
-/// The word in brackets of a file such as "always [madvise] never".
+/// The word in brackets of a file such as `always [madvise] never`.
 fn chosen_in(path: &str) -> Option<String> {
     let text = std::fs::read_to_string(path).ok()?;
     let (_, rest) = text.split_once('[')?;

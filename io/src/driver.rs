@@ -12,6 +12,8 @@
 //! 3. Nothing a driver is given is lost: each accepted operation comes home as one [`Done`].
 
 pub(crate) mod blocking;
+mod in_flight;
+pub(crate) mod ring_setup;
 pub(crate) mod uring;
 
 use std::rc::Rc;
@@ -23,7 +25,8 @@ use crate::stats::Counters;
 use crate::syscall;
 use crate::wake::Shared;
 use blocking::Blocking;
-use uring::{RingInfo, Uring};
+use ring_setup::RingInfo;
+use uring::Uring;
 
 /// How long a driver may wait for completions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -259,3 +259,41 @@ impl From<IoError> for std::io::Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sqlite_codes() {
+        use IoOp::*;
+        let rows = [
+            (Open, libc::ENOENT, 14),
+            (Open, libc::EACCES, 14),
+            (Read, libc::EIO, 266),
+            (Write, libc::EIO, 778),
+            (Write, libc::ENOSPC, 13),
+            (Allocate, libc::EDQUOT, 13),
+            (Sync, libc::EIO, 1034),
+            (Sync, libc::ENOSPC, 1034),
+            (DirSync, libc::EIO, 1290),
+            (Truncate, libc::EIO, 1546),
+            (Stat, libc::EIO, 1802),
+            (Unlock, libc::EIO, 2058),
+            (Delete, libc::EACCES, 2570),
+            (Delete, libc::ENOENT, 5898),
+            (Access, libc::EIO, 3338),
+            (CheckReserved, libc::EIO, 3594),
+            (Lock, libc::ENOLCK, 3850),
+            (ShmOpen, libc::EIO, 4618),
+            (ShmSize, libc::EIO, 4874),
+            (ShmLock, libc::EIO, 5130),
+            (ShmMap, libc::ENOMEM, 5386),
+        ];
+        for (op, errno, code) in rows {
+            assert_eq!(IoError::os(op, errno).sqlite_code(), code, "{op:?} {errno}");
+        }
+        assert_eq!(IoError::busy(Lock).sqlite_code(), 5);
+        assert_eq!(IoError::short_read().sqlite_code(), 522);
+    }
+}

@@ -28,7 +28,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::IoHandle;
-use crate::handle::Reactor;
+use crate::reactor::Reactor;
 use crate::wake::{ROOT, Shared, TaskKey, TaskWaker};
 
 const NESTING_MAX: usize = 16;

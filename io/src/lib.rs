@@ -51,6 +51,7 @@ mod handle;
 mod lock;
 mod memory;
 mod op;
+mod reactor;
 mod semaphore;
 mod shm;
 mod stats;
@@ -60,18 +61,19 @@ mod wake;
 pub use arena::{Arena, ArenaStats, BUF_SIZE_MAX, BUF_SIZE_MIN};
 pub use buf::{Buf, StableBytes, WriteBuf};
 pub use doctor::Report;
-pub use driver::uring::{RingInfo, RingLevel, RingOptions};
+pub use driver::ring_setup::{RingInfo, RingLevel, RingOptions};
 pub use driver::{Io, Wait};
 pub use error::{IoError, IoErrorKind, IoOp, Result};
 pub use executor::{JoinHandle, Sleep, TaskGone, block_on, join_all};
 pub use file::{File, FileCaps, FileId, FileIdentity, OpenOptions};
-pub use handle::{DriverChoice, Gather, IoBuilder, IoHandle, OpFuture};
+pub use handle::{DriverChoice, IoBuilder, IoHandle};
 pub use lock::{
     DbLock, LockKind, LockLevel, PENDING_BYTE, SHM_CKPT, SHM_LOCK_COUNT, SHM_READ0, SHM_RECOVER,
     SHM_WRITE, ShmLocks, ShmOwner,
 };
 pub use memory::MemFs;
 pub use op::{Done, Durability, Op, SyncMode};
+pub use reactor::{Gather, OpFuture};
 pub use semaphore::{LocalMutex, LocalMutexGuard, Notified, Notify, Permit, Semaphore};
 pub use shm::{SHM_REGION_SIZE, ShmRegion};
 pub use stats::IoStats;

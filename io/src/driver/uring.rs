@@ -8,16 +8,9 @@
 //!                                                                    breaks the link, see settle)
 //! ```
 //!
-//! | level | kernel | flags |
-//! |---|---|---|
-//! | `Full` | 6.6 | SINGLE_ISSUER, DEFER_TASKRUN, NO_SQARRAY |
-//! | `Deferred` | 6.1 | SINGLE_ISSUER, DEFER_TASKRUN |
-//! | `Cooperative` | 5.19 | COOP_TASKRUN, TASKRUN_FLAG |
-//! | `Plain` | 5.11 | none |
-//!
 //! 1. The ring is set up when the first operation needs it, so that a program which only ever
-//!    waits for one thing at a time pays nothing for it. Each level that is refused leads to the
-//!    next, and a refused `Plain` to the blocking driver; [`RingInfo`] keeps the reasons.
+//!    waits for one thing at a time pays nothing for it. Where it is refused on every level
+//!    ([`ring_setup`](super::ring_setup)), the blocking driver takes its place.
 //! 2. The memory that the kernel was told of (buffers, iovecs) belongs to the entry in `ops`, which
 //!    lives until its last completion was seen; dropping the driver waits for that.
 //! 3. Files are registered at their first use, and let go soon after their last handle is dropped.
@@ -31,114 +24,26 @@
 //! Absent: IOPOLL (its rings can neither sync nor poll), buffer rings, linked chains beyond two.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::os::fd::{AsFd, AsRawFd};
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};
 
-use io_uring::squeue::{Entry, Flags};
+use io_uring::squeue::Flags;
 use io_uring::{IoUring, opcode, types};
 
 use super::blocking::{self, Blocking};
+use super::in_flight::{InFlight, STAGE_MAIN, STAGE_SYNC, sync_entry};
+use super::ring_setup::{RingInfo, RingOptions, errno_of, set_up};
 use super::{Clock, Io, Wait, nap};
 use crate::arena::Arena;
 use crate::error::{IoOp, Result};
 use crate::file::{CLOSED, FileInner};
-use crate::op::{Done, Op, SyncMode};
+use crate::op::{Done, Op};
 use crate::stats::{Counters, add};
 use crate::syscall;
 use crate::wake::Shared;
 use crate::{File, FileId};
-
-/// How much of the ring's modern features to ask for, or were got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum RingLevel {
-    /// SINGLE_ISSUER, DEFER_TASKRUN, NO_SQARRAY (Linux 6.6).
-    Full,
-    /// SINGLE_ISSUER, DEFER_TASKRUN (Linux 6.1).
-    Deferred,
-    /// COOP_TASKRUN (Linux 5.19).
-    Cooperative,
-    /// No flags (Linux 5.11).
-    Plain,
-}
-
-impl RingLevel {
-    const ALL: [RingLevel; 4] = [
-        RingLevel::Full,
-        RingLevel::Deferred,
-        RingLevel::Cooperative,
-        RingLevel::Plain,
-    ];
-
-    /// The kernel's names of the flags.
-    pub fn flags(self) -> &'static str {
-        match self {
-            RingLevel::Full => "SINGLE_ISSUER | DEFER_TASKRUN | NO_SQARRAY",
-            RingLevel::Deferred => "SINGLE_ISSUER | DEFER_TASKRUN",
-            RingLevel::Cooperative => "COOP_TASKRUN | TASKRUN_FLAG",
-            RingLevel::Plain => "no flags",
-        }
-    }
-}
-
-/// Settings of a ring.
-#[derive(Clone, Debug)]
-pub struct RingOptions {
-    /// Operations in flight at most; what exceeds it waits its turn.
-    pub depth: u32,
-    /// The best level to ask for.
-    pub level: RingLevel,
-    /// A kernel thread polls for submissions, and sleeps after this many milliseconds without any.
-    pub sqpoll_idle_ms: Option<u32>,
-    /// Register files.
-    pub register_files: bool,
-    /// Register buffers, for files that bypass the kernel's cache.
-    pub register_buffers: bool,
-    /// Behave as where io_uring is forbidden.
-    pub forbidden: bool,
-}
-
-impl Default for RingOptions {
-    fn default() -> RingOptions {
-        RingOptions {
-            depth: 256,
-            level: RingLevel::Full,
-            sqpoll_idle_ms: None,
-            register_files: true,
-            register_buffers: true,
-            forbidden: false,
-        }
-    }
-}
-
-/// What became of the ring.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RingInfo {
-    /// The level that was got; `None` where io_uring is refused altogether.
-    pub level: Option<RingLevel>,
-    /// The levels that were refused before, with the errno.
-    pub refused: Vec<(RingLevel, i32)>,
-    /// Whether files are registered, or the errno that refused it.
-    pub files: Option<Result<(), i32>>,
-    /// Whether buffers are registered, or the errno that refused it; `None` while none was wanted.
-    pub buffers: Option<Result<(), i32>>,
-}
-
-impl fmt::Display for RingInfo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.level {
-            Some(level) => write!(f, "uring ({})", level.flags())?,
-            None => f.write_str("blocking (io_uring is refused)")?,
-        }
-        for (level, errno) in &self.refused {
-            let why = std::io::Error::from_raw_os_error(*errno);
-            write!(f, "; not {}: {why}", level.flags())?;
-        }
-        Ok(())
-    }
-}
 
 /// The driver: a ring once it is needed, or what takes its place.
 pub(crate) struct Uring {
@@ -228,56 +133,6 @@ impl Uring {
     }
 }
 
-type Refusals = Vec<(RingLevel, i32)>;
-
-/// The best ring that the kernel grants (rule 1).
-fn set_up(options: &RingOptions) -> Result<(IoUring, RingLevel, Refusals), Refusals> {
-    let mut refused = Vec::new();
-    for level in RingLevel::ALL.into_iter().filter(|l| *l >= options.level) {
-        let entries = options.depth.clamp(2, 4096);
-        let mut b = IoUring::builder();
-        b.setup_clamp()
-            .setup_cqsize(entries.next_power_of_two() * 4);
-        // A submission thread and deferred work exclude each other.
-        let polled = options.sqpoll_idle_ms;
-        if let Some(idle) = polled {
-            if level < RingLevel::Plain {
-                continue;
-            }
-            b.setup_sqpoll(idle);
-        }
-        match level {
-            RingLevel::Full | RingLevel::Deferred => {
-                b.setup_single_issuer()
-                    .setup_defer_taskrun()
-                    .setup_taskrun_flag();
-                b.setup_submit_all();
-                if level == RingLevel::Full {
-                    b.setup_no_sqarray();
-                }
-            }
-            RingLevel::Cooperative => {
-                b.setup_coop_taskrun()
-                    .setup_taskrun_flag()
-                    .setup_submit_all();
-            }
-            RingLevel::Plain => {}
-        }
-        if options.forbidden {
-            refused.push((level, libc::EPERM));
-            continue;
-        }
-        match b.build(entries) {
-            Ok(ring) if ring.params().is_feature_ext_arg() && ring.params().is_feature_nodrop() => {
-                return Ok((ring, level, refused));
-            }
-            Ok(_) => refused.push((level, libc::ENOSYS)),
-            Err(e) => refused.push((level, e.raw_os_error().unwrap_or(libc::EIO))),
-        }
-    }
-    Err(refused)
-}
-
 impl Io for Uring {
     fn submit(&mut self, token: u64, op: Op) -> Result<(), Box<Op>> {
         match self.born() {
@@ -317,8 +172,6 @@ impl Io for Uring {
 /// `user_data` of a completion: slot number and stage, or one of these.
 const BELL: u64 = u64::MAX;
 const CANCELLED: u64 = u64::MAX - 1;
-const STAGE_MAIN: u64 = 0;
-const STAGE_SYNC: u64 = 1;
 
 struct Ring {
     kernel: IoUring,
@@ -337,24 +190,6 @@ struct Ring {
     arena: Arena,
     counters: Rc<Counters>,
     shared: Arc<Shared>,
-}
-
-/// An operation that the kernel knows of (rule 2).
-struct InFlight {
-    token: u64,
-    op: Op,
-    /// Bytes moved so far.
-    done: usize,
-    total: usize,
-    /// What the kernel reads its addresses from; never touched while entries are outstanding.
-    iovecs: Vec<libc::iovec>,
-    /// Entries whose completion was not yet seen.
-    outstanding: u8,
-    /// The transfer reached the end of the file.
-    at_end: bool,
-    /// The sync of a `WriteSync` is done.
-    synced: bool,
-    error: Option<(IoOp, i32)>,
 }
 
 const FILES_MAX: usize = 64;
@@ -803,132 +638,4 @@ impl Drop for Ring {
             out.clear();
         }
     }
-}
-
-impl InFlight {
-    fn needs_transfer(&self) -> bool {
-        match self.op.kind() {
-            IoOp::Read | IoOp::Write => self.done < self.total && !self.at_end,
-            // Has no bytes: `done` and `total` count the call itself, see `take_result`.
-            _ => !self.at_end,
-        }
-    }
-
-    fn take_result(&mut self, stage: u64, result: i32) {
-        let kind = self.op.kind();
-        if stage == STAGE_SYNC {
-            match -result {
-                // Cancelled with its write, which is short or failed; or interrupted before it began.
-                libc::ECANCELED | libc::EINTR | libc::EAGAIN => {}
-                errno if errno > 0 => self.error = self.error.or(Some((IoOp::Sync, errno))),
-                _ => self.synced = true,
-            }
-            return;
-        }
-        match -result {
-            libc::EINTR | libc::EAGAIN => {}
-            // A direct read that ended off the grid met the end of the file.
-            libc::EINVAL if kind == IoOp::Read && syscall::is_off_grid(self.done) => {
-                self.at_end = true;
-            }
-            errno if errno > 0 => self.error = Some((kind, errno)),
-            0 if kind == IoOp::Write && self.total > self.done => {
-                self.error = Some((kind, libc::EIO));
-            }
-            0 => self.at_end = true,
-            _ => self.done += result as usize,
-        }
-    }
-
-    /// The entry that transfers what is left; `None` for a `WriteSync` whose bytes are written.
-    fn main_entry(&mut self, fd: types::Fd, fixed: Option<u16>) -> Option<Entry> {
-        let (from, wanted) = (self.done, self.total);
-        let entry = match &mut self.op {
-            Op::Read { offset, buf, .. } => {
-                let at = *offset + from as u64;
-                let rest = &mut buf[from..];
-                let (ptr, len) = (rest.as_mut_ptr(), rest.len() as u32);
-                match fixed {
-                    Some(slab) => opcode::ReadFixed::new(fd, ptr, len, slab)
-                        .offset(at)
-                        .build(),
-                    None => opcode::Read::new(fd, ptr, len).offset(at).build(),
-                }
-            }
-            Op::Write {
-                offset,
-                buf,
-                durability,
-                ..
-            } => {
-                let at = *offset + from as u64;
-                let flags = blocking::rw_flags(*durability);
-                let rest = &buf[from..];
-                let (ptr, len) = (rest.as_ptr(), rest.len() as u32);
-                match fixed {
-                    Some(slab) => {
-                        let e = opcode::WriteFixed::new(fd, ptr, len, slab).offset(at);
-                        e.rw_flags(flags).build()
-                    }
-                    None => opcode::Write::new(fd, ptr, len)
-                        .offset(at)
-                        .rw_flags(flags)
-                        .build(),
-                }
-            }
-            Op::Readv { offset, bufs, .. } => {
-                let pieces = bufs.iter().map(|b| &b[..]);
-                syscall::iovecs_after(pieces, from, &mut self.iovecs);
-                let (ptr, n) = (self.iovecs.as_ptr(), self.iovecs.len() as u32);
-                opcode::Readv::new(fd, ptr, n)
-                    .offset(*offset + from as u64)
-                    .build()
-            }
-            Op::WriteSync { .. } if from == wanted => return None,
-            Op::Writev { offset, bufs, .. } | Op::WriteSync { offset, bufs, .. } => {
-                let at = *offset + from as u64;
-                syscall::iovecs_after(bufs.iter().map(|b| &b[..]), from, &mut self.iovecs);
-                let (ptr, n) = (self.iovecs.as_ptr(), self.iovecs.len() as u32);
-                let flags = match &self.op {
-                    Op::Writev { durability, .. } => blocking::rw_flags(*durability),
-                    _ => 0,
-                };
-                opcode::Writev::new(fd, ptr, n)
-                    .offset(at)
-                    .rw_flags(flags)
-                    .build()
-            }
-            Op::Sync { mode, .. } => sync_entry(fd, *mode),
-            Op::Allocate {
-                offset,
-                len,
-                keep_size,
-                ..
-            } => {
-                let mode = if *keep_size {
-                    libc::FALLOC_FL_KEEP_SIZE
-                } else {
-                    0
-                };
-                opcode::Fallocate::new(fd, *len)
-                    .offset(*offset)
-                    .mode(mode)
-                    .build()
-            }
-            Op::Truncate { .. } => unreachable!("performed inline"),
-        };
-        Some(entry)
-    }
-}
-
-fn sync_entry(fd: types::Fd, mode: SyncMode) -> Entry {
-    let flags = match mode {
-        SyncMode::Data => types::FsyncFlags::DATASYNC,
-        SyncMode::Full => types::FsyncFlags::empty(),
-    };
-    opcode::Fsync::new(fd).flags(flags).build()
-}
-
-fn errno_of(e: &std::io::Error) -> i32 {
-    e.raw_os_error().unwrap_or(libc::EIO)
 }

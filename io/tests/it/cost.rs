@@ -140,6 +140,30 @@ fn more_than_the_ring_holds_waits_its_turn() {
     }
 }
 
+/// A vectored call takes 1024 pieces; the rest is resumed, and the sync comes after the last.
+#[test]
+fn many_pieces_are_resumed() {
+    let scratch = Scratch::new();
+    let io = IoHandle::builder().build();
+    let f = io.open(scratch.path("f"), &OpenOptions::create()).unwrap();
+    for ring in [false, true] {
+        let gather = ring.then(|| io.gather());
+        let bufs = (0..2500)
+            .map(|i| io.arena().copy_of(&[i as u8; 8]).into())
+            .collect();
+        let (r, s) = spent(&io, || {
+            io.block_on(io.write_sync(&f, 0, bufs, SyncMode::Data)).1
+        });
+        r.unwrap();
+        assert_eq!((s.written_bytes, s.syncs), (20000, 1));
+        assert!(s.resumed >= 2, "{s:?}");
+        drop(gather);
+        let bytes = io.block_on(io.read_exact(&f, 0, io.alloc(20000))).unwrap();
+        assert!(bytes.chunks(8).enumerate().all(|(i, b)| b == [i as u8; 8]));
+        io.truncate_now(&f, 0).unwrap();
+    }
+}
+
 #[test]
 fn orphans_keep_their_buffers_until_they_complete() {
     let scratch = Scratch::new();
