@@ -225,7 +225,8 @@ impl Compiler<'_> {
             Expr::Function(call) => return self.code_call(expr, call, target),
             Expr::Vector(_) => return Err(SqlError::error("row value misused")),
             Expr::IfNullRow { cursor, expr } => {
-                let skip = self.op(Opcode::IfNullRow, *cursor, 0, target);
+                let at = self.null_row_cursor(*cursor);
+                let skip = self.op(Opcode::IfNullRow, at, 0, target);
                 // The value must be in `target` and nowhere else, because the NULL goes there.
                 let factor = std::mem::replace(&mut self.factor_constants, false);
                 self.expr_code(expr, target)?;

@@ -130,6 +130,15 @@ impl Compiler<'_> {
         std::mem::replace(&mut self.cursors[cursor as usize].source, source)
     }
 
+    /// The cursor that tells whether a cursor stands on the NULL row of an outer join: that of the index that is read
+    /// instead of the table, because the table may not even be open.
+    pub fn null_row_cursor(&self, cursor: i32) -> i32 {
+        match &self.cursors[cursor as usize].source {
+            Some(CursorOverride::Index { cursor: index, .. }) => *index,
+            _ => cursor,
+        }
+    }
+
     /// Where a column of a cursor is read from.
     #[inline]
     pub fn column_source(&self, cursor: i32, column: i32) -> ColumnSource {

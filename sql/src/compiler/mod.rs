@@ -108,6 +108,8 @@ pub struct Compiler<'a> {
     pub aggregates: Vec<Aggregates>,
     /// Expressions whose value an index holds, innermost last (SQLite's pIdxEpr).
     pub indexed_exprs: Vec<IndexedExpr>,
+    /// The estimate of how often the code that is emitted now is run, as a logarithm (SQLite's nQueryLoop).
+    pub query_loop: i16,
     /// Depth of nesting of views and triggers, against endless recursion.
     pub nesting: u32,
     /// Whether the code is a trigger's program.
@@ -145,6 +147,7 @@ impl<'a> Compiler<'a> {
             multi_write: false,
             aggregates: Vec::new(),
             indexed_exprs: Vec::new(),
+            query_loop: 0,
             nesting: 0,
             in_trigger: false,
             virtual_columns: Vec::new(),

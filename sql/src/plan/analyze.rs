@@ -64,10 +64,10 @@ impl<'q> Where<'q> {
 
     /// Adds a term to a clause.
     pub fn insert(&mut self, clause: ClauseId, term: Term<'q>) -> TermId {
-        let id = TermId(self.terms.len() as u16);
+        let id = TermId(self.terms.len() as u32);
         let is_virtual = term.is_virtual();
         self.terms.push(term);
-        let clause = &mut self.clauses[usize::from(clause.0)];
+        let clause = &mut self.clauses[clause.0 as usize];
         clause.terms.push(id);
         if !is_virtual {
             clause.base_count = clause.terms.len();
@@ -77,7 +77,7 @@ impl<'q> Where<'q> {
 
     /// Opens a clause within the plan.
     pub fn new_clause(&mut self, is_or: bool, outer: Option<ClauseId>) -> ClauseId {
-        let id = ClauseId(self.clauses.len() as u16);
+        let id = ClauseId(self.clauses.len() as u32);
         self.clauses.push(Clause::new(is_or, outer));
         id
     }

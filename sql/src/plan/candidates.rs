@@ -110,7 +110,7 @@ struct Probe<'q> {
     key: Option<&'q Index>,
 }
 
-impl<'q> Probe<'q> {
+impl Probe<'_> {
     fn key_count(&self) -> u16 {
         self.key.map_or(1, |k| k.key_count as u16)
     }
@@ -798,7 +798,7 @@ fn cheaper_subset(x: &Loop, y: &Loop) -> bool {
     {
         return false;
     }
-    !(x.flags.contains(LoopFlags::IDX_ONLY) && !y.flags.contains(LoopFlags::IDX_ONLY))
+    !x.flags.contains(LoopFlags::IDX_ONLY) || y.flags.contains(LoopFlags::IDX_ONLY)
 }
 
 enum Verdict {

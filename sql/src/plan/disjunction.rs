@@ -20,7 +20,7 @@ use crate::bound::{BinaryOp, Expr, In, InSet, walk};
 use crate::compiler::Compiler;
 use ringwood_format::affinity::Affinity;
 
-impl<'q> Where<'q> {
+impl Where<'_> {
     /// Analyses a term that is an OR.
     pub(super) fn analyze_or(&mut self, c: &Compiler<'_>, clause: ClauseId, id: TermId) {
         let (expr, on) = (self.term(id).expr.clone(), self.term(id).on);
@@ -36,7 +36,7 @@ impl<'q> Where<'q> {
             t.cursor = -1;
         }
         if indexable != 0 {
-            self.clauses[usize::from(clause.0)].has_or = true;
+            self.clauses[clause.0 as usize].has_or = true;
             let disjuncts = self.clause(or).terms.clone();
             if let [one, two] = disjuncts[..] {
                 for a in self.conjuncts_of(one) {
@@ -72,7 +72,7 @@ impl<'q> Where<'q> {
                 let and = self.new_clause(false, None);
                 self.split(and, &expr, on, BinaryOp::And);
                 self.analyze(c, and);
-                self.clauses[usize::from(and.0)].outer = Some(clause);
+                self.clauses[and.0 as usize].outer = Some(clause);
                 let mut b = 0;
                 for &id in &self.clause(and).terms {
                     let part = self.term(id);
@@ -137,7 +137,7 @@ impl<'q> Where<'q> {
         if !walk::same(&x.left, &y.left) || !walk::same(xr, yr) || x.commuted != y.commuted {
             return;
         }
-        let op = if both.bits().count_ones() == 1 {
+        let op = if both.bits().is_power_of_two() {
             both
         } else if both.intersects(Ops::LT | Ops::LE) {
             Ops::LE
@@ -222,11 +222,14 @@ impl<'q> Where<'q> {
                 collation,
             };
         }
+        let Some(subquery) = self.next_subquery() else {
+            return;
+        };
         let made = Expr::In(Box::new(In {
             left: expr,
             set: InSet::List(list),
             not: false,
-            id: self.next_subquery(),
+            id: subquery,
         }));
         let on = self.term(id).on;
         let term = Term::new(ExprRef::made(made), on, TermFlags::VIRTUAL);

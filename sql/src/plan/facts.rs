@@ -118,12 +118,10 @@ pub fn complete(c: &Compiler<'_>, sides: &mut Sides<'_>, set: Option<(&InSet, us
 /// Whether an index column of affinity `index` can serve a comparison that is made with affinity `used`.
 #[inline]
 pub fn index_affinity_ok(used: Affinity, index: Affinity) -> bool {
-    if used < Affinity::Text {
-        true
-    } else if used == Affinity::Text {
-        index == Affinity::Text
-    } else {
-        index.is_numeric()
+    match used {
+        Affinity::None | Affinity::Blob => true,
+        Affinity::Text => index == Affinity::Text,
+        _ => index.is_numeric(),
     }
 }
 
@@ -220,26 +218,26 @@ fn literal_length(text: &[u8], all: u8, one: u8, set: u8) -> usize {
 
 /// Whether a text is a number and nothing else.
 pub fn is_number_text(text: &[u8]) -> bool {
-    let trimmed = text.trim_ascii();
-    let digits = trimmed
-        .strip_prefix(b"-")
-        .or_else(|| trimmed.strip_prefix(b"+"))
-        .unwrap_or(trimmed);
-    let (mantissa, exponent) = match digits.iter().position(|&b| b == b'e' || b == b'E') {
-        Some(at) => (&digits[..at], Some(&digits[at + 1..])),
-        None => (digits, None),
+    fn digits(text: &[u8]) -> (usize, &[u8]) {
+        let count = text.iter().take_while(|b| b.is_ascii_digit()).count();
+        (count, &text[count..])
+    }
+    fn unsigned(text: &[u8]) -> &[u8] {
+        text.strip_prefix(b"-")
+            .or_else(|| text.strip_prefix(b"+"))
+            .unwrap_or(text)
+    }
+    let (whole, rest) = digits(unsigned(text.trim_ascii()));
+    let (fraction, rest) = rest.strip_prefix(b".").map_or((0, rest), digits);
+    let exponent = match rest {
+        [] => true,
+        [b'e' | b'E', power @ ..] => {
+            let (count, end) = digits(unsigned(power));
+            count > 0 && end.is_empty()
+        }
+        _ => false,
     };
-    let points = mantissa.iter().filter(|&&b| b == b'.').count();
-    let figures = mantissa.iter().filter(|b| b.is_ascii_digit()).count();
-    let plain = points <= 1 && figures > 0 && points + figures == mantissa.len();
-    let raised = exponent.is_none_or(|e| {
-        let e = e
-            .strip_prefix(b"-")
-            .or_else(|| e.strip_prefix(b"+"))
-            .unwrap_or(e);
-        !e.is_empty() && e.iter().all(u8::is_ascii_digit)
-    });
-    plain && raised
+    whole + fraction > 0 && exponent
 }
 
 impl Where<'_> {

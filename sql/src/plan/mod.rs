@@ -198,11 +198,11 @@ bitflags! {
 
 /// A term's number among all terms of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TermId(pub u16);
+pub struct TermId(pub u32);
 
 /// A clause's number among all clauses of a plan; the whole WHERE is clause 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClauseId(pub u16);
+pub struct ClauseId(pub u32);
 
 impl ClauseId {
     /// The WHERE itself.
@@ -424,7 +424,7 @@ pub struct Where<'q> {
     pub has_select: bool,
     /// The LIMIT, as an estimate.
     pub limit: LogEst,
-    /// Rows of the loops around the statement (a correlated subquery).
+    /// Rows of the loops around these.
     pub outer_rows: LogEst,
     /// PRAGMA automatic_index.
     pub automatic_index: bool,
@@ -511,19 +511,19 @@ impl<'q> Where<'q> {
     /// A term.
     #[inline]
     pub fn term(&self, id: TermId) -> &Term<'q> {
-        &self.terms[usize::from(id.0)]
+        &self.terms[id.0 as usize]
     }
 
     /// A term, to be changed.
     #[inline]
     pub fn term_mut(&mut self, id: TermId) -> &mut Term<'q> {
-        &mut self.terms[usize::from(id.0)]
+        &mut self.terms[id.0 as usize]
     }
 
     /// A clause.
     #[inline]
     pub fn clause(&self, id: ClauseId) -> &Clause {
-        &self.clauses[usize::from(id.0)]
+        &self.clauses[id.0 as usize]
     }
 
     /// Chooses the loops: all passes after the analysis.
@@ -707,10 +707,10 @@ impl<'q> Where<'q> {
         facts::covered(expr, item.cursor, index)
     }
 
-    /// An id for an IN that the planner makes.
-    pub fn next_subquery(&mut self) -> SubqueryId {
+    /// An id for an IN that the planner makes; none when there are too many.
+    pub fn next_subquery(&mut self) -> Option<SubqueryId> {
         let (base, count) = self.made_ids;
         self.made_ids.1 += 1;
-        SubqueryId(0x8000_0000 | (base << 10) | (count & 0x3ff))
+        (count < 1 << 10 && base < 1 << 21).then(|| SubqueryId(0x8000_0000 | (base << 10) | count))
     }
 }

@@ -70,7 +70,7 @@ impl Builder<'_, '_> {
                 Some(and) if t.ops.contains(Ops::AND) => and,
                 _ if t.cursor == cursor => {
                     let alone = self.plan.new_clause(false, Some(outer));
-                    let clause: &mut Clause = &mut self.plan.clauses[usize::from(alone.0)];
+                    let clause: &mut Clause = &mut self.plan.clauses[alone.0 as usize];
                     clause.terms.push(id);
                     clause.base_count = 1;
                     temporary = Some(alone);

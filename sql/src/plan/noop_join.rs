@@ -31,7 +31,7 @@ impl Where<'_> {
             if used & own != 0 {
                 continue;
             }
-            let where_ = &self.clauses[usize::from(ClauseId::WHERE.0)].terms;
+            let where_ = &self.clause(ClauseId::WHERE).terms;
             let seen = where_.iter().any(|&id| {
                 let t = self.term(id);
                 t.prereq_all & own != 0

@@ -335,10 +335,10 @@ impl<'q> Where<'q> {
         let FromSource::Select(select) = &self.sources[usize::from(lp.source)].item.source else {
             return false;
         };
-        let mut i = (!*satisfied).trailing_zeros() as usize;
+        let first = (!*satisfied).trailing_zeros() as usize;
         let mut reverse = false;
         let mut matched = 0;
-        for term in &select.order_by {
+        for (i, term) in (first..).zip(&select.order_by) {
             let (Some(wish), Some(column)) = (list.get(i), term.result_column) else {
                 break;
             };
@@ -365,7 +365,6 @@ impl<'q> Where<'q> {
             }
             *satisfied |= 1 << i;
             matched += 1;
-            i += 1;
         }
         matched > 0
     }

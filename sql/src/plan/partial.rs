@@ -45,28 +45,26 @@ impl Where<'_> {
                 let own = t.on.cursor() == Some(source.cursor());
                 let admissible =
                     (!t.on.is_outer() || own) && (!source.join.is_outer() || t.on.is_outer());
-                admissible
-                    && self.term_implies(t, wanted)
-                    && walk::uses_cursor(wanted, source.cursor())
+                admissible && term_implies(t, wanted) && walk::uses_cursor(wanted, source.cursor())
             })
         })
     }
+}
 
-    fn term_implies(&self, t: &Term<'_>, wanted: &Expr) -> bool {
-        if !t.is_virtual() {
-            return implies(&t.expr, wanted);
-        }
-        let Some(sides) = &t.sides else { return false };
-        match (binary_op(sides.op), &sides.right) {
-            (Some(op), Some(right)) => {
-                let mut made = Expr::binary(op, (*sides.left).clone(), (**right).clone());
-                if let Expr::Binary { commuted, .. } = &mut made {
-                    *commuted = sides.commuted;
-                }
-                implies(&made, wanted)
+fn term_implies(t: &Term<'_>, wanted: &Expr) -> bool {
+    if !t.is_virtual() {
+        return implies(&t.expr, wanted);
+    }
+    let Some(sides) = &t.sides else { return false };
+    match (binary_op(sides.op), &sides.right) {
+        (Some(op), Some(right)) => {
+            let mut made = Expr::binary(op, (*sides.left).clone(), (**right).clone());
+            if let Expr::Binary { commuted, .. } = &mut made {
+                *commuted = sides.commuted;
             }
-            _ => false,
+            implies(&made, wanted)
         }
+        _ => false,
     }
 }
 

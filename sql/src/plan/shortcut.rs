@@ -17,11 +17,11 @@ impl Where<'_> {
     pub fn short_cut(&mut self) -> bool {
         let source = self.sources[0];
         let hint = self.hint(0);
-        let stored = source.rows == Rows::Table;
-        if self.control.contains(Control::OR_SUBCLAUSE) || hint.none || hint.only.is_some() {
-            return false;
-        }
-        if !stored && source.item.table.indexes.is_empty() && source.rows == Rows::Recursive {
+        if self.control.contains(Control::OR_SUBCLAUSE)
+            || source.rows != Rows::Table
+            || hint.none
+            || hint.only.is_some()
+        {
             return false;
         }
         let table = &source.item.table;

@@ -23,7 +23,7 @@
 //! Source: SQLite's `sqlite3WhereCodeOneLoopStart`, case 4.
 
 use super::Loops;
-use super::equality::{Affinities, apply_affinities};
+use super::equality::{Affinities, apply_affinities, range_affinities};
 use crate::bound::walk;
 use crate::compiler::{Compiler, CursorOverride, IndexedExpr, Result, SqlError};
 use crate::plan::term::ExprRef;
@@ -121,7 +121,7 @@ impl<'q> Loops<'q> {
         if let Some(id) = start {
             let right = self.code_bound(c, i, id, range_reg, usize::from(bottom), next)?;
             let width = usize::from(bottom).min(affinities.len() - eq);
-            self.range_affinities(&right, &mut affinities[eq..eq + width]);
+            range_affinities(&right, &mut affinities[eq..eq + width]);
             count += usize::from(bottom);
             if right.is_vector() {
                 start_eq = true;
@@ -175,7 +175,7 @@ impl<'q> Loops<'q> {
         if let Some(id) = end {
             let right = self.code_bound(c, i, id, range_reg, usize::from(top), next)?;
             let width = usize::from(top).min(end_affinities.len());
-            self.range_affinities(&right, &mut end_affinities[..width]);
+            range_affinities(&right, &mut end_affinities[..width]);
             apply_affinities(c, range_reg, &end_affinities[..width]);
             count += usize::from(top);
             if right.is_vector() {
@@ -291,7 +291,7 @@ impl<'q> Loops<'q> {
                 c.op4(Opcode::String8, 0, target, reg, P4::Text(text.clone()));
                 c.p5(u16::from(downwards));
             }
-            _ => self.code_range_value(c, &right, target, count)?,
+            _ => super::by_rowid::code_range_value(c, &right, target, count)?,
         }
         if !flags.contains(TermFlags::GUARD) && c.can_be_null(&right) {
             c.jump(Opcode::IsNull, target, next, 0);
@@ -357,7 +357,8 @@ impl<'q> Loops<'q> {
             );
             c.release_temps(first, key.key_count);
         }
-        if index_cursor != cursor {
+        // The body of a RIGHT JOIN is entered without the index as well.
+        if index_cursor != cursor && self.levels[i].right_join.is_none() {
             self.cover(
                 c,
                 i,

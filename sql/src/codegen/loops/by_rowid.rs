@@ -3,6 +3,7 @@
 //! Source: SQLite's `sqlite3WhereCodeOneLoopStart`, cases 1, 2 and 6.
 
 use super::Loops;
+use crate::bound::Expr;
 use crate::compiler::{Compiler, CursorOverride, Result, SqlError};
 use crate::plan::term::{ExprRef, Rows};
 use crate::plan::{LoopFlags, Ops, TermId};
@@ -107,7 +108,7 @@ impl<'q> Loops<'q> {
                 let (op, right) = self.range_of(id)?;
                 let (reg, free) = if right.is_vector() {
                     let reg = c.temp_reg();
-                    self.code_range_value(c, &right, reg, 1)?;
+                    code_range_value(c, &right, reg, 1)?;
                     (reg, reg)
                 } else {
                     let value = c.expr_code_temp(&right)?;
@@ -143,7 +144,7 @@ impl<'q> Loops<'q> {
         if let Some(id) = end {
             let (op, right) = self.range_of(id)?;
             let reg = c.alloc_reg();
-            self.code_range_value(c, &right, reg, 1)?;
+            code_range_value(c, &right, reg, 1)?;
             let strict = !right.is_vector() && matches!(op, Ops::LT | Ops::GT);
             if !right.is_vector() {
                 self.disable(i, id);
@@ -181,29 +182,28 @@ impl<'q> Loops<'q> {
             None => Err(SqlError::error("internal query planner error")),
         }
     }
+}
 
-    /// The first `count` columns of a value that may be a row value, into registers from `target` on.
-    pub(super) fn code_range_value(
-        &self,
-        c: &mut Compiler<'_>,
-        right: &crate::bound::Expr,
-        target: i32,
-        count: usize,
-    ) -> Result<()> {
-        match right {
-            crate::bound::Expr::Vector(items) => {
-                for (n, item) in items.iter().take(count).enumerate() {
-                    c.expr_code(item, target + n as i32)?;
-                }
-                Ok(())
+/// The first `count` columns of a value that may be a row value, into registers from `target` on.
+pub(super) fn code_range_value(
+    c: &mut Compiler<'_>,
+    right: &Expr,
+    target: i32,
+    count: usize,
+) -> Result<()> {
+    match right {
+        Expr::Vector(items) => {
+            for (n, item) in items.iter().take(count).enumerate() {
+                c.expr_code(item, target + n as i32)?;
             }
-            crate::bound::Expr::Subquery(_) if right.is_vector() => {
-                let (first, free) = c.expr_code_vector(right)?;
-                c.op(Opcode::Copy, first, target, count as i32 - 1);
-                c.release_temp(free);
-                Ok(())
-            }
-            _ => c.expr_code(right, target),
+            Ok(())
         }
+        Expr::Subquery(_) if right.is_vector() => {
+            let (first, free) = c.expr_code_vector(right)?;
+            c.op(Opcode::Copy, first, target, count as i32 - 1);
+            c.release_temp(free);
+            Ok(())
+        }
+        _ => c.expr_code(right, target),
     }
 }

@@ -286,16 +286,15 @@ impl Loops<'_> {
             })
             .collect()
     }
+}
 
-    /// Affinities of a range's values, where they matter.
-    pub(super) fn range_affinities(&self, right: &Expr, affinities: &mut [Affinity]) {
-        for (n, affinity) in affinities.iter_mut().enumerate() {
-            let field = right.vector_field(n);
-            if compare_affinity(field, *affinity) == Affinity::Blob
-                || needs_no_change(field, *affinity)
-            {
-                *affinity = Affinity::Blob;
-            }
+/// Affinities of a range's values, where they matter.
+pub(super) fn range_affinities(right: &Expr, affinities: &mut [Affinity]) {
+    for (n, affinity) in affinities.iter_mut().enumerate() {
+        let field = right.vector_field(n);
+        if compare_affinity(field, *affinity) == Affinity::Blob || needs_no_change(field, *affinity)
+        {
+            *affinity = Affinity::Blob;
         }
     }
 }

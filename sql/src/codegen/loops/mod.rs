@@ -31,7 +31,9 @@ mod multi_or;
 mod right_join;
 
 use crate::bound::walk;
-use crate::bound::{Expr, FromClause, FromItem, JoinKind, ResultColumn, Select, SortOrder};
+use crate::bound::{
+    BinaryOp, Expr, FromClause, FromItem, JoinKind, ResultColumn, Select, SortOrder,
+};
 use crate::compiler::{Compiler, CursorOverride, Result, SqlError};
 use crate::plan::cost::{LogEst, log_est};
 use crate::plan::order::Wish;
@@ -66,8 +68,6 @@ pub struct Request<'q> {
     /// The first cursor for the indexes of the table that is changed, with [`Control::ONEPASS_DESIRED`]; the cursor of
     /// the index of a disjunct, with [`Control::OR_SUBCLAUSE`].
     pub index_cursor: i32,
-    /// The estimate of how often all this is run.
-    pub outer_rows: LogEst,
 }
 
 impl<'q> Request<'q> {
@@ -137,7 +137,6 @@ impl<'q> Request<'q> {
             control,
             limit: 0,
             index_cursor: 0,
-            outer_rows: 0,
         }
     }
 }
@@ -213,8 +212,9 @@ struct LevelCode {
     ins: SmallVec<[InLoop; 1]>,
     /// Sources that have no row yet when this level's conditions are tested.
     not_ready: Mask,
-    /// What the table's cursor read from before.
-    covered: Option<Option<CursorOverride>>,
+    /// The table's cursor reads from elsewhere; what it read from before.
+    covered: bool,
+    before: Option<CursorOverride>,
 }
 
 /// Loops that have been begun.
@@ -234,6 +234,7 @@ pub struct Loops<'q> {
     /// A disjunct's condition could not be tested there.
     untested: bool,
     index_base: i32,
+    outer_rows: LogEst,
 }
 
 /// Emits the heads of the loops.
@@ -268,12 +269,14 @@ pub fn begin<'q>(c: &mut Compiler<'_>, request: Request<'q>) -> Result<Loops<'q>
         deferred_seek: false,
         untested: false,
         index_base: request.index_cursor,
+        outer_rows: c.query_loop,
     };
     if loops.plan.level_count == 0 {
         loops.no_sources(c, &request);
     }
     loops.constant_terms(c)?;
     loops.plan.choose()?;
+    c.query_loop = c.query_loop.saturating_add(loops.plan.rows_out);
     let mut not_ready = Mask::MAX;
     let keep = Control::AGG_DISTINCT | Control::KEEP_ALL_JOINS;
     if loops.plan.levels.len() >= 2 && loops.plan.has_result && !loops.plan.control.intersects(keep)
@@ -310,7 +313,7 @@ pub fn begin<'q>(c: &mut Compiler<'_>, request: Request<'q>) -> Result<Loops<'q>
 fn analyzed<'q>(c: &mut Compiler<'_>, request: &mut Request<'q>) -> Result<Where<'q>> {
     let mut plan = Where::new(std::mem::take(&mut request.sources), request.control);
     plan.limit = request.limit;
-    plan.outer_rows = request.outer_rows;
+    plan.outer_rows = c.query_loop;
     plan.select = request.select;
     plan.has_select = request.select.is_some();
     plan.result_width = request.select.map_or(0, |s| s.result.len());
@@ -323,9 +326,18 @@ fn analyzed<'q>(c: &mut Compiler<'_>, request: &mut Request<'q>) -> Result<Where
         .is_some_and(|db| db.encoding == ringwood_format::encoding::TextEncoding::Utf16le);
     bind_indexes(c, &mut plan)?;
     for (expr, on) in std::mem::take(&mut request.terms) {
-        plan.split(ClauseId::WHERE, &expr, on, crate::bound::BinaryOp::And);
+        plan.split(ClauseId::WHERE, &expr, on, BinaryOp::And);
     }
-    if plan.terms.len() > 1 {
+    let is_or = |e: &Expr| {
+        matches!(
+            e,
+            Expr::Binary {
+                op: BinaryOp::Or,
+                ..
+            }
+        )
+    };
+    if plan.terms.iter().any(|t| is_or(&t.expr)) {
         plan.made_ids = (c.next_subquery().0, 0);
     }
     plan.analyze(c, ClauseId::WHERE);
@@ -524,7 +536,8 @@ impl<'q> Loops<'q> {
             p5: 0,
             ins: SmallVec::new(),
             not_ready: 0,
-            covered: None,
+            covered: false,
+            before: None,
         };
         if source.is_subquery() {
             // Its cursor is opened by what fills it.
@@ -635,15 +648,16 @@ impl<'q> Loops<'q> {
     fn cover(&mut self, c: &mut Compiler<'_>, i: usize, by: CursorOverride) {
         let code = &mut self.levels[i];
         let before = c.override_cursor(code.table_cursor, Some(by));
-        if code.covered.is_none() {
-            code.covered = Some(before);
+        if !code.covered {
+            code.covered = true;
+            code.before = before;
         }
     }
 
     fn uncover(&mut self, c: &mut Compiler<'_>, i: usize) {
         let code = &mut self.levels[i];
-        if let Some(before) = code.covered.take() {
-            c.override_cursor(code.table_cursor, before);
+        if std::mem::take(&mut code.covered) {
+            c.override_cursor(code.table_cursor, code.before.take());
         }
     }
 
@@ -663,6 +677,7 @@ impl<'q> Loops<'q> {
             self.uncover(c, i);
         }
         c.place(self.break_label);
+        c.query_loop = self.outer_rows;
         Ok(())
     }
 

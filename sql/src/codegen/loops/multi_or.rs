@@ -20,7 +20,7 @@
 use super::{Loops, Request, begin};
 use crate::bound::walk;
 use crate::compiler::{Compiler, CursorOverride, Result, SqlError};
-use crate::plan::term::{ExprRef, On};
+use crate::plan::term::{ExprRef, On, Rows};
 use crate::plan::{ClauseId, Control, LoopFlags, Ops, TermFlags, TermId};
 use crate::schema::Index;
 use ringwood_format::key::KeyInfo;
@@ -58,7 +58,11 @@ impl<'q> Loops<'q> {
 
         // The disjunct's source, then those that have no row yet.
         let mut sources = SmallVec::new();
-        sources.push(source);
+        let mut own = source;
+        if own.is_subquery() {
+            own.rows = Rows::Ephemeral; // filled by now
+        }
+        sources.push(own);
         for level in &self.levels[i + 1..] {
             sources.push(self.plan.sources[level.source]);
         }

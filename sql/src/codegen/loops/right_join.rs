@@ -19,7 +19,7 @@ use crate::plan::term::{On, Rows, Source};
 use crate::plan::{ClauseId, Control, LoopFlags, Ops, TermFlags};
 use ringwood_vdbe::{Opcode, P4};
 
-impl<'q> Loops<'q> {
+impl Loops<'_> {
     /// From here on, what the level's rows are used for is a subroutine.
     pub(super) fn begin_body_subroutine(&mut self, c: &mut Compiler<'_>, i: usize) {
         if let Some(join) = &mut self.levels[i].right_join {
