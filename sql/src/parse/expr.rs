@@ -172,6 +172,7 @@ impl Parser<'_> {
         self.expr_machine()
     }
 
+    #[inline(never)]
     fn expr_machine(&mut self) -> PResult<Expr> {
         let base = self.frames.len();
         loop {
@@ -224,17 +225,14 @@ impl Parser<'_> {
         self.push(Frame::Prefix { op, start })
     }
 
+    #[inline(never)]
     fn subquery(&mut self, start: u32) -> PResult<Operand> {
         self.enter(1)?;
-        let select = self.select()?;
+        let select = self.boxed_select()?;
         let height = self.height + 1;
         self.expect(Token::RightParen)?;
         self.leave(1);
-        let operand = Operand::new(
-            ExprKind::Subquery(Box::new(select)),
-            self.span_from(start),
-            height,
-        );
+        let operand = Operand::new(ExprKind::Subquery(select), self.span_from(start), height);
         self.check_height(height);
         Ok(operand)
     }
@@ -423,6 +421,7 @@ impl Parser<'_> {
     }
 
     /// The current token continues no expression: the whole must be complete.
+    #[inline(never)]
     fn finish(&mut self, operand: Operand, base: usize) -> PResult<Expr> {
         let operand = self.reduce_all(operand, base);
         if self.frames.len() > base {
@@ -433,6 +432,7 @@ impl Parser<'_> {
     }
 
     /// `)` or a comma: of a parenthesis or row that was opened here, or of something around the expression.
+    #[inline(never)]
     fn close(&mut self, operand: Operand, base: usize) -> PResult<Step> {
         let operand = self.reduce_all(operand, base);
         if self.frames.len() == base {
@@ -486,6 +486,7 @@ impl Parser<'_> {
     }
 
     /// AND: the one that a BETWEEN waits for, or the operator.
+    #[inline(never)]
     fn and(&mut self, operand: Operand, base: usize) -> PResult<Step> {
         let operand = self.reduce_at_least(operand, level::AND, base);
         self.bump()?;
@@ -507,6 +508,7 @@ impl Parser<'_> {
         Ok(Step::Operand)
     }
 
+    #[inline(never)]
     fn is(&mut self, operand: Operand, base: usize) -> PResult<Step> {
         let left = self.reduce_at_least(operand, level::EQUAL, base);
         self.bump()?;
@@ -530,6 +532,7 @@ impl Parser<'_> {
     }
 
     /// `x NOT …`: NULL, LIKE, BETWEEN or IN must follow.
+    #[inline(never)]
     fn infix_not(&mut self, operand: Operand, base: usize) -> PResult<Step> {
         let left = self.reduce_at_least(operand, level::NOT + 1, base);
         self.bump()?;
@@ -545,6 +548,7 @@ impl Parser<'_> {
         }
     }
 
+    #[inline(never)]
     fn like(&mut self, left: Operand, not: bool) -> PResult<Step> {
         let word = self.bump()?;
         let op = match (word.token, self.text[word.start as usize] & 0xdf) {
@@ -563,6 +567,7 @@ impl Parser<'_> {
         Ok(Step::Operand)
     }
 
+    #[inline(never)]
     fn escape(&mut self, operand: Operand, base: usize) -> PResult<Step> {
         let mut operand = operand;
         while self.frames.len() > base {
@@ -595,6 +600,7 @@ impl Parser<'_> {
         Err(self.unexpected())
     }
 
+    #[inline(never)]
     fn collate(&mut self, operand: Operand, base: usize) -> PResult<Step> {
         let operand = self.reduce_at_least(operand, level::COLLATE, base);
         self.bump()?;
@@ -609,12 +615,14 @@ impl Parser<'_> {
         Ok(Step::Operator(Operand::new(kind, span, height)))
     }
 
+    #[inline(never)]
     fn between(&mut self, left: Operand, not: bool) -> PResult<Step> {
         self.bump()?;
         self.push(Frame::Between { left, not })?;
         Ok(Step::Operand)
     }
 
+    #[inline(never)]
     fn in_operator(&mut self, left: Operand, not: bool) -> PResult<Step> {
         self.bump()?;
         let start = left.outer.start;
@@ -626,16 +634,15 @@ impl Parser<'_> {
                 self.current.token,
                 Token::Select | Token::Values | Token::With
             ) {
-                let select = self.select()?;
+                let select = self.boxed_select()?;
                 height = height.max(self.height);
                 ExprKind::InSelect {
                     not,
-                    operands: Box::new((left.expr, select)),
+                    operands: Box::new((left.expr, *select)),
                 }
             } else {
                 let list = self.optional_expr_list()?;
                 height = height.max(self.height);
-                self.check_row_widths(&left.expr, &list);
                 ExprKind::InList {
                     not,
                     operands: Box::new((left.expr, list)),
@@ -643,6 +650,9 @@ impl Parser<'_> {
             };
             self.expect(Token::RightParen)?;
             self.leave(3);
+            if let ExprKind::InList { operands, .. } = &kind {
+                self.check_row_widths(&operands.0, &operands.1);
+            }
             kind
         } else {
             let table: QualifiedName = self.qualified_name()?;

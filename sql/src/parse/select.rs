@@ -33,6 +33,12 @@ impl Parser<'_> {
         self.select_after_with(with, start)
     }
 
+    /// As [`Parser::select`], off the stack.
+    #[inline(never)]
+    pub(super) fn boxed_select(&mut self) -> PResult<Box<Select>> {
+        Ok(Box::new(self.select()?))
+    }
+
     /// A query whose WITH was read already.
     pub(super) fn select_after_with(
         &mut self,
@@ -115,6 +121,7 @@ impl Parser<'_> {
         }
     }
 
+    #[inline(never)]
     fn select_clause(&mut self, trailer: &mut Trailer) -> PResult<Box<SelectClause>> {
         let start = self.bump()?.start;
         self.enter(4)?;
@@ -260,6 +267,7 @@ impl Parser<'_> {
         Ok(None)
     }
 
+    #[inline(never)]
     fn values(&mut self) -> PResult<Values> {
         let start = self.bump()?.start;
         self.enter(2)?;

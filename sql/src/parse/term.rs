@@ -1,7 +1,7 @@
 //! Operands: constants, columns, variables, calls, CASE, CAST, RAISE; and the windows behind a call.
 
 use super::expr::Operand;
-use super::{PResult, ParseErrorKind, Parser, boxed_str, unquote};
+use super::{PResult, ParseError, ParseErrorKind, Parser, boxed_str, unquote};
 use crate::ast::{
     Case, Cast, ColumnRef, CurrentTime, Distinctness, ExprKind, FrameBound, FrameExclude,
     FrameUnit, FunctionArgs, FunctionCall, Literal, Name, Over, Raise, RaiseAction, Span, TypeName,
@@ -48,21 +48,7 @@ impl Parser<'_> {
                 Ok(leaf(Literal::Current(time), lexeme))
             }
             Token::Case => self.case(),
-            Token::Exists => {
-                let start = self.bump()?.start;
-                self.expect(Token::LeftParen)?;
-                self.enter(2)?;
-                let select = self.select()?;
-                self.expect(Token::RightParen)?;
-                self.leave(2);
-                let height = self.height + 1;
-                self.check_height(height);
-                Ok(Operand::new(
-                    ExprKind::Exists(Box::new(select)),
-                    self.span_from(start),
-                    height,
-                ))
-            }
+            Token::Exists => self.exists(),
             token if token.is_id_or_join() => {
                 let lexeme = self.bump()?;
                 match self.current.token {
@@ -80,6 +66,7 @@ impl Parser<'_> {
     }
 
     /// `first.`: a column of two or three parts, or `table.*` where that is welcome.
+    #[inline(never)]
     fn column(&mut self, first: Lexeme, star_welcome: bool) -> PResult<Operand> {
         self.bump()?;
         if star_welcome && self.at(Token::Star) {
@@ -110,6 +97,7 @@ impl Parser<'_> {
         ))
     }
 
+    #[inline(never)]
     fn number(&mut self, lexeme: Lexeme) -> Operand {
         let text = span(lexeme).slice(self.text);
         let literal = match lexeme.token {
@@ -132,6 +120,7 @@ impl Parser<'_> {
         leaf(literal, lexeme)
     }
 
+    #[inline(never)]
     fn variable(&mut self) -> PResult<Operand> {
         let lexeme = self.bump()?;
         let text = span(lexeme).slice(self.text);
@@ -157,6 +146,7 @@ impl Parser<'_> {
         ))
     }
 
+    #[inline(never)]
     fn cast(&mut self) -> PResult<Operand> {
         let start = self.bump()?.start;
         self.expect(Token::LeftParen)?;
@@ -214,7 +204,14 @@ impl Parser<'_> {
         Ok(())
     }
 
+    #[inline(never)]
     fn case(&mut self) -> PResult<Operand> {
+        // A CASE costs but one entry of depth, so the call stack is bounded by the height that it is going to have.
+        self.open_cases += 1;
+        if self.open_cases > self.limits.expr_depth {
+            let kind = ParseErrorKind::ExpressionTooDeep(self.limits.expr_depth);
+            return Err(Box::new(ParseError { kind, offset: None }));
+        }
         let start = self.bump()?.start;
         self.enter(1)?;
         let mut height = 0;
@@ -250,6 +247,7 @@ impl Parser<'_> {
         }
         self.expect(Token::End)?;
         self.leave(2);
+        self.open_cases -= 1;
         self.check_height(height + 1);
         let case = Case {
             operand,
@@ -263,6 +261,24 @@ impl Parser<'_> {
         ))
     }
 
+    #[inline(never)]
+    fn exists(&mut self) -> PResult<Operand> {
+        let start = self.bump()?.start;
+        self.expect(Token::LeftParen)?;
+        self.enter(2)?;
+        let select = self.boxed_select()?;
+        let height = self.height + 1;
+        self.expect(Token::RightParen)?;
+        self.leave(2);
+        self.check_height(height);
+        Ok(Operand::new(
+            ExprKind::Exists(select),
+            self.span_from(start),
+            height,
+        ))
+    }
+
+    #[inline(never)]
     fn raise_call(&mut self) -> PResult<Operand> {
         let start = self.bump()?.start;
         self.expect(Token::LeftParen)?;
@@ -294,6 +310,7 @@ impl Parser<'_> {
     }
 
     /// `name(`: a call.
+    #[inline(never)]
     fn call(&mut self, name: Lexeme) -> PResult<Operand> {
         self.bump()?;
         self.enter(3)?;
@@ -352,6 +369,7 @@ impl Parser<'_> {
     }
 
     /// FILTER and OVER behind a call.
+    #[inline(never)]
     fn filter_over(&mut self, call: &mut FunctionCall, name: Lexeme) -> PResult<()> {
         self.enter(8)?;
         if self.accept(Token::Filter)? {
@@ -384,6 +402,7 @@ impl Parser<'_> {
     }
 
     /// What stands in the parentheses of a window definition.
+    #[inline(never)]
     pub(super) fn window(&mut self, name: Option<Name>) -> PResult<WindowDef> {
         let start = self.current.start;
         let mut window = WindowDef {
@@ -427,6 +446,7 @@ impl Parser<'_> {
         Ok(window)
     }
 
+    #[inline(never)]
     fn frame(&mut self, unit: FrameUnit) -> PResult<WindowFrame> {
         self.enter(3)?;
         let (start, end);

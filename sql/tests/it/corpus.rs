@@ -1,4 +1,4 @@
-//! Where the statements of SQLite's own tests come from, and the gate over them.
+//! Where the statements of SQLite's own tests come from.
 //!
 //! The data lies outside the repository: `statements/statements.jsonl.xz` under the folder that the environment
 //! variable RINGWOOD_DATA names, or under `../shared` beside the workspace. Without it these tests say so and
@@ -6,10 +6,6 @@
 
 use std::path::PathBuf;
 use std::process::Command;
-
-use ringwood_sql::parse::{ParseErrorKind, Parser};
-
-use crate::oracle::Oracle;
 
 /// What SQLite said of a statement.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -110,95 +106,4 @@ fn field(json: &str, key: &str) -> String {
 fn hex4(chars: &mut std::str::Chars<'_>) -> u32 {
     let digits: String = chars.take(4).collect();
     u32::from_str_radix(&digits, 16).expect("four hexadecimal digits")
-}
-
-/// The first error in `sql`, read as a script.
-fn first_error(sql: &str) -> Option<ringwood_sql::parse::ParseError> {
-    let mut parser = Parser::new(sql.as_bytes());
-    while let Some(result) = parser.next_statement() {
-        if let Err(error) = result {
-            return Some(error);
-        }
-    }
-    None
-}
-
-/// Refused by SQLite's default build alone: UPDATE and DELETE with LIMIT.
-fn is_limit_option(line: &Line) -> bool {
-    matches!(
-        line.message.as_str(),
-        "near \"ORDER\": syntax error" | "near \"LIMIT\": syntax error"
-    ) && first_error(&line.sql)
-        .is_none_or(|error| error.to_string().starts_with("ORDER BY without LIMIT on "))
-}
-
-#[test]
-fn gate() {
-    let Some(corpus) = load() else { return };
-    let oracle = Oracle::new();
-    // A trigger's table is looked up in the midst of the text.
-    let oracle_of_triggers = Oracle::new();
-    oracle_of_triggers.run("CREATE TABLE t1(a); CREATE TABLE a1(a)");
-    let (mut accepted, mut acceptable) = (0, 0);
-    let (mut refused, mut exact, mut refusable, mut options, mut schema) = (0, 0, 0, 0, 0);
-    for line in &corpus {
-        let error = first_error(&line.sql);
-        if line.class != Class::Syntax {
-            acceptable += 1;
-            match error {
-                None => accepted += 1,
-                // SQLite's parser itself said so.
-                Some(error)
-                    if line.class == Class::Semantic && error.to_string() == line.message =>
-                {
-                    accepted += 1;
-                }
-                Some(error) => eprintln!("REFUSED: {error} ({})\n  {}", line.message, line.sql),
-            }
-            continue;
-        }
-        if line.message.starts_with("malformed database schema") {
-            // Not of this statement: the schema of the database at hand was damaged on purpose.
-            schema += 1;
-            assert!(error.is_none(), "{}", line.sql);
-            continue;
-        }
-        if is_limit_option(line) {
-            options += 1;
-            continue;
-        }
-        refusable += 1;
-        let Some(error) = error else {
-            eprintln!("ACCEPTED: ({})\n  {}", line.message, line.sql);
-            continue;
-        };
-        refused += 1;
-        let oracle = if line.sql.starts_with("CREATE TRIGGER") {
-            &oracle_of_triggers
-        } else {
-            &oracle
-        };
-        let expected = oracle
-            .prepare(line.sql.as_bytes())
-            .expect_err("a syntax error");
-        let message = error.to_string();
-        if message == line.message && error.offset == expected.offset {
-            exact += 1;
-        } else {
-            eprintln!(
-                "DIFFERS: {message} at {:?}, expected {} at {:?}\n  {}",
-                error.offset, line.message, expected.offset, line.sql
-            );
-        }
-        if let ParseErrorKind::Near(text) = &error.kind {
-            assert!(line.sql[error.offset.unwrap() as usize..].starts_with(text.as_str()));
-        }
-    }
-    let percent = 100.0 * f64::from(accepted) / f64::from(acceptable);
-    println!("accepted {accepted} of {acceptable} ({percent:.3} %)");
-    println!("refused {refused} of {refusable}, {exact} with message and offset");
-    println!("aside: {options} of a compile option, {schema} of a damaged schema");
-    assert!(percent >= 99.95, "accepted {percent:.3} %");
-    assert_eq!(refused, refusable);
-    assert_eq!(exact, refusable);
 }

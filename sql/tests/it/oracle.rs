@@ -21,6 +21,20 @@ impl Oracle {
         }
     }
 
+    /// A database with the tables that statements of tests name most often.
+    pub fn with_tables() -> Self {
+        let oracle = Self::new();
+        oracle.run("CREATE TABLE t1(a, b, c); CREATE TABLE t2(a, b, c); CREATE TABLE a1(a); CREATE VIEW v1 AS SELECT 1 AS a");
+        oracle
+    }
+
+    /// The text that `query` yields.
+    pub fn text(&self, query: &str) -> String {
+        self.connection
+            .query_row(query, [], |row| row.get(0))
+            .expect(query)
+    }
+
     /// Runs `sql` for its effect.
     pub fn run(&self, sql: &str) {
         self.connection.execute_batch(sql).expect(sql);
