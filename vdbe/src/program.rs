@@ -40,15 +40,15 @@ impl From<Label> for i32 {
 #[derive(Clone, Debug, Default)]
 pub struct ColumnInfo {
     /// Its name.
-    pub name: String,
+    pub name: Arc<str>,
     /// The declared type of the table column that it is, if it is one.
-    pub decltype: Option<String>,
+    pub decltype: Option<Arc<str>>,
     /// The database of that column.
-    pub database: Option<String>,
+    pub database: Option<Arc<str>>,
     /// The table of that column.
-    pub table: Option<String>,
+    pub table: Option<Arc<str>>,
     /// The name of that column in its table.
-    pub origin: Option<String>,
+    pub origin: Option<Arc<str>>,
 }
 
 /// What a statement does when it is stepped.

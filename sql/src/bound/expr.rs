@@ -347,6 +347,8 @@ pub struct FunctionCall {
     pub args: Vec<Expr>,
     /// What a call of an aggregate has more.
     pub aggregate: Option<AggregateCall>,
+    /// It is the `coalesce` of the columns that USING merges: it has the affinity and collation of the first.
+    pub merged_column: bool,
 }
 
 /// What a call of an aggregate function has besides its arguments.
@@ -360,6 +362,8 @@ pub struct AggregateCall {
     pub filter: Option<Expr>,
     /// `f(x ORDER BY y)`
     pub order_by: Vec<OrderTerm>,
+    /// Where it stands in the statement.
+    pub offset: Option<u32>,
 }
 
 impl Expr {

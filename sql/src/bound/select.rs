@@ -7,7 +7,7 @@ use super::expr::Expr;
 use crate::schema::{Index, Table};
 use std::sync::Arc;
 
-/// The number of a SELECT within its statement, counted from 1 in the order of resolution. EXPLAIN QUERY PLAN prints it.
+/// Names a SELECT for as long as the statement is compiled.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub struct SelectId(pub u32);
 
@@ -26,10 +26,6 @@ pub struct SelectFlags {
     pub view: bool,
     /// It was written `AS MATERIALIZED`.
     pub materialize: bool,
-    /// It was written `AS NOT MATERIALIZED`, or the common table expression is used once.
-    pub not_materialized: bool,
-    /// Its only aggregate is min() or max(), which one step along an index may answer.
-    pub min_max: bool,
     /// It is a part of a compound.
     pub compound: bool,
 }
@@ -50,12 +46,16 @@ pub enum CompoundOp {
 /// A SELECT, or one part of a compound together with those before it.
 #[derive(Clone, Debug)]
 pub struct Select {
-    /// Its number.
+    /// Its name.
     pub id: SelectId,
+    /// Its number in EXPLAIN QUERY PLAN, as SQLite's parser counts them: from 1, inner before outer.
+    pub number: u32,
     /// What is known of it.
     pub flags: SelectFlags,
-    /// The result columns, stars expanded.
+    /// The result columns, stars expanded; of VALUES: the first row.
     pub result: Vec<ResultColumn>,
+    /// Further rows of VALUES.
+    pub rows: Vec<Vec<Expr>>,
     /// FROM.
     pub from: FromClause,
     /// WHERE.
@@ -72,8 +72,6 @@ pub struct Select {
     pub offset: Option<Expr>,
     /// The parts of a compound before this one.
     pub prior: Option<(CompoundOp, Box<Select>)>,
-    /// Whose aggregates were collected from it.
-    pub aggregates: Option<super::expr::AggregateId>,
 }
 
 /// A result column.
@@ -178,11 +176,32 @@ pub struct FromItem {
     pub columns_used: u64,
     /// Under which the compiler keeps how a subquery was coded.
     pub id: super::expr::SubqueryId,
+    /// Whether the subquery refers to a query around the one that it is in.
+    pub correlated: bool,
+    /// The common table expression that the subquery is, as the compiler counts them.
+    pub cte: Option<usize>,
+    /// Whether the subquery is a parenthesised join (SQLite's SF_NestedFrom).
+    pub nested_join: bool,
 }
 
 impl FromItem {
     /// The name that EXPLAIN QUERY PLAN shows.
-    pub fn display_name(&self) -> &str {
-        self.alias.as_deref().unwrap_or(&self.table.name)
+    pub fn display_name(&self) -> std::borrow::Cow<'_, str> {
+        if let Some(alias) = &self.alias {
+            return std::borrow::Cow::Borrowed(alias);
+        }
+        match &self.source {
+            FromSource::Select(select) if !select.flags.view => {
+                let id = select.number;
+                if self.nested_join {
+                    format!("(join-{id})").into()
+                } else if select.flags.values && !select.rows.is_empty() {
+                    format!("{}-ROW VALUES CLAUSE", select.rows.len() + 1).into()
+                } else {
+                    format!("(subquery-{id})").into()
+                }
+            }
+            _ => std::borrow::Cow::Borrowed(&self.table.name),
+        }
     }
 }

@@ -121,6 +121,7 @@ pub fn walk_select<'e, F: FnMut(Node<'e>) -> Walk>(select: &'e Select, visit: &m
             .result
             .iter()
             .map(|column| &column.expr)
+            .chain(select.rows.iter().flatten())
             .chain(&select.where_)
             .chain(&select.group_by)
             .chain(&select.having)

@@ -581,7 +581,7 @@ impl Compiler<'_> {
             if let Some(known) = self.subroutine(in_.id) {
                 skip = self.op(Opcode::Once, 0, 0, 0);
                 if let InSet::Select { select, .. } = &in_.set {
-                    let id = select.id.0;
+                    let id = select.number;
                     self.explain(|| format!("REUSE LIST SUBQUERY {id}"));
                 }
                 self.op(Opcode::Gosub, known.return_reg, known.entry, 0);
@@ -609,7 +609,7 @@ impl Compiler<'_> {
         };
         match &in_.set {
             InSet::Select { select, .. } => {
-                let id = select.id.0;
+                let id = select.number;
                 self.explain_push(|| {
                     format!(
                         "{}LIST SUBQUERY {id}",

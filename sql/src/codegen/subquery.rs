@@ -28,7 +28,7 @@ impl Compiler<'_> {
     }
 
     fn code_value_subquery(&mut self, subquery: &Subquery, exists: bool) -> Result<i32> {
-        let id = subquery.select.id.0;
+        let id = subquery.select.number;
         if let Some(known) = self.subroutine(subquery.id) {
             self.explain(|| format!("REUSE SUBQUERY {id}"));
             self.op(Opcode::Gosub, known.return_reg, known.entry, 0);

@@ -34,6 +34,7 @@ impl Expr {
                     Some(item) => expr = item,
                     None => return Affinity::None,
                 },
+                Expr::Function(call) if call.merged_column => expr = &call.args[0],
                 Expr::Collate { expr: inner, .. }
                 | Expr::IfNullRow { expr: inner, .. }
                 | Expr::AggregateColumn { expr: inner, .. } => expr = inner,
@@ -184,6 +185,7 @@ impl Compiler<'_> {
                 Expr::Cast { expr: inner, .. }
                 | Expr::Unary(crate::bound::UnaryOp::Plus, inner) => expr = inner,
                 Expr::Vector(items) => expr = items.first()?,
+                Expr::Function(call) if call.merged_column => expr = &call.args[0],
                 Expr::Collate { collation, .. } => return Some(collation.clone()),
                 _ if !expr.has_collate() => return None,
                 Expr::Unary(_, inner)

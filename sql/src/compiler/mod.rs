@@ -37,6 +37,7 @@ use crate::codegen::aggregate::Aggregates;
 use crate::schema::LogEst;
 use ringwood_vdbe::{ColumnInfo, Label, Opcode, P4, Program, ProgramBuilder};
 use smallvec::SmallVec;
+use std::sync::Arc;
 
 /// The result of compiling something.
 pub type Result<T, E = SqlError> = std::result::Result<T, E>;
@@ -114,6 +115,8 @@ pub struct Compiler<'a> {
     pub nesting: u32,
     /// Whether the code is a trigger's program.
     pub in_trigger: bool,
+    /// Whether the statement is the engine's own, which may call internal functions.
+    pub internal: bool,
     /// Virtual columns that are being computed: (cursor, column), against loops.
     pub(crate) virtual_columns: Vec<(i32, usize)>,
     cursors: Vec<CursorInfo>,
@@ -129,6 +132,21 @@ pub struct Compiler<'a> {
     subquery_count: u32,
     subroutines: Vec<(SubqueryId, Subroutine)>,
     from_rows: Vec<(SubqueryId, FromRows, LogEst)>,
+    ctes: Vec<CteUse>,
+    empty_name: Arc<str>,
+}
+
+/// What is known of a common table expression of the statement.
+#[derive(Clone, Copy, Debug)]
+pub struct CteUse {
+    /// Which: its address.
+    key: *const (),
+    /// MATERIALIZED, NOT MATERIALIZED.
+    pub materialized: ast::Materialized,
+    /// In how many FROM items it is used.
+    pub uses: u32,
+    /// Where it was materialised: return register, entry, cursor, estimate of rows.
+    pub coded: Option<(i32, i32, i32, LogEst)>,
 }
 
 impl<'a> Compiler<'a> {
@@ -150,6 +168,7 @@ impl<'a> Compiler<'a> {
             query_loop: 0,
             nesting: 0,
             in_trigger: false,
+            internal: false,
             virtual_columns: Vec::new(),
             cursors: Vec::new(),
             mem_count: 0,
@@ -164,6 +183,8 @@ impl<'a> Compiler<'a> {
             subquery_count: 0,
             subroutines: Vec::new(),
             from_rows: Vec::new(),
+            ctes: Vec::new(),
+            empty_name: Arc::from(""),
         }
     }
 
@@ -177,6 +198,32 @@ impl<'a> Compiler<'a> {
     pub fn next_subquery(&mut self) -> SubqueryId {
         self.subquery_count += 1;
         SubqueryId(self.subquery_count)
+    }
+
+    /// The name of what has no name.
+    pub fn empty_name(&self) -> Arc<str> {
+        self.empty_name.clone()
+    }
+
+    /// Counts a use of a common table expression, named by its address; its number.
+    pub(crate) fn use_cte(&mut self, key: *const (), materialized: ast::Materialized) -> usize {
+        let known = self.ctes.iter().position(|cte| cte.key == key);
+        let number = known.unwrap_or_else(|| {
+            self.ctes.push(CteUse {
+                key,
+                materialized,
+                uses: 0,
+                coded: None,
+            });
+            self.ctes.len() - 1
+        });
+        self.ctes[number].uses += 1;
+        number
+    }
+
+    /// What is known of a common table expression.
+    pub fn cte(&mut self, number: usize) -> &mut CteUse {
+        &mut self.ctes[number]
     }
 
     /// How a subquery was coded, if it was.

@@ -1,18 +1,225 @@
 //! Name resolution: from what a statement says to what it means.
+//!
+//! ```text
+//!   scopes   [ outer query | … | this query ]      a name is looked for from the innermost outwards
+//!   scope    FROM items with cursors; result columns, whose aliases WHERE, GROUP BY, HAVING and ORDER BY may use
+//! ```
+//!
+//! | module | what |
+//! |---|---|
+//! | [`scope`] | what is in sight |
+//! | `names` | finding the column that a name means |
+//! | `expr` | expressions |
+//! | `call` | functions and aggregates |
+//! | `select` | SELECT, its clauses in SQLite's order, compounds, VALUES |
+//! | `from` | FROM: tables, views, subqueries, common table expressions, joins |
+//! | `order` | ORDER BY and GROUP BY: aliases, ordinals |
+//! | `star` | `*` and `t.*` |
+//! | `columns` | names, types and origins of result columns; the made-up tables of subqueries |
+//!
+//! Rules:
+//! 1. A column wins over a result column's alias; the innermost scope that knows the name wins.
+//! 2. A double-quoted name that nothing answers to is a string, if the connection allows it; then `true` and `false`
+//!    are constants.
+//! 3. A subquery is correlated if a name in it was found in a scope outside of it.
+//! 4. An aggregate belongs to the innermost query whose columns its arguments mention, or else to the one around it.
+//! 5. Errors carry the byte offset of the name in the statement; inside views and definitions they carry none.
+//!
+//! Source: SQLite's `resolve.c`, `selectExpander`, `sqlite3ProcessJoin`.
 
-use crate::ast;
-use crate::bound::Expr;
+mod call;
+mod columns;
+mod expr;
+mod from;
+mod names;
+mod order;
+pub mod scope;
+mod select;
+mod star;
+
+pub use columns::{output_columns, parts_of, result_table_columns};
+pub use scope::{Definition, ItemNames, Scope};
+pub use select::{NameMode, select_of_rows};
+
+use crate::ast::{self, Span};
+use crate::bound::{Expr, FromItem, FromSource, IndexHint, JoinKind, Select};
 use crate::compiler::{Compiler, Result, SqlError};
 use crate::schema::Table;
 use std::sync::Arc;
 
-/// Resolves an expression of a table's definition (CHECK, generated column, index expression, WHERE of an index):
-/// its names are columns of that table, to be read through `cursor`.
+/// A WITH clause in sight.
+#[derive(Clone, Copy)]
+struct WithFrame<'a> {
+    with: &'a ast::With,
+    /// How many frames were in sight when it was written, for the tables that it names.
+    depth: usize,
+}
+
+/// Resolves names.
+pub struct Resolver<'r, 'c, 'a> {
+    /// The compiler: schema, functions, cursor numbers.
+    pub c: &'r mut Compiler<'c>,
+    /// What is in sight, innermost last.
+    scopes: Vec<Scope>,
+    withs: Vec<WithFrame<'a>>,
+    /// Common table expressions that are being resolved, against circles: the address of each.
+    open_ctes: Vec<*const ast::Cte>,
+    /// Views that are being resolved, against circles.
+    open_views: Vec<Arc<str>>,
+    /// The outermost scope (as an index) in which a name was found since this was last reset (rule 3).
+    outermost_use: usize,
+    /// The text under the spans of the tree.
+    text: &'a [u8],
+    /// Whether the text is not the statement's: rule 5.
+    foreign_text: bool,
+    /// The database in which unqualified names are looked for, inside a view that is not temporary.
+    fixed_db: Option<usize>,
+}
+
+impl<'r, 'a, 'c: 'a> Resolver<'r, 'c, 'a> {
+    /// A resolver with nothing in sight.
+    pub fn new(c: &'r mut Compiler<'c>) -> Resolver<'r, 'c, 'a> {
+        let text = c.text;
+        Resolver {
+            c,
+            scopes: Vec::new(),
+            withs: Vec::new(),
+            open_ctes: Vec::new(),
+            open_views: Vec::new(),
+            outermost_use: usize::MAX,
+            text,
+            foreign_text: false,
+            fixed_db: None,
+        }
+    }
+
+    /// Brings a WITH clause into sight, for the rest of the resolver's life.
+    pub fn push_with(&mut self, with: &'a ast::With) -> Result<()> {
+        from::check_with(with)?;
+        let depth = self.withs.len();
+        self.withs.push(WithFrame { with, depth });
+        Ok(())
+    }
+
+    /// Brings a scope into sight.
+    pub fn push_scope(&mut self, scope: Scope) {
+        self.scopes.push(scope);
+    }
+
+    /// Takes the innermost scope out of sight.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn pop_scope(&mut self) -> Scope {
+        self.scopes
+            .pop()
+            .expect("scopes are pushed before they are popped")
+    }
+
+    /// The innermost scope.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn scope(&mut self) -> &mut Scope {
+        self.scopes.last_mut().expect("a scope is in sight")
+    }
+
+    /// An error at a place of the text (rule 5).
+    #[cold]
+    fn error_at(&self, span: Span, message: impl Into<String>) -> SqlError {
+        if self.foreign_text {
+            SqlError::error(message)
+        } else {
+            SqlError::at(span.start, message)
+        }
+    }
+
+    /// The text under a span.
+    fn slice(&self, span: Span) -> &'a [u8] {
+        span.slice(self.text)
+    }
+}
+
+/// A FROM item for a table, with a new cursor; nothing is joined.
+pub fn table_item(
+    c: &mut Compiler<'_>,
+    db: usize,
+    table: &Arc<Table>,
+    alias: Option<Arc<str>>,
+) -> FromItem {
+    let cursor = c.alloc_cursor(Some(table.clone()));
+    FromItem {
+        cursor,
+        db,
+        table: table.clone(),
+        alias,
+        source: FromSource::Table,
+        join: JoinKind::default(),
+        on: None,
+        hint: IndexHint::Any,
+        columns_used: 0,
+        id: c.next_subquery(),
+        correlated: false,
+        cte: None,
+        nested_join: false,
+    }
+}
+
+/// Resolves an expression of a table's definition (CHECK, generated column, index expression, WHERE of an index): its
+/// names are columns of that table, to be read through `cursor`.
 pub fn resolve_self(
-    _c: &mut Compiler<'_>,
-    _table: &Arc<Table>,
-    _cursor: i32,
-    _expr: &ast::Expr,
+    c: &mut Compiler<'_>,
+    table: &Arc<Table>,
+    cursor: i32,
+    expr: &ast::Expr,
 ) -> Result<Expr> {
-    Err(SqlError::unsupported("expressions in definitions are"))
+    resolve_definition(c, table, cursor, expr, Definition::Trusted)
+}
+
+/// The same for a definition that is just being made: what may not stand in it is refused.
+pub fn resolve_definition(
+    c: &mut Compiler<'_>,
+    table: &Arc<Table>,
+    cursor: i32,
+    expr: &ast::Expr,
+    definition: Definition,
+) -> Result<Expr> {
+    let id = c.next_subquery();
+    let item = FromItem {
+        cursor,
+        db: 0,
+        table: table.clone(),
+        alias: None,
+        source: FromSource::Table,
+        join: JoinKind::default(),
+        on: None,
+        hint: IndexHint::Any,
+        columns_used: 0,
+        id,
+        correlated: false,
+        cte: None,
+        nested_join: false,
+    };
+    let mut resolver = Resolver::new(c);
+    resolver.foreign_text = definition == Definition::Trusted;
+    let mut scope = Scope::of_items(vec![item]);
+    scope.definition = Some(definition);
+    resolver.push_scope(scope);
+    resolver.expr(expr)
+}
+
+/// Resolves an expression that sees no columns: LIMIT, a DEFAULT, arguments of ATTACH.
+pub fn resolve_constant(c: &mut Compiler<'_>, expr: &ast::Expr) -> Result<Expr> {
+    let mut resolver = Resolver::new(c);
+    resolver.push_scope(Scope::default());
+    resolver.expr(expr)
+}
+
+/// Resolves a statement's SELECT.
+pub fn resolve_select(
+    c: &mut Compiler<'_>,
+    select: &ast::Select,
+    names: NameMode,
+) -> Result<Select> {
+    Resolver::new(c).select(select, names)
 }

@@ -1,0 +1,679 @@
+//! FROM: tables, views, subqueries, common table expressions, joins.
+//!
+//! Rules:
+//! 1. A common table expression hides a table; each use of it is resolved anew, with the WITH clauses in sight that it
+//!    was written under. So is a view, with nothing in sight.
+//! 2. NATURAL is USING of all names that are on both sides. A USING column of the right item equals the leftmost column
+//!    of that name; where a RIGHT or FULL JOIN may have made that NULL, the first that is not.
+//! 3. A parenthesised join is a subquery of all its columns, which keep the names of their tables.
+//!
+//! Source: SQLite's `selectExpander`, `resolveFromTermToCte`, `sqlite3ProcessJoin`, `sqlite3SrcListShiftJoinType`.
+
+use super::Resolver;
+use super::names::mark_used;
+use super::scope::{ItemNames, NestedColumn, Scope};
+use super::select::NameMode;
+use crate::ast::{self, Indexed, JoinConstraint, JoinType, Source};
+use crate::bound::{
+    BinaryOp, ColumnRef, Expr, FromItem, FromSource, IndexHint, JoinKind, ResultColumn, Select,
+};
+use crate::compiler::{Result, SqlError};
+use crate::schema::{Table, TableKind};
+use std::sync::Arc;
+
+/// A FROM clause whose ON clauses are still to be resolved.
+pub(super) struct Joined<'a> {
+    pub items: Vec<FromItem>,
+    pub names: Vec<ItemNames>,
+    pub ons: Vec<OnClause<'a>>,
+}
+
+/// What joins an item to those left of it.
+pub(super) struct OnClause<'a> {
+    item: usize,
+    on: Option<&'a ast::Expr>,
+}
+
+/// Checks a WITH clause for duplicate names.
+pub(super) fn check_with(with: &ast::With) -> Result<()> {
+    for (i, cte) in with.ctes.iter().enumerate() {
+        if with.ctes[..i]
+            .iter()
+            .any(|other| other.name.matches(&cte.name))
+        {
+            return Err(SqlError::error(format!(
+                "duplicate WITH table name: {}",
+                cte.name
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// How the items are joined; an item knows whether it is left of a RIGHT JOIN.
+fn join_kinds(items: &[ast::FromItem]) -> Vec<JoinKind> {
+    let mut kinds: Vec<JoinKind> = items
+        .iter()
+        .map(|item| JoinKind {
+            cross: item.join.contains(JoinType::CROSS),
+            left: item.join.contains(JoinType::LEFT),
+            right: item.join.contains(JoinType::RIGHT),
+            left_of_right: false,
+        })
+        .collect();
+    if let Some(last) = kinds.iter().rposition(|kind| kind.right) {
+        kinds[..last]
+            .iter_mut()
+            .for_each(|kind| kind.left_of_right = true);
+    }
+    kinds
+}
+
+impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
+    /// A FROM clause; the scopes in sight are those around the query.
+    pub(super) fn from(&mut self, from: &'a ast::From) -> Result<Joined<'a>> {
+        if from.items.len() > 64 {
+            // As stock SQLite, whose bit masks have 64 bits.
+            return Err(SqlError::error("at most 64 tables in a join"));
+        }
+        let kinds = join_kinds(&from.items);
+        let mut joined = Joined {
+            items: Vec::with_capacity(from.items.len()),
+            names: Vec::with_capacity(from.items.len()),
+            ons: Vec::new(),
+        };
+        for (item, kind) in from.items.iter().zip(kinds) {
+            let (mut bound, names) = self.from_item(item)?;
+            bound.join = kind;
+            joined.items.push(bound);
+            joined.names.push(names);
+        }
+        for (i, item) in from.items.iter().enumerate().skip(1) {
+            self.join(&mut joined, i, item)?;
+        }
+        Ok(joined)
+    }
+
+    fn from_item(&mut self, item: &'a ast::FromItem) -> Result<(FromItem, ItemNames)> {
+        let alias: Option<Arc<str>> = item.alias.as_ref().map(|alias| Arc::from(&*alias.text));
+        match &item.source {
+            Source::Table { name, indexed } => {
+                Ok((self.from_table(name, indexed, alias)?, ItemNames::default()))
+            }
+            Source::Select(select) => {
+                let (bound, correlated) = self.from_select(select, NameMode::Subquery)?;
+                let table_name = alias.clone().unwrap_or_else(|| self.c.empty_name());
+                let table = self.subquery_table(&bound, table_name);
+                Ok((
+                    self.select_item(bound, table, alias, correlated),
+                    ItemNames::default(),
+                ))
+            }
+            Source::Join(inner) => self.nested_join(inner, alias),
+            Source::Function { name, .. } => {
+                let schema = &self.c.ctx.schema;
+                let db = name
+                    .schema
+                    .as_ref()
+                    .map(|schema_name| schema.db_index(&schema_name.text));
+                if db.is_none_or(|db| schema.find_table(db, &name.name.text).is_some())
+                    && schema.find_table(db.flatten(), &name.name.text).is_some()
+                {
+                    return Err(SqlError::error(format!(
+                        "'{}' is not a function",
+                        name.name
+                    )));
+                }
+                Err(SqlError::unsupported("table-valued functions are").or_at(item.span.start))
+            }
+        }
+    }
+
+    /// A subquery in FROM sees the scopes around the query; whether it uses them.
+    fn from_select(&mut self, select: &'a ast::Select, names: NameMode) -> Result<(Select, bool)> {
+        let outer = std::mem::replace(&mut self.outermost_use, usize::MAX);
+        let bound = self.select(select, names);
+        let correlated = self.outermost_use < self.scopes.len();
+        self.outermost_use = self.outermost_use.min(outer);
+        let mut bound = bound?;
+        bound.flags.correlated |= correlated;
+        Ok((bound, correlated))
+    }
+
+    fn select_item(
+        &mut self,
+        select: Select,
+        table: Arc<Table>,
+        alias: Option<Arc<str>>,
+        correlated: bool,
+    ) -> FromItem {
+        let cursor = self.c.alloc_cursor(Some(table.clone()));
+        FromItem {
+            cursor,
+            db: 0,
+            table,
+            alias,
+            source: FromSource::Select(Box::new(select)),
+            join: JoinKind::default(),
+            on: None,
+            hint: IndexHint::Any,
+            columns_used: 0,
+            id: self.c.next_subquery(),
+            correlated,
+            cte: None,
+            nested_join: false,
+        }
+    }
+
+    /// A name: a common table expression, a table or a view.
+    fn from_table(
+        &mut self,
+        name: &'a ast::QualifiedName,
+        indexed: &'a Indexed,
+        alias: Option<Arc<str>>,
+    ) -> Result<FromItem> {
+        if name.schema.is_none() {
+            if let Some(item) = self.from_cte(name, indexed, alias.clone())? {
+                return Ok(item);
+            }
+        }
+        let (db, table) = self.find_table(name)?;
+        if let TableKind::View { .. } = table.kind {
+            return self.from_view(db, &table, indexed, alias);
+        }
+        let mut item = super::table_item(self.c, db, &table, alias);
+        item.hint = match indexed {
+            Indexed::Unspecified => IndexHint::Any,
+            Indexed::Not => IndexHint::None,
+            Indexed::By(index) => {
+                let found = table
+                    .indexes
+                    .iter()
+                    .find(|have| have.name.eq_ignore_ascii_case(&index.text));
+                match found {
+                    Some(found) => IndexHint::Index(found.clone()),
+                    None => return Err(SqlError::error(format!("no such index: {}", index.text))),
+                }
+            }
+        };
+        Ok(item)
+    }
+
+    /// The table or view of that name.
+    ///
+    /// # Errors
+    /// `no such table: x`
+    pub fn find_table(&mut self, name: &ast::QualifiedName) -> Result<(usize, Arc<Table>)> {
+        let schema = self.c.ctx.schema;
+        let found = match &name.schema {
+            Some(db_name) => match schema.db_index(&db_name.text) {
+                Some(db) => schema.find_table(Some(db), &name.name.text),
+                None => None,
+            },
+            None => schema.find_table(self.fixed_db, &name.name.text),
+        };
+        match found {
+            Some((db, table)) => {
+                self.c.uses_db(db);
+                Ok((db, table.clone()))
+            }
+            None => Err(match &name.schema {
+                Some(db) => {
+                    SqlError::error(format!("no such table: {}.{}", db.text, name.name.text))
+                }
+                None if self.fixed_db.is_some() => {
+                    let db = &schema.dbs[self.fixed_db.unwrap_or(0)].name;
+                    SqlError::error(format!("no such table: {db}.{}", name.name.text))
+                }
+                None => SqlError::error(format!("no such table: {}", name.name.text)),
+            }),
+        }
+    }
+
+    fn from_view(
+        &mut self,
+        db: usize,
+        view: &Arc<Table>,
+        indexed: &Indexed,
+        alias: Option<Arc<str>>,
+    ) -> Result<FromItem> {
+        if let Indexed::By(index) = indexed {
+            return Err(SqlError::error(format!("no such index: {}", index.text)));
+        }
+        let (bound, table) = self.view_select(db, view)?;
+        let mut item = self.select_item(bound, table, alias, false);
+        item.db = db;
+        Ok(item)
+    }
+
+    /// A view's SELECT and its columns.
+    ///
+    /// # Errors
+    /// `view x is circularly defined`, and whatever is wrong with its SELECT.
+    pub fn view_select(&mut self, db: usize, view: &Arc<Table>) -> Result<(Select, Arc<Table>)> {
+        if self
+            .open_views
+            .iter()
+            .any(|open| Arc::ptr_eq(open, &view.name))
+        {
+            return Err(SqlError::error(format!(
+                "view {} is circularly defined",
+                view.name
+            )));
+        }
+        // The statement must live as long as the schema, which it does: tables are only behind Arcs of the context.
+        let schema: &'a crate::schema::Schema = self.c.ctx.schema;
+        let Some(kept) = schema.dbs[db].table(&view.name) else {
+            return Err(SqlError::error(format!("no such table: {}", view.name)));
+        };
+        let TableKind::View { select, columns } = &kept.kind else {
+            return Err(SqlError::error(format!("no such view: {}", view.name)));
+        };
+        self.open_views.push(view.name.clone());
+        let scopes = std::mem::take(&mut self.scopes);
+        let withs = std::mem::take(&mut self.withs);
+        let text = std::mem::replace(&mut self.text, kept.sql.as_deref().unwrap_or("").as_bytes());
+        let foreign = std::mem::replace(&mut self.foreign_text, true);
+        let fixed = std::mem::replace(&mut self.fixed_db, (db != 1).then_some(db));
+        let used = self.outermost_use;
+        let bound = self.select(select, NameMode::View);
+        self.outermost_use = used;
+        self.fixed_db = fixed;
+        self.foreign_text = foreign;
+        self.text = text;
+        self.withs = withs;
+        self.scopes = scopes;
+        self.open_views.pop();
+        let mut bound = bound?;
+        bound.flags.view = true;
+        let count = bound.result.len();
+        if !columns.is_empty() && columns.len() != count {
+            let message = format!(
+                "expected {} columns for '{}' but got {count}",
+                columns.len(),
+                view.name
+            );
+            return Err(SqlError::error(message));
+        }
+        let table = self.view_table(&bound, view, columns);
+        Ok((bound, table))
+    }
+
+    fn from_cte(
+        &mut self,
+        name: &'a ast::QualifiedName,
+        indexed: &Indexed,
+        alias: Option<Arc<str>>,
+    ) -> Result<Option<FromItem>> {
+        let found = self.withs.iter().enumerate().rev().find_map(|(i, frame)| {
+            let cte = frame
+                .with
+                .ctes
+                .iter()
+                .find(|cte| cte.name.matches(&name.name))?;
+            Some((i, cte))
+        });
+        let Some((frame, cte)) = found else {
+            return Ok(None);
+        };
+        let address: *const ast::Cte = cte;
+        if self.open_ctes.contains(&address) {
+            return Err(SqlError::error(format!("circular reference: {}", cte.name)));
+        }
+        if let Indexed::By(index) = indexed {
+            return Err(SqlError::error(format!(
+                "no such index: \"{}\"",
+                index.text
+            )));
+        }
+        if is_recursive(cte) {
+            return Err(SqlError::unsupported(
+                "recursive common table expressions are",
+            ));
+        }
+        // The body sees the WITH clause that it stands in, and those around.
+        let hidden = self.withs.split_off(frame + 1);
+        self.open_ctes.push(address);
+        let bound = self.from_select(&cte.select, NameMode::Subquery);
+        self.open_ctes.pop();
+        self.withs.extend(hidden);
+        let (mut bound, correlated) = bound?;
+        if !cte.columns.is_empty() && cte.columns.len() != bound.result.len() {
+            let (have, want) = (bound.result.len(), cte.columns.len());
+            return Err(SqlError::error(format!(
+                "table {} has {have} values for {want} columns",
+                cte.name
+            )));
+        }
+        bound.flags.materialize = cte.materialized == ast::Materialized::Yes;
+        let table = self.cte_table(&bound, cte);
+        let use_of = self.c.use_cte(address.cast(), cte.materialized);
+        let alias = alias.or_else(|| Some(table.name.clone()));
+        let mut item = self.select_item(bound, table, alias, correlated);
+        item.cte = Some(use_of);
+        Ok(Some(item))
+    }
+
+    /// `(SELECT * FROM t)`, for `x IN t`.
+    pub(super) fn select_all_of(&mut self, name: &'a ast::QualifiedName) -> Result<Select> {
+        let item = self.from_table(name, &Indexed::Unspecified, None)?;
+        let mut select = self.empty_select();
+        let mut scope = Scope::of_items(vec![item]);
+        scope.select = select.id;
+        self.scopes.push(scope);
+        let result = self.star(None, ast::Span::default(), NameMode::None);
+        let scope = self.pop_scope();
+        select.result = result?;
+        select.from.items = scope.items;
+        Ok(select)
+    }
+
+    /// Rule 3.
+    fn nested_join(
+        &mut self,
+        from: &'a ast::From,
+        alias: Option<Arc<str>>,
+    ) -> Result<(FromItem, ItemNames)> {
+        let mut select = self.empty_select();
+        let joined = self.from(from)?;
+        let mut scope = Scope {
+            select: select.id,
+            ..Scope::default()
+        };
+        scope.items = joined.items;
+        scope.names = joined.names;
+        self.scopes.push(scope);
+        let columns = self.nested_columns();
+        self.scope().in_where = true;
+        let ons = self.resolve_ons(&joined.ons);
+        let scope = self.pop_scope();
+        let (result, nested) = columns?;
+        ons?;
+        select.result = result;
+        select.from.items = scope.items;
+        let name = alias.clone().unwrap_or_else(|| self.c.empty_name());
+        let table = self.subquery_table(&select, name);
+        let correlated = false;
+        let mut item = self.select_item(select, table, alias, correlated);
+        item.nested_join = true;
+        Ok((
+            item,
+            ItemNames {
+                using: Vec::new(),
+                nested: Some(nested),
+            },
+        ))
+    }
+
+    /// The columns of a parenthesised join: all of each item, after those of its USING clause.
+    fn nested_columns(&mut self) -> Result<(Vec<ResultColumn>, Vec<NestedColumn>)> {
+        let mut result = Vec::new();
+        let mut nested = Vec::new();
+        let star: Arc<str> = Arc::from("*");
+        let count = self.scope().items.len();
+        for i in 0..count {
+            let next_using = self
+                .scope()
+                .names
+                .get(i + 1)
+                .map(|names| names.using.clone())
+                .unwrap_or_default();
+            for name in &next_using {
+                let expr = self.named(None, name)?;
+                result.push(ResultColumn {
+                    expr,
+                    name: name.clone(),
+                    alias: false,
+                });
+                nested.push(NestedColumn {
+                    schema: self.c.empty_name(),
+                    table: self.c.empty_name(),
+                    column: name.clone(),
+                    rowid: false,
+                    using_term: true,
+                    no_expand: false,
+                });
+            }
+            let scope = self.scopes.last().expect("a scope is in sight");
+            let (item, names) = (&scope.items[i], &scope.names[i]);
+            let schema = match item.source {
+                FromSource::Table => self.c.ctx.schema.dbs[item.db].name.clone(),
+                FromSource::Select(_) => star.clone(),
+            };
+            let table_name = item
+                .alias
+                .clone()
+                .unwrap_or_else(|| item.table.name.clone());
+            let table = item.table.clone();
+            let inner = names.nested.clone();
+            let using = names.using.clone();
+            for (j, column) in table.columns.iter().enumerate() {
+                let within = inner.as_ref().map(|inner| &inner[j]);
+                if column.hidden || within.is_some_and(|within| within.rowid) {
+                    continue;
+                }
+                let expr = self.item_column(i, j as i32);
+                let in_using =
+                    |names: &[Arc<str>]| names.iter().any(|n| n.eq_ignore_ascii_case(&column.name));
+                let no_expand = in_using(&using)
+                    || in_using(&next_using)
+                    || within.is_some_and(|within| within.no_expand);
+                result.push(ResultColumn {
+                    expr,
+                    name: column.name.clone(),
+                    alias: false,
+                });
+                nested.push(match within {
+                    Some(within) => NestedColumn {
+                        no_expand,
+                        using_term: false,
+                        ..within.clone()
+                    },
+                    None => NestedColumn {
+                        schema: schema.clone(),
+                        table: table_name.clone(),
+                        column: column.name.clone(),
+                        rowid: false,
+                        using_term: false,
+                        no_expand,
+                    },
+                });
+            }
+            if super::names::visible_rowid(&table) {
+                let alias = ["_ROWID_", "ROWID", "OID"]
+                    .into_iter()
+                    .find(|name| table.column_index(name).is_none());
+                if let Some(alias) = alias {
+                    let expr = self.item_column(i, -1);
+                    result.push(ResultColumn {
+                        expr,
+                        name: Arc::from(alias),
+                        alias: false,
+                    });
+                    nested.push(NestedColumn {
+                        schema,
+                        table: table_name,
+                        column: Arc::from(alias),
+                        rowid: true,
+                        using_term: false,
+                        no_expand: true,
+                    });
+                }
+            }
+        }
+        Ok((result, nested))
+    }
+
+    /// A column of an item of the innermost scope, marked as used.
+    pub(super) fn item_column(&mut self, item: usize, column: i32) -> Expr {
+        let item = &mut self.scope().items[item];
+        let column = match usize::try_from(column) {
+            Ok(number) if item.table.rowid_alias == Some(number) => -1,
+            _ => column,
+        };
+        mark_used(item, column);
+        let can_be_null = item.join.left || item.join.left_of_right;
+        let affinity = item.table.affinity_of(column);
+        Expr::Column(ColumnRef {
+            cursor: item.cursor,
+            column,
+            affinity,
+            can_be_null,
+        })
+    }
+
+    /// USING, NATURAL and ON of one item (rule 2).
+    fn join(&mut self, joined: &mut Joined<'a>, i: usize, item: &'a ast::FromItem) -> Result<()> {
+        let natural = item.join.contains(JoinType::NATURAL);
+        if natural && item.constraint.is_some() {
+            return Err(SqlError::error(
+                "a NATURAL join may not have an ON or USING clause",
+            ));
+        }
+        let using: Vec<Arc<str>> = match &item.constraint {
+            Some(JoinConstraint::Using(names)) => {
+                names.iter().map(|name| Arc::from(&*name.text)).collect()
+            }
+            None if natural => {
+                let columns = &joined.items[i].table.columns;
+                let shared = columns.iter().filter(|column| {
+                    !column.hidden && find_column(&joined.items, 0, i, &column.name, true).is_some()
+                });
+                shared.map(|column| column.name.clone()).collect()
+            }
+            Some(JoinConstraint::On(on)) => {
+                joined.ons.push(OnClause {
+                    item: i,
+                    on: Some(on),
+                });
+                return Ok(());
+            }
+            None => return Ok(()),
+        };
+        joined.names[i].using.clone_from(&using);
+        for name in &using {
+            let right = joined.items[i].table.column_index(name);
+            let left = find_column(&joined.items, 0, i, name, natural);
+            let (Some(right), Some(left)) = (right, left) else {
+                let message =
+                    format!("cannot join using column {name} - column not present in both tables");
+                return Err(SqlError::error(message));
+            };
+            let equal = self.using_term(joined, i, name, left, right, natural)?;
+            let item = &mut joined.items[i];
+            item.on = Expr::and(item.on.take(), Some(equal));
+        }
+        Ok(())
+    }
+
+    fn using_term(
+        &mut self,
+        joined: &mut Joined<'a>,
+        i: usize,
+        name: &str,
+        left: (usize, usize),
+        right: usize,
+        ignore_hidden: bool,
+    ) -> Result<Expr> {
+        let column = |items: &mut [FromItem], at: (usize, usize), nullable: bool| {
+            let item = &mut items[at.0];
+            let number = if item.table.rowid_alias == Some(at.1) {
+                -1
+            } else {
+                at.1 as i32
+            };
+            mark_used(item, at.1 as i32);
+            let can_be_null = nullable || item.join.left || item.join.left_of_right;
+            let affinity = item.table.affinity_of(number);
+            Expr::Column(ColumnRef {
+                cursor: item.cursor,
+                column: number,
+                affinity,
+                can_be_null,
+            })
+        };
+        let in_right_join = joined.items[0].join.left_of_right;
+        let nullable = in_right_join || joined.items[i].join.left;
+        let mut at = left;
+        let mut value = column(&mut joined.items, at, nullable);
+        if in_right_join {
+            let mut args = Vec::new();
+            while let Some(next) = find_column(&joined.items, at.0 + 1, i, name, ignore_hidden) {
+                if !joined.names[next.0].is_using(name) {
+                    return Err(SqlError::error(format!(
+                        "ambiguous reference to {name} in USING()"
+                    )));
+                }
+                args.push(value);
+                at = next;
+                value = column(&mut joined.items, at, false);
+            }
+            if !args.is_empty() {
+                args.push(value);
+                value = self.coalesce_call(args)?;
+            }
+        }
+        let other = column(&mut joined.items, (i, right), false);
+        Ok(Expr::binary(BinaryOp::Eq, value, other))
+    }
+
+    /// Resolves the ON clauses in the scope of all items.
+    pub(super) fn resolve_ons(&mut self, ons: &[OnClause<'a>]) -> Result<()> {
+        for clause in ons {
+            let Some(on) = clause.on else { continue };
+            let bound = self.expr(on)?;
+            let scope = self.scope();
+            if scope.items[0].join.left_of_right {
+                let later = &scope.items[clause.item + 1..];
+                let uses_later = later
+                    .iter()
+                    .any(|item| crate::bound::walk::uses_cursor(&bound, item.cursor));
+                if uses_later {
+                    return Err(SqlError::error("ON clause references tables to its right"));
+                }
+            }
+            let item = &mut scope.items[clause.item];
+            item.on = Expr::and(item.on.take(), Some(bound));
+        }
+        Ok(())
+    }
+}
+
+/// The first item of `from..to` that has a column of that name.
+fn find_column(
+    items: &[FromItem],
+    from: usize,
+    to: usize,
+    name: &str,
+    ignore_hidden: bool,
+) -> Option<(usize, usize)> {
+    (from..to).find_map(|i| {
+        let table = &items[i].table;
+        let column = table.column_index(name)?;
+        (!ignore_hidden || !table.columns[column].hidden).then_some((i, column))
+    })
+}
+
+/// Whether a common table expression names itself in a part of a UNION (but the first).
+fn is_recursive(cte: &ast::Cte) -> bool {
+    let Some(last) = cte.select.compounds.last() else {
+        return false;
+    };
+    if !matches!(last.op, ast::CompoundOp::Union | ast::CompoundOp::UnionAll) {
+        return false;
+    }
+    cte.select
+        .compounds
+        .iter()
+        .any(|compound| match &compound.core {
+            ast::SelectCore::Select(clause) => clause.from.as_ref().is_some_and(|from| {
+                from.items.iter().any(|item| match &item.source {
+                    Source::Table { name, .. } => {
+                        name.schema.is_none() && name.name.matches(&cte.name)
+                    }
+                    _ => false,
+                })
+            }),
+            ast::SelectCore::Values(_) => false,
+        })
+}

@@ -1,0 +1,242 @@
+//! ORDER BY and GROUP BY: aliases, ordinals, expressions.
+//!
+//! Source: SQLite's `resolveOrderGroupBy`, `resolveCompoundOrderBy`.
+
+use super::Resolver;
+use crate::ast::{self, ExprKind, NullsOrder, Span};
+use crate::bound::walk::{Likeness, has_aggregate, likeness, same};
+use crate::bound::{Expr, OrderTerm, ResultColumn, SortOrder};
+use crate::compiler::{Result, SqlError};
+use crate::schema::CollationName;
+
+/// The direction of a term, and where NULLs go.
+pub(super) fn sort_order(term: &ast::SortTerm) -> SortOrder {
+    let desc = term.is_descending();
+    let nulls_first = !desc;
+    let big_null = match term.nulls {
+        None => false,
+        Some(NullsOrder::First) => !nulls_first,
+        Some(NullsOrder::Last) => nulls_first,
+    };
+    SortOrder { desc, big_null }
+}
+
+/// Which clause, for messages.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Clause {
+    Order,
+    Group,
+}
+
+impl Clause {
+    const fn word(self) -> &'static str {
+        match self {
+            Clause::Order => "ORDER",
+            Clause::Group => "GROUP",
+        }
+    }
+}
+
+/// An expression without the COLLATE operators around it, and those from the outside in.
+fn strip_collate(expr: &ast::Expr) -> (&ast::Expr, smallvec::SmallVec<[&ast::Name; 2]>) {
+    let mut collations = smallvec::SmallVec::new();
+    let mut inner = expr;
+    while let ExprKind::Collate(collate) = &inner.kind {
+        collations.push(&collate.collation);
+        inner = &collate.expr;
+    }
+    (inner, collations)
+}
+
+/// The value of a constant integer, signs included.
+fn ordinal(expr: &ast::Expr) -> Option<i64> {
+    match &expr.kind {
+        ExprKind::Literal(ast::Literal::Integer(i)) => i32::try_from(*i).ok().map(i64::from),
+        ExprKind::Unary(ast::UnaryOp::Plus, inner) => ordinal(inner),
+        ExprKind::Unary(ast::UnaryOp::Minus, inner) => ordinal(inner).map(|i| -i),
+        _ => None,
+    }
+}
+
+/// `1st`, `2nd`, `3rd`, `4th`…
+fn nth(n: usize) -> String {
+    let suffix = match (n % 100, n % 10) {
+        (11..=13, _) => "th",
+        (_, 1) => "st",
+        (_, 2) => "nd",
+        (_, 3) => "rd",
+        _ => "th",
+    };
+    format!("{n}{suffix}")
+}
+
+impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
+    #[cold]
+    fn out_of_range(&self, clause: Clause, term: usize, count: usize, span: Span) -> SqlError {
+        let message = format!(
+            "{} {} BY term out of range - should be between 1 and {count}",
+            nth(term + 1),
+            clause.word()
+        );
+        self.error_at(span, message)
+    }
+
+    /// The result column that a term names by alias or number.
+    fn named_column(
+        &self,
+        expr: &ast::Expr,
+        result: &[ResultColumn],
+        clause: Clause,
+        term: usize,
+    ) -> Result<Option<usize>> {
+        if let (ExprKind::Id(name), Clause::Order) = (&expr.kind, clause) {
+            let found = result
+                .iter()
+                .position(|c| c.alias && c.name.eq_ignore_ascii_case(&name.text));
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        let Some(number) = ordinal(expr) else {
+            return Ok(None);
+        };
+        match usize::try_from(number) {
+            Ok(number) if (1..=result.len()).contains(&number) => Ok(Some(number - 1)),
+            _ => Err(self.out_of_range(clause, term, result.len(), expr.span)),
+        }
+    }
+
+    /// One term of ORDER BY or GROUP BY of a simple SELECT, in its scope.
+    fn order_term(
+        &mut self,
+        expr: &'a ast::Expr,
+        clause: Clause,
+        term: usize,
+    ) -> Result<(Expr, Option<usize>)> {
+        let (inner, collations) = strip_collate(expr);
+        let named = {
+            let scope = self.scopes.last().expect("a scope is in sight");
+            self.named_column(inner, &scope.result, clause, term)?
+        };
+        if let Some(column) = named {
+            let mut bound = self.scope().result[column].expr.clone();
+            for name in collations.iter().rev() {
+                bound = Expr::Collate {
+                    expr: Box::new(bound),
+                    collation: CollationName::new(&name.text),
+                };
+            }
+            return Ok((bound, Some(column)));
+        }
+        let bound = self.expr(expr)?;
+        let result = &self.scope().result;
+        // The last one that is the same, as stock SQLite's loop finds it.
+        let column = result.iter().rposition(|column| same(&column.expr, &bound));
+        Ok((bound, column))
+    }
+
+    /// ORDER BY of a simple SELECT.
+    pub(super) fn order_by(&mut self, terms: &'a [ast::SortTerm]) -> Result<Vec<OrderTerm>> {
+        if terms.len() > self.c.ctx.limits.columns {
+            return Err(SqlError::error("too many terms in ORDER BY clause"));
+        }
+        let mut bound = Vec::with_capacity(terms.len());
+        for (i, term) in terms.iter().enumerate() {
+            let (expr, result_column) = self.order_term(&term.expr, Clause::Order, i)?;
+            bound.push(OrderTerm {
+                expr,
+                order: sort_order(term),
+                result_column,
+            });
+        }
+        Ok(bound)
+    }
+
+    /// GROUP BY.
+    pub(super) fn group_by(&mut self, terms: &'a [ast::Expr]) -> Result<Vec<Expr>> {
+        if terms.len() > self.c.ctx.limits.columns {
+            return Err(SqlError::error("too many terms in GROUP BY clause"));
+        }
+        let mut bound = Vec::with_capacity(terms.len());
+        for (i, term) in terms.iter().enumerate() {
+            bound.push(self.order_term(term, Clause::Group, i)?.0);
+        }
+        if bound.iter().any(has_aggregate) {
+            return Err(SqlError::error(
+                "aggregate functions are not allowed in the GROUP BY clause",
+            ));
+        }
+        Ok(bound)
+    }
+
+    /// ORDER BY of a compound: each term must be a result column of one of its parts.
+    pub(super) fn compound_order_by(
+        &mut self,
+        terms: &'a [ast::SortTerm],
+        parts: &mut [super::select::Part],
+    ) -> Result<Vec<OrderTerm>> {
+        if terms.len() > self.c.ctx.limits.columns {
+            return Err(SqlError::error("too many terms in ORDER BY clause"));
+        }
+        let mut columns: Vec<Option<usize>> = vec![None; terms.len()];
+        for part in parts.iter_mut() {
+            for (i, term) in terms.iter().enumerate() {
+                if columns[i].is_some() {
+                    continue;
+                }
+                let (inner, _) = strip_collate(&term.expr);
+                columns[i] = match self.named_column(inner, &part.scope.result, Clause::Order, i)? {
+                    Some(column) => Some(column),
+                    None => self.matching_column(inner, part),
+                };
+            }
+        }
+        let mut bound = Vec::with_capacity(terms.len());
+        for (i, term) in terms.iter().enumerate() {
+            let Some(column) = columns[i] else {
+                let message = format!(
+                    "{} ORDER BY term does not match any column in the result set",
+                    nth(i + 1)
+                );
+                return Err(SqlError::error(message));
+            };
+            let mut expr = Expr::Integer(column as i64 + 1);
+            for name in strip_collate(&term.expr).1.iter().rev() {
+                expr = Expr::Collate {
+                    expr: Box::new(expr),
+                    collation: CollationName::new(&name.text),
+                };
+            }
+            bound.push(OrderTerm {
+                expr,
+                order: sort_order(term),
+                result_column: Some(column),
+            });
+        }
+        Ok(bound)
+    }
+
+    /// The result column of a part that an expression is the same as.
+    fn matching_column(
+        &mut self,
+        expr: &'a ast::Expr,
+        part: &mut super::select::Part,
+    ) -> Option<usize> {
+        let mut scope = std::mem::take(&mut part.scope);
+        scope.allow_aggregates = true;
+        scope.use_result = true;
+        // The parts see nothing but themselves here.
+        let outer = std::mem::take(&mut self.scopes);
+        let before = self.outermost_use;
+        self.scopes.push(scope);
+        let bound = self.expr(expr);
+        part.scope = self.pop_scope();
+        self.scopes = outer;
+        self.outermost_use = before;
+        let bound = bound.ok()?;
+        part.scope
+            .result
+            .iter()
+            .position(|column| likeness(&column.expr, &bound) < Likeness::Different)
+    }
+}

@@ -1,0 +1,118 @@
+//! What is in sight while names are resolved.
+
+use crate::bound::{FromItem, ResultColumn, SelectId};
+use std::sync::Arc;
+
+/// What kind of definition an expression stands in; each forbids something.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Definition {
+    /// One that was checked when it was made.
+    Trusted,
+    /// CHECK.
+    Check,
+    /// A key of an index.
+    IndexExpr,
+    /// WHERE of an index.
+    PartialIndex,
+    /// GENERATED ALWAYS AS.
+    Generated,
+}
+
+impl Definition {
+    /// How messages call it.
+    pub const fn place(self) -> &'static str {
+        match self {
+            Definition::Check => "CHECK constraints",
+            Definition::IndexExpr => "index expressions",
+            Definition::Generated => "generated columns",
+            Definition::Trusted | Definition::PartialIndex => "partial index WHERE clauses",
+        }
+    }
+}
+
+/// A column of a parenthesised join: which column of which table it is.
+#[derive(Clone, Debug)]
+pub struct NestedColumn {
+    /// The database's name; `*` for a subquery.
+    pub schema: Arc<str>,
+    /// The table's name or alias.
+    pub table: Arc<str>,
+    /// The column's name.
+    pub column: Arc<str>,
+    /// It is the rowid, which `*` does not show.
+    pub rowid: bool,
+    /// It stands for the columns of a USING clause.
+    pub using_term: bool,
+    /// `*` of the query around leaves it out, because a USING term shows it.
+    pub no_expand: bool,
+}
+
+/// What the names of a FROM item mean beyond its table.
+#[derive(Clone, Debug, Default)]
+pub struct ItemNames {
+    /// The columns of its USING clause, written or from NATURAL.
+    pub using: Vec<Arc<str>>,
+    /// The columns of a parenthesised join.
+    pub nested: Option<Vec<NestedColumn>>,
+}
+
+impl ItemNames {
+    /// Whether a column is in the USING clause.
+    pub fn is_using(&self, name: &str) -> bool {
+        self.using
+            .iter()
+            .any(|using| using.eq_ignore_ascii_case(name))
+    }
+}
+
+/// A row that is not from FROM: NEW, OLD, `excluded`.
+#[derive(Clone, Debug)]
+pub struct NamedRow {
+    /// The name before the dot.
+    pub name: Arc<str>,
+    /// How it is read: an item whose cursor is overridden with registers.
+    pub item: FromItem,
+}
+
+/// The names of one query, or of one clause.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    /// FROM items.
+    pub items: Vec<FromItem>,
+    /// More about each item.
+    pub names: Vec<ItemNames>,
+    /// Result columns, whose aliases are in sight if `use_result`.
+    pub result: Vec<ResultColumn>,
+    /// Whether aliases of result columns are in sight.
+    pub use_result: bool,
+    /// Rows with names of their own.
+    pub rows: Vec<NamedRow>,
+    /// The query's number.
+    pub select: SelectId,
+    /// Whether aggregates may be called here.
+    pub allow_aggregates: bool,
+    /// Whether an aggregate of this query was called.
+    pub has_aggregates: bool,
+    /// Whether it is a WHERE or ON clause, which only asks whether something is true.
+    pub in_where: bool,
+    /// In a definition.
+    pub definition: Option<Definition>,
+}
+
+impl Default for SelectId {
+    fn default() -> SelectId {
+        SelectId(0)
+    }
+}
+
+impl Scope {
+    /// A scope with these items.
+    pub fn of_items(items: Vec<FromItem>) -> Scope {
+        let names = items.iter().map(|_| ItemNames::default()).collect();
+        Scope {
+            items,
+            names,
+            ..Scope::default()
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! SELECT: its clauses in SQLite's order, compounds, VALUES.
+//!
+//! Order: the parts of a compound from the last to the first; in each: LIMIT, FROM, result columns, HAVING, WHERE with
+//! ON, ORDER BY, GROUP BY. It decides which of several errors is reported.
+//!
+//! Source: SQLite's `resolveSelectStep`, `sqlite3SelectWrongNumTermsError`.
+
+use super::Resolver;
+use super::expr::compound_op;
+use super::scope::Scope;
+use crate::ast::{self, Distinctness, SelectCore};
+use crate::bound::{CompoundOp, Expr, FromClause, ResultColumn, Select, SelectFlags, SelectId};
+use crate::compiler::{Result, SqlError};
+
+/// What the result columns of a SELECT are named for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NameMode {
+    /// Nobody asks; only aliases are kept.
+    None,
+    /// The caller of the statement: the text of the expression, or the column's name.
+    Output,
+    /// A query around it: the identifier as written.
+    Subquery,
+    /// A view or CREATE TABLE AS: the column's name, or the text.
+    View,
+}
+
+/// A part of a compound while it is resolved.
+pub(super) struct Part {
+    pub select: Select,
+    pub scope: Scope,
+}
+
+impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
+    /// Resolves a SELECT; what is in sight now is around it.
+    pub fn select(&mut self, select: &'a ast::Select, names: NameMode) -> Result<Select> {
+        let withs = self.withs.len();
+        if let Some(with) = &select.with {
+            self.push_with(with)?;
+        }
+        self.c.nesting += 1;
+        if self.c.nesting as usize > self.c.ctx.limits.expr_depth {
+            return Err(SqlError::error("VIEWs and/or subqueries nested too deep"));
+        }
+        let bound = self.select_body(select, names);
+        self.c.nesting -= 1;
+        self.withs.truncate(withs);
+        bound
+    }
+
+    fn select_body(&mut self, select: &'a ast::Select, names: NameMode) -> Result<Select> {
+        let limit = self.limit(select.limit.as_deref())?;
+        if select.compounds.is_empty() {
+            let part = self.core(&select.core, &select.order_by, names)?;
+            return Ok(finish_part(part, limit));
+        }
+        if select.compounds.len() >= self.c.ctx.limits.compound_select {
+            return Err(SqlError::error("too many terms in compound SELECT"));
+        }
+        // From the last to the first; only the first gives names.
+        let mut parts = Vec::with_capacity(select.compounds.len() + 1);
+        for compound in select.compounds.iter().rev() {
+            parts.push(self.core(&compound.core, &[], NameMode::None)?);
+        }
+        parts.push(self.core(&select.core, &[], names)?);
+        parts.reverse();
+        for (pair, compound) in parts.windows(2).zip(&select.compounds) {
+            if pair[0].select.result.len() != pair[1].select.result.len() {
+                return Err(wrong_column_count(compound.op));
+            }
+        }
+        let order_by = self.compound_order_by(&select.order_by, &mut parts)?;
+        let mut parts = parts
+            .into_iter()
+            .map(|part| finish_part(part, (None, None)));
+        let mut head = parts.next().expect("a compound has parts");
+        head.flags.compound = true;
+        for (mut part, compound) in parts.zip(&select.compounds) {
+            part.flags.compound = true;
+            part.prior = Some((compound_op(compound.op), Box::new(head)));
+            head = part;
+        }
+        head.order_by = order_by;
+        (head.limit, head.offset) = limit;
+        Ok(head)
+    }
+
+    /// LIMIT and OFFSET see no columns at all.
+    fn limit(&mut self, limit: Option<&'a ast::Limit>) -> Result<(Option<Expr>, Option<Expr>)> {
+        let Some(limit) = limit else {
+            return Ok((None, None));
+        };
+        let outer = std::mem::take(&mut self.scopes);
+        self.scopes.push(Scope::default());
+        let bound = self.expr(&limit.limit).and_then(|count| {
+            let offset = limit
+                .offset
+                .as_ref()
+                .map(|offset| self.expr(offset))
+                .transpose()?;
+            Ok((Some(count), offset))
+        });
+        self.scopes = outer;
+        bound
+    }
+
+    /// One part.
+    fn core(
+        &mut self,
+        core: &'a SelectCore,
+        order_by: &'a [ast::SortTerm],
+        names: NameMode,
+    ) -> Result<Part> {
+        match core {
+            SelectCore::Select(clause) => self.clause(clause, order_by, names),
+            SelectCore::Values(values) => self.values(values, order_by, names),
+        }
+    }
+
+    fn clause(
+        &mut self,
+        clause: &'a ast::SelectClause,
+        order_by: &'a [ast::SortTerm],
+        names: NameMode,
+    ) -> Result<Part> {
+        let mut select = self.empty_select();
+        select.flags.distinct = clause.distinct == Distinctness::Distinct;
+        let mut scope = Scope {
+            select: select.id,
+            allow_aggregates: true,
+            ..Scope::default()
+        };
+        let mut ons = Vec::new();
+        if let Some(from) = &clause.from {
+            let joined = self.from(from)?;
+            scope.items = joined.items;
+            scope.names = joined.names;
+            ons = joined.ons;
+        }
+        self.scopes.push(scope);
+        let part = self.clause_in_scope(clause, order_by, names, select, &ons);
+        let scope = self.pop_scope();
+        let select = part?;
+        Ok(Part { select, scope })
+    }
+
+    fn clause_in_scope(
+        &mut self,
+        clause: &'a ast::SelectClause,
+        order_by: &'a [ast::SortTerm],
+        names: NameMode,
+        mut select: Select,
+        ons: &[super::from::OnClause<'a>],
+    ) -> Result<Select> {
+        let result = self.result_columns(&clause.columns, names)?;
+        select.flags.aggregate = !clause.group_by.is_empty() || self.scope().has_aggregates;
+        let scope = self.scope();
+        scope.allow_aggregates = select.flags.aggregate;
+        scope.result = result;
+        scope.use_result = true;
+        if let Some(having) = &clause.having {
+            if !select.flags.aggregate {
+                return Err(SqlError::error("HAVING clause on a non-aggregate query"));
+            }
+            select.having = Some(self.expr(having)?);
+        }
+        self.scope().in_where = true;
+        if let Some(where_clause) = &clause.where_clause {
+            select.where_ = Some(self.expr(where_clause)?);
+        }
+        self.resolve_ons(ons)?;
+        self.scope().in_where = false;
+        self.scope().allow_aggregates = true;
+        select.order_by = self.order_by(order_by)?;
+        select.group_by = self.group_by(&clause.group_by)?;
+        Ok(select)
+    }
+
+    /// VALUES: the first row makes the columns.
+    fn values(
+        &mut self,
+        values: &'a ast::Values,
+        order_by: &'a [ast::SortTerm],
+        names: NameMode,
+    ) -> Result<Part> {
+        let count = values.row(0).len();
+        if values.rows().any(|row| row.len() != count) {
+            return Err(SqlError::error(
+                "all VALUES must have the same number of terms",
+            ));
+        }
+        let mut select = self.empty_select();
+        select.flags.values = true;
+        let several = values.row_count() > 1;
+        self.scopes.push(Scope {
+            select: select.id,
+            allow_aggregates: !several,
+            ..Scope::default()
+        });
+        let bound = self.values_in_scope(values, order_by, names, &mut select);
+        let scope = self.pop_scope();
+        bound?;
+        Ok(Part { select, scope })
+    }
+
+    fn values_in_scope(
+        &mut self,
+        values: &'a ast::Values,
+        order_by: &'a [ast::SortTerm],
+        names: NameMode,
+        select: &mut Select,
+    ) -> Result<()> {
+        let first = self.exprs(values.row(0))?;
+        let mut result = self.unnamed_columns(first);
+        if names != NameMode::None {
+            for (i, column) in result.iter_mut().enumerate() {
+                column.name = format!("column{}", i + 1).into();
+            }
+        }
+        for i in 1..values.row_count() {
+            select.rows.push(self.exprs(values.row(i))?);
+        }
+        let scope = self.scope();
+        select.flags.aggregate = scope.has_aggregates;
+        scope.result = result;
+        scope.allow_aggregates = true;
+        select.order_by = self.order_by(order_by)?;
+        Ok(())
+    }
+
+    /// A SELECT with a number and nothing else.
+    pub(super) fn empty_select(&mut self) -> Select {
+        let id = self.c.next_select();
+        Select {
+            id,
+            number: id.0,
+            flags: SelectFlags::default(),
+            result: Vec::new(),
+            rows: Vec::new(),
+            from: FromClause::default(),
+            where_: None,
+            group_by: Vec::new(),
+            having: None,
+            order_by: Vec::new(),
+            limit: None,
+            offset: None,
+            prior: None,
+        }
+    }
+
+    /// Result columns that nobody names.
+    pub(super) fn unnamed_columns(&mut self, exprs: Vec<Expr>) -> Vec<ResultColumn> {
+        let empty = self.c.empty_name();
+        exprs
+            .into_iter()
+            .map(|expr| ResultColumn {
+                expr,
+                name: empty.clone(),
+                alias: false,
+            })
+            .collect()
+    }
+}
+
+/// Moves what the scope holds into the SELECT.
+fn finish_part(part: Part, limit: (Option<Expr>, Option<Expr>)) -> Select {
+    let Part { mut select, scope } = part;
+    select.result = scope.result;
+    select.from = FromClause { items: scope.items };
+    (select.limit, select.offset) = limit;
+    select
+}
+
+#[cold]
+fn wrong_column_count(op: ast::CompoundOp) -> SqlError {
+    SqlError::error(format!(
+        "SELECTs to the left and right of {} do not have the same number of result columns",
+        op.symbol()
+    ))
+}
+
+/// A SELECT of constant rows, for other statements to build on.
+pub fn select_of_rows(id: SelectId, first: Vec<ResultColumn>, rows: Vec<Vec<Expr>>) -> Select {
+    Select {
+        id,
+        number: id.0,
+        flags: SelectFlags {
+            values: true,
+            ..SelectFlags::default()
+        },
+        result: first,
+        rows,
+        from: FromClause::default(),
+        where_: None,
+        group_by: Vec::new(),
+        having: None,
+        order_by: Vec::new(),
+        limit: None,
+        offset: None,
+        prior: None,
+    }
+}
+
+impl CompoundOp {
+    /// As written.
+    pub const fn symbol(self) -> &'static str {
+        match self {
+            CompoundOp::UnionAll => "UNION ALL",
+            CompoundOp::Union => "UNION",
+            CompoundOp::Intersect => "INTERSECT",
+            CompoundOp::Except => "EXCEPT",
+        }
+    }
+}
