@@ -22,6 +22,8 @@ pub struct SelectFlags {
     pub correlated: bool,
     /// It came from VALUES.
     pub values: bool,
+    /// It calls the aggregate min() or max().
+    pub min_max: bool,
     /// It came from a view.
     pub view: bool,
     /// It was written `AS MATERIALIZED`.

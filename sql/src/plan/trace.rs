@@ -62,7 +62,7 @@ pub fn print(plan: &Where<'_>) -> String {
 
 fn print_loop(out: &mut String, plan: &Where<'_>, lp: &Loop) {
     let item = plan.sources[usize::from(lp.source)].item;
-    out.push_str(item.display_name());
+    out.push_str(&item.display_name());
     let index = lp.index.map(|no| &item.table.indexes[usize::from(no)]);
     if let Some(index) = index {
         let _ = write!(out, ".{}", index.name);

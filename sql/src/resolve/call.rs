@@ -94,7 +94,8 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
                 "DISTINCT aggregates must have exactly one argument",
             ));
         }
-        let owner = self.aggregate_owner(&args, &order_by, filter.as_ref());
+        let min_max = def.flags.contains(FunctionFlags::MINMAX);
+        let owner = self.aggregate_owner(&args, &order_by, filter.as_ref(), min_max);
         let aggregate = AggregateCall {
             owner,
             distinct: call.distinct == Distinctness::Distinct,
@@ -143,6 +144,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         self.outermost_use = self.outermost_use.min(owner);
         let scope = &mut self.scopes[owner];
         scope.has_aggregates = true;
+        scope.has_min_max |= min_max;
         scope.select
     }
 

@@ -71,7 +71,7 @@ fn join_kinds(items: &[ast::FromItem]) -> Vec<JoinKind> {
 
 impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
     /// A FROM clause; the scopes in sight are those around the query.
-    pub(super) fn from(&mut self, from: &'a ast::From) -> Result<Joined<'a>> {
+    pub(super) fn from(&mut self, from: &'a ast::FromClause) -> Result<Joined<'a>> {
         if from.items.len() > 64 {
             // As stock SQLite, whose bit masks have 64 bits.
             return Err(SqlError::error("at most 64 tables in a join"));
@@ -371,7 +371,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
     /// Rule 3.
     fn nested_join(
         &mut self,
-        from: &'a ast::From,
+        from: &'a ast::FromClause,
         alias: Option<Arc<str>>,
     ) -> Result<(FromItem, ItemNames)> {
         let mut select = self.empty_select();

@@ -93,6 +93,8 @@ pub struct Scope {
     pub allow_aggregates: bool,
     /// Whether an aggregate of this query was called.
     pub has_aggregates: bool,
+    /// Whether one of them was min() or max().
+    pub has_min_max: bool,
     /// Whether it is a WHERE or ON clause, which only asks whether something is true.
     pub in_where: bool,
     /// In a definition.

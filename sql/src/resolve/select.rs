@@ -154,6 +154,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
     ) -> Result<Select> {
         let result = self.result_columns(&clause.columns, names)?;
         select.flags.aggregate = !clause.group_by.is_empty() || self.scope().has_aggregates;
+        select.flags.min_max = self.scope().has_min_max;
         let scope = self.scope();
         scope.allow_aggregates = select.flags.aggregate;
         scope.result = result;

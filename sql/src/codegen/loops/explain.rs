@@ -43,7 +43,7 @@ impl Loops<'_> {
             || lp.eq > 0
             || control.intersects(Control::ORDERBY_MIN | Control::ORDERBY_MAX);
         let mut line = String::from(if search { "SEARCH " } else { "SCAN " });
-        line.push_str(source.item.display_name());
+        line.push_str(&source.item.display_name());
         if !flags.contains(LoopFlags::IPK) {
             if let Some(index) = &code.index {
                 let text = if table.without_rowid
