@@ -118,6 +118,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         args: &[Expr],
         order_by: &[OrderTerm],
         filter: Option<&Expr>,
+        min_max: bool,
     ) -> SelectId {
         let mut cursors: smallvec::SmallVec<[i32; 8]> = smallvec::SmallVec::new();
         let parts = args
