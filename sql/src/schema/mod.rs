@@ -18,11 +18,15 @@
 //!
 //! Source: SQLite's `build.c`, `sqliteInt.h` (Table, Column, Index), `prepare.c` (sqlite3InitCallback).
 
+mod build;
 mod column;
+pub mod define;
 mod index;
 mod names;
+mod statistics;
 mod table;
 
+pub use build::DbSchemaBuilder;
 pub use column::{CollationName, Column, Default, Generated};
 pub use index::{Index, IndexColumn, IndexKey, IndexOrigin, LogEst};
 pub use names::NameMap;

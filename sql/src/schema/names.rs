@@ -84,6 +84,11 @@ impl<V> NameMap<V> {
         self.map.values()
     }
 
+    /// The values, in no particular order, and the map's end.
+    pub fn into_values(self) -> impl Iterator<Item = V> {
+        self.map.into_values()
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.map.len()

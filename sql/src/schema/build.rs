@@ -1,0 +1,284 @@
+//! From rows of `sqlite_schema` to a [`DbSchema`].
+//!
+//! Rules:
+//! 1. A row whose text does not parse, or says something else than the row, makes the schema malformed:
+//!    `malformed database schema (name) - reason`.
+//! 2. A row of type index without text is the index of a constraint: it gives that index its root page.
+//! 3. Virtual tables are left out: there are no modules.
+//!
+//! Source: SQLite's `sqlite3InitCallback`, `corruptSchema`.
+
+use super::define::{add_index, define_index, define_table};
+use super::{DbSchema, Index, NameMap, Table, TableKind, Trigger};
+use crate::ast::{CreateView, Stmt, TableBody};
+use crate::compiler::{Result, SqlError};
+use crate::parse::parse_statement;
+use ringwood_format::encoding::TextEncoding;
+use ringwood_vdbe::ResultCode;
+use std::sync::Arc;
+
+/// Collects the rows of a schema.
+pub struct DbSchemaBuilder {
+    schema: DbSchema,
+    /// Tables that indexes may still be added to, in the order of their rows.
+    tables: NameMap<Table>,
+    /// Statistics: table, index, the text of `sqlite_stat1`.
+    statistics: Vec<(String, Option<String>, String)>,
+}
+
+impl DbSchemaBuilder {
+    /// An empty schema for the database of that name.
+    pub fn new(name: &str) -> DbSchemaBuilder {
+        DbSchemaBuilder {
+            schema: DbSchema::empty(name),
+            tables: NameMap::default(),
+            statistics: Vec::new(),
+        }
+    }
+
+    /// A schema to which rows are added.
+    pub fn extend(schema: &DbSchema) -> DbSchemaBuilder {
+        DbSchemaBuilder {
+            schema: schema.clone(),
+            tables: NameMap::default(),
+            statistics: Vec::new(),
+        }
+    }
+
+    /// The cookie of the file header.
+    pub fn cookie(&mut self, cookie: u32) {
+        self.schema.cookie = cookie;
+    }
+
+    /// How often the connection has read the schema.
+    pub fn generation(&mut self, generation: u32) {
+        self.schema.generation = generation;
+    }
+
+    /// The encoding of texts in the file.
+    pub fn encoding(&mut self, encoding: TextEncoding) {
+        self.schema.encoding = encoding;
+    }
+
+    /// The schema format, 1–4.
+    pub fn file_format(&mut self, format: u8) {
+        self.schema.file_format = format;
+    }
+
+    /// A row of `sqlite_stat1`.
+    pub fn statistics(&mut self, table: &str, index: Option<&str>, stat: &str) {
+        self.statistics
+            .push((table.to_owned(), index.map(str::to_owned), stat.to_owned()));
+    }
+
+    /// A row of `sqlite_schema`; `None` for NULL.
+    ///
+    /// # Errors
+    /// `SQLITE_CORRUPT` with `malformed database schema (name) - reason` (rule 1).
+    pub fn row(
+        &mut self,
+        kind: Option<&[u8]>,
+        name: Option<&[u8]>,
+        table: Option<&[u8]>,
+        root: i64,
+        sql: Option<&[u8]>,
+    ) -> Result<()> {
+        let lossy =
+            |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
+        let (name, table) = (lossy(name), lossy(table));
+        let outcome = match sql {
+            Some(sql) if starts_with_create(sql) => {
+                self.definition(kind.unwrap_or_default(), &name, root, sql)
+            }
+            Some(_) => Err(String::new()),
+            None => self.constraint_index(&name, &table, root),
+        };
+        outcome.map_err(|reason| malformed(&name, &reason))
+    }
+
+    fn definition(&mut self, kind: &[u8], name: &str, root: i64, sql: &[u8]) -> Result<(), String> {
+        let parsed = parse_statement(sql).map_err(|e| e.to_string())?;
+        let Some(statement) = parsed else {
+            return Err(String::new());
+        };
+        let text: Arc<str> = String::from_utf8_lossy(sql).into();
+        let message = |e: SqlError| e.message;
+        match statement.kind {
+            Stmt::CreateTable(create) => {
+                if root < 1 || matches!(create.body, TableBody::Select(_)) {
+                    return Err(if root < 1 {
+                        "invalid rootpage".to_owned()
+                    } else {
+                        String::new()
+                    });
+                }
+                if self.tables.get(name).is_some() || self.schema.tables.get(name).is_some() {
+                    return Err(format!("table {name} already exists"));
+                }
+                let mut made = define_table(&create, sql).map_err(message)?;
+                made.name = name.into();
+                made.root = root as u32;
+                made.sql = Some(text);
+                if made.without_rowid {
+                    let at = made.indexes.iter().position(|index| index.is_primary_key());
+                    if let Some(index) = at.and_then(|at| made.indexes.get_mut(at)) {
+                        Arc::make_mut(index).root = root as u32;
+                    }
+                }
+                self.tables.insert(name.into(), made);
+            }
+            Stmt::CreateIndex(create) => {
+                if root < 1 {
+                    return Err("invalid rootpage".to_owned());
+                }
+                let owner = self
+                    .open_table(&create.table.text)
+                    .ok_or_else(|| format!("no such table: {}", create.table.text))?;
+                let mut index = define_index(&create, owner).map_err(message)?;
+                index.root = root as u32;
+                index.sql = Some(text);
+                index.name = name.into();
+                add_index(owner, Arc::new(index));
+            }
+            Stmt::CreateView(create) => self.view(name, *create, text),
+            Stmt::CreateTrigger(ref create) => {
+                let trigger = Trigger {
+                    name: name.into(),
+                    table: (&*create.table.name.text).into(),
+                    sql: text,
+                    create: Arc::new(statement.kind.clone()),
+                };
+                self.schema.triggers.insert(name.into(), Arc::new(trigger));
+            }
+            Stmt::CreateVirtualTable(_) => {}
+            _ if kind == b"table" && root == 0 => {}
+            _ => return Err(String::new()),
+        }
+        Ok(())
+    }
+
+    fn view(&mut self, name: &str, create: CreateView, sql: Arc<str>) {
+        let kind = TableKind::View {
+            columns: create
+                .columns
+                .iter()
+                .map(|column| Arc::from(&*column.text))
+                .collect(),
+            select: Arc::new(*create.select),
+        };
+        let mut view = Table::plain(name.into(), kind, Vec::new());
+        view.sql = Some(sql);
+        self.tables.insert(name.into(), view);
+    }
+
+    /// Rule 2.
+    fn constraint_index(&mut self, name: &str, table: &str, root: i64) -> Result<(), String> {
+        if root < 1 {
+            return Err("invalid rootpage".to_owned());
+        }
+        let found = self.open_table(table).and_then(|table| {
+            table
+                .indexes
+                .iter_mut()
+                .find(|index| index.name.eq_ignore_ascii_case(name))
+        });
+        match found {
+            Some(index) => {
+                Arc::make_mut(index).root = root as u32;
+                Ok(())
+            }
+            None => Err("orphan index".to_owned()),
+        }
+    }
+
+    /// A table that is being built, or one of the schema that is extended, taken out to be changed.
+    fn open_table(&mut self, name: &str) -> Option<&mut Table> {
+        if self.tables.get(name).is_none() {
+            let table = self.schema.tables.remove(name)?;
+            let table = Arc::unwrap_or_clone(table);
+            self.tables.insert(table.name.clone(), table);
+        }
+        self.tables.get_mut(name)
+    }
+
+    /// The schema.
+    ///
+    /// # Errors
+    /// `SQLITE_CORRUPT` for an index of a constraint that no row gave a root page.
+    pub fn finish(mut self) -> Result<DbSchema> {
+        for (table, index, stat) in std::mem::take(&mut self.statistics) {
+            if let Some(table) = self.open_table(&table) {
+                super::statistics::apply(table, index.as_deref(), &stat);
+            }
+        }
+        for table in self.tables.into_values() {
+            for index in &table.indexes {
+                if index.root == 0 {
+                    return Err(malformed(&index.name, "invalid rootpage"));
+                }
+                self.schema
+                    .indexes
+                    .insert(index.name.clone(), index.clone());
+            }
+            self.schema
+                .tables
+                .insert(table.name.clone(), Arc::new(table));
+        }
+        Ok(self.schema)
+    }
+}
+
+impl DbSchema {
+    /// Forgets a table or view with its indexes and triggers.
+    pub fn drop_table(&mut self, name: &str) {
+        if let Some(table) = self.tables.remove(name) {
+            for index in &table.indexes {
+                self.indexes.remove(&index.name);
+            }
+            let watching: Vec<Arc<str>> = self
+                .triggers
+                .values()
+                .filter(|trigger| trigger.table.eq_ignore_ascii_case(name))
+                .map(|trigger| trigger.name.clone())
+                .collect();
+            for trigger in watching {
+                self.triggers.remove(&trigger);
+            }
+        }
+    }
+
+    /// Forgets an index.
+    pub fn drop_index(&mut self, name: &str) {
+        let Some(index) = self.indexes.remove(name) else {
+            return;
+        };
+        if let Some(table) = self.tables.get_mut(&index.table) {
+            let is_it = |other: &Arc<Index>| other.name.eq_ignore_ascii_case(name);
+            Arc::make_mut(table).indexes.retain(|other| !is_it(other));
+        }
+    }
+
+    /// Forgets a trigger.
+    pub fn drop_trigger(&mut self, name: &str) {
+        self.triggers.remove(name);
+    }
+}
+
+fn starts_with_create(sql: &[u8]) -> bool {
+    sql.len() >= 2 && sql[..2].eq_ignore_ascii_case(b"cr")
+}
+
+#[cold]
+fn malformed(name: &str, reason: &str) -> SqlError {
+    let name = if name.is_empty() { "?" } else { name };
+    let message = if reason.is_empty() {
+        format!("malformed database schema ({name})")
+    } else {
+        format!("malformed database schema ({name}) - {reason}")
+    };
+    SqlError {
+        code: ResultCode::CORRUPT,
+        message,
+        offset: None,
+    }
+}
