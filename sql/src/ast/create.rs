@@ -84,7 +84,8 @@ pub struct ColumnConstraint {
 pub enum ColumnConstraintKind {
     /// `DEFAULT value`
     Default {
-        /// The value. A bare identifier is a string, or TRUE or FALSE.
+        /// The value. An identifier without parentheses is a string here, TRUE and FALSE excepted; in
+        /// parentheses it is an `Id`, and an error later.
         expr: Expr,
         /// Its text as the schema shows it: without outer parentheses, spaces trimmed.
         text: Span,

@@ -34,6 +34,7 @@
 mod create;
 mod expr;
 mod name;
+mod print;
 mod select;
 mod stmt;
 
@@ -49,6 +50,7 @@ pub use expr::{
     Raise, RaiseAction, UnaryOp, Variable, WindowDef, WindowFrame,
 };
 pub use name::{Name, QualifiedName, Quote};
+pub use print::{print_expression, print_statement};
 pub use select::{
     Compound, CompoundOp, Cte, Distinctness, FromClause, FromItem, Indexed, JoinConstraint,
     JoinType, Limit, Materialized, NullsOrder, ResultColumn, Select, SelectClause, SelectCore,

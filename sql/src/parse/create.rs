@@ -4,8 +4,8 @@ use super::{PResult, Parser, boxed_str};
 use crate::ast::{
     ColumnConstraint, ColumnConstraintKind, ColumnDef, CreateIndex, CreateTable, CreateTrigger,
     CreateView, CreateVirtualTable, Deferral, Expr, ExprKind, ForeignKeyAction, GeneratedKind,
-    Name, References, SortOrder, Span, Stmt, TableBody, TableConstraint, TableConstraintKind,
-    TriggerEvent, TriggerTime, TypeName,
+    Literal, Name, References, SortOrder, Span, Stmt, TableBody, TableConstraint,
+    TableConstraintKind, TriggerEvent, TriggerTime, TypeName,
 };
 use crate::lex::{Token, is_space};
 
@@ -348,10 +348,14 @@ impl Parser<'_> {
         } else if self.current.token.is_id() || self.at(Token::Indexed) {
             let lexeme = self.bump()?;
             let name = self.make_name(lexeme);
-            Expr {
-                span: name.span,
-                kind: ExprKind::Id(name),
-            }
+            let span = name.span;
+            let is_constant = name.is_bare() && (name.is("true") || name.is("false"));
+            let kind = if is_constant {
+                ExprKind::Id(name)
+            } else {
+                ExprKind::Literal(Literal::String(name.text.into_boxed_bytes()))
+            };
+            Expr { kind, span }
         } else {
             return Err(self.unexpected());
         };
@@ -381,7 +385,7 @@ impl Parser<'_> {
             let lexeme = self.bump()?;
             let span = Span::new(lexeme.start, lexeme.end);
             let bytes = super::unquote(span.slice(self.text));
-            let kind = ExprKind::Literal(crate::ast::Literal::String(bytes.into()));
+            let kind = ExprKind::Literal(Literal::String(bytes.into()));
             return Ok(Expr { kind, span });
         }
         Ok(self.term()?.expr)

@@ -42,7 +42,7 @@ pub const SEEDS: &[&str] = &[
     "SELECT a BETWEEN 1 AND 2 OR NOT b LIKE 'x' ESCAPE '!' AND c NOT IN (1, 2) AND d IN t1 AND e IN main.f(1) \
      AND f IN (SELECT 1) AND g IS NOT DISTINCT FROM h AND i NOTNULL AND j NOT NULL AND k ISNULL",
     "SELECT -a || +b -> ~c ->> 'x' << 3 & 4 | 5 % 6 * 7 / 8 <> 9 == 10 < 11 >= 12, CASE a WHEN 1 THEN 2 ELSE 3 END, \
-     CAST(a AS decimal(10, -5)), f(DISTINCT a, b ORDER BY c) FILTER (WHERE d) OVER (w PARTITION BY e GROUPS BETWEEN \
+     CAST(a AS decimal(10, -5)), h(DISTINCT a, b ORDER BY c) FILTER (WHERE d), f(a, b) FILTER (WHERE d) OVER (w PARTITION BY e GROUPS BETWEEN \
      UNBOUNDED PRECEDING AND 5 FOLLOWING EXCLUDE NO OTHERS), g(*) OVER w, EXISTS (SELECT 1), (SELECT 2), (1, 2), \
      ?1, ?, :a, @b, $c::d(e), x'ab', 0x1f, 1_000, .5e3, current_date, RAISE(ABORT, 'x'), RAISE(IGNORE)",
     "WITH RECURSIVE a(x, y) AS MATERIALIZED (VALUES (1, 2), (3, 4) UNION ALL SELECT 1, 2 FROM a), b AS NOT \

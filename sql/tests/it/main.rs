@@ -7,3 +7,4 @@ mod fuzz;
 mod gate;
 mod golden;
 mod oracle;
+mod roundtrip;

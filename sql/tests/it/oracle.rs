@@ -35,6 +35,15 @@ impl Oracle {
             .expect(query)
     }
 
+    /// The text that `query` yields, or why it does not.
+    pub fn value(&self, query: &str) -> Result<String, String> {
+        let row = self.connection.query_row(query, [], |row| row.get(0));
+        row.map_err(|error| match error {
+            Error::SqlInputError { msg, .. } => msg,
+            other => other.to_string(),
+        })
+    }
+
     /// Runs `sql` for its effect.
     pub fn run(&self, sql: &str) {
         self.connection.execute_batch(sql).expect(sql);
