@@ -59,3 +59,44 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+impl From<ringwood_wal::Error> for Error {
+    #[cold]
+    fn from(error: ringwood_wal::Error) -> Error {
+        use ringwood_wal::Error as Store;
+        let code = match &error {
+            Store::Io(error) => ResultCode::from_i32(error.sqlite_code()),
+            Store::Corrupt(_) => ResultCode::CORRUPT,
+            Store::NotADb(_) => ResultCode::NOTADB,
+            Store::Busy => ResultCode::BUSY,
+            Store::BusySnapshot => ResultCode::BUSY_SNAPSHOT,
+            Store::BusyRecovery => ResultCode::BUSY_RECOVERY,
+            Store::Locked => ResultCode::LOCKED,
+            // The message names the way out.
+            Store::RollbackMode => return Error::new(ResultCode::READONLY, error.to_string()),
+            Store::ReadOnly => ResultCode::READONLY,
+            Store::HotJournal(_) => {
+                return Error::new(ResultCode::READONLY_ROLLBACK, error.to_string());
+            }
+            Store::Full => ResultCode::FULL,
+            Store::CantOpen(_) => ResultCode::CANTOPEN,
+            Store::LogPoisoned => ResultCode::IOERR_FSYNC,
+            Store::Misuse(_) => return Error::new(ResultCode::MISUSE, error.to_string()),
+        };
+        Error::code(code)
+    }
+}
+
+impl From<ringwood_io::IoError> for Error {
+    #[cold]
+    fn from(error: ringwood_io::IoError) -> Error {
+        Error::code(ResultCode::from_i32(error.sqlite_code()))
+    }
+}
+
+impl From<ringwood_format::corrupt::Corrupt> for Error {
+    #[cold]
+    fn from(_: ringwood_format::corrupt::Corrupt) -> Error {
+        Error::corrupt()
+    }
+}

@@ -1,17 +1,26 @@
 //! Ringwood's register virtual machine, sorter and functions.
 //!
 //! In reading order: [`opcode`] (the table), [`insn`], [`program`] (builder and verifier), [`mem`] (registers),
-//! [`func`] (functions and their registry), [`result_code`] and [`error`].
+//! [`func`] (functions and their registry), [`env`] (what a connection lends), [`vm`] (the machine), [`listing`]
+//! (EXPLAIN), [`result_code`] and [`error`].
+//!
+//! **Invariant**: a program that [`ProgramBuilder::finish`] has accepted does not panic, whatever file it runs on; a
+//! handler that stops because a page is missing has changed nothing. **Absent**: SQL, the schema (programs carry what
+//! they need), triggers and virtual tables.
 
+pub mod env;
 pub mod error;
 pub mod func;
 pub mod insn;
+pub mod listing;
 pub mod mem;
 pub mod opcode;
 pub mod program;
 pub mod result_code;
 pub mod rowset;
+pub mod vm;
 
+pub use env::{Db, Env, Hooks, Limits};
 pub use error::{Error, Result};
 pub use func::{
     Aggregate, FnContext, FnError, FunctionDef, FunctionFlags, FunctionKind, FunctionRegistry,
@@ -21,3 +30,4 @@ pub use mem::Mem;
 pub use opcode::Opcode;
 pub use program::{Addr, ColumnInfo, Explain, Label, Program, ProgramBuilder};
 pub use result_code::ResultCode;
+pub use vm::{Answer, Exit, Request, Vm};

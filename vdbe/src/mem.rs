@@ -12,6 +12,8 @@
 //! 4. A blob may have a tail of zeros that are counted and not stored (`zeroblob`); [`Mem::expand`] writes them out.
 //! 5. A real is never NaN: [`Mem::set_real`] makes NULL of it.
 
+mod convert;
+
 use crate::func::Aggregate;
 use crate::rowset::RowSet;
 use ringwood_format::value::{Value, ValueRef, ValueType};
@@ -322,6 +324,13 @@ impl Mem {
     pub fn set_zeroblob(&mut self, n: u64) {
         self.start_bytes(Kind::Blob);
         self.num = n;
+    }
+
+    /// How many zeros follow the bytes of a blob.
+    #[inline]
+    pub(crate) fn set_zeros(&mut self, zeros: u64) {
+        debug_assert!(self.kind == Kind::Blob);
+        self.num = zeros;
     }
 
     /// Any value.

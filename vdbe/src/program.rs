@@ -78,8 +78,10 @@ pub struct Program {
     pub columns: Vec<ColumnInfo>,
     /// Parameters: number `i + 1` is called `params[i]` (with its `:`, `@`, `$` or `?`), if it has a name.
     pub params: Vec<Option<String>>,
-    /// Whether it changes no database.
+    /// Whether it changes no database. [`ProgramBuilder::finish`] finds out.
     pub readonly: bool,
+    /// Whether it uses a transaction at all. [`ProgramBuilder::finish`] finds out.
+    pub is_reader: bool,
     /// Whether `changes()` is set at its end.
     pub count_changes: bool,
     /// Whether it may change more than one row and then abort: it runs in a statement savepoint inside a transaction.
@@ -299,6 +301,22 @@ impl ProgramBuilder {
             same
         });
         program.comments = self.comments;
+        program.readonly = true;
+        program.is_reader = false;
+        for insn in &program.insns {
+            match insn.opcode {
+                Opcode::Transaction if insn.p2 != 0 => {
+                    (program.readonly, program.is_reader) = (false, true)
+                }
+                Opcode::Transaction | Opcode::AutoCommit | Opcode::Savepoint => {
+                    program.is_reader = true
+                }
+                Opcode::Checkpoint | Opcode::Vacuum | Opcode::JournalMode => {
+                    (program.readonly, program.is_reader) = (false, true);
+                }
+                _ => {}
+            }
+        }
         for addr in 0..program.insns.len() {
             verify(&program, addr)?;
         }

@@ -13,8 +13,10 @@
 //!
 //! Source: SQLite's `sqlite3FindFunction`, "Application-Defined SQL Functions".
 
+pub mod aggregate;
 mod context;
 mod registry;
+pub mod scalar;
 
 pub use context::{AuxData, Facts, FnContext, FnError};
 pub use registry::FunctionRegistry;
@@ -22,6 +24,14 @@ pub use registry::FunctionRegistry;
 use crate::mem::Mem;
 use std::fmt;
 use std::sync::Arc;
+
+/// The built-in functions.
+pub fn builtins() -> FunctionRegistry {
+    let mut registry = FunctionRegistry::new();
+    scalar::register(&mut registry);
+    aggregate::register(&mut registry);
+    registry
+}
 
 /// An arity: any number of arguments.
 pub const ANY_ARITY: i16 = -1;

@@ -51,7 +51,7 @@ opcodes! {
     /// with P3 = 1 then falls through.
     BeginSubrtn(Val, Out, No, No) now "r[P2]=NULL";
     /// Set up register P1 so that it will yield to the coroutine at P3. Jump to P2 unless it is 0.
-    InitCoroutine(Out, JumpOpt, Val, No) now "";
+    InitCoroutine(Out, JumpOpt, Jump, No) now "";
     /// The coroutine in register P1 ends: jump to the P2 of the `Yield` that called it, and leave in P1 an address
     /// that makes further yields do the same.
     EndCoroutine(Both, No, No, No) now "";

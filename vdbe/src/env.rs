@@ -1,0 +1,210 @@
+//! What a connection lends to a running program.
+//!
+//! ```text
+//!   Env ── dbs[0] main ── Tx          one transaction per database
+//!       ├─ dbs[1] temp ── Tx
+//!       ├─ dbs[2…] attached
+//!       ├─ autocommit, savepoints     BEGIN, SAVEPOINT
+//!       ├─ active, active_read, active_write      statements that are running
+//!       └─ facts, limits, flags, hooks, interrupt, progress
+//! ```
+//!
+//! Rules:
+//! 1. Programs of one connection run one at a time; several may be half-way through (rows of one are read while another
+//!    is stepped). The counters of active statements decide who commits.
+//! 2. A savepoint has a counterpart in the transaction of each database that has been written to since it was opened or
+//!    before: it is made when the savepoint is opened, or when the database's write transaction begins.
+//! 3. `schema_changed` says that the transaction in progress has changed the schema; if it is rolled back,
+//!    `schema_reset` asks the engine to read the schema again.
+
+use crate::error::{Error, Result};
+use crate::func::Facts;
+use crate::result_code::ResultCode;
+use ringwood_io::IoHandle;
+use ringwood_pager::Pool;
+use ringwood_wal::{SavepointId, Tx};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// One database of a connection.
+pub struct Db {
+    /// `main`, `temp`, or the name after AS.
+    pub name: String,
+    /// Its transaction.
+    pub tx: Tx,
+    /// The cookie of the schema in memory.
+    pub schema_cookie: u32,
+    /// Counts how often the schema in memory was read; programs of an older one are refused.
+    pub generation: i32,
+    /// The schema's file format: from 4 on, the integers 0 and 1 take no room in a record.
+    pub file_format: u8,
+}
+
+/// An open savepoint.
+#[derive(Debug)]
+pub struct Savepoint {
+    /// Its name.
+    pub name: Vec<u8>,
+    /// Its counterparts, by database (rule 2).
+    pub(crate) ids: Vec<(u8, SavepointId)>,
+    /// The counter of deferred violations when it was opened.
+    pub(crate) deferred_violations: i64,
+}
+
+/// What a change was, for the update hook.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ChangeKind {
+    /// A row was inserted.
+    Insert,
+    /// A row was updated.
+    Update,
+    /// A row was deleted.
+    Delete,
+}
+
+/// Calls back on every changed row: kind, database, table, rowid.
+pub type UpdateHook = Box<dyn FnMut(ChangeKind, &str, &str, i64)>;
+/// Called before a commit; `true` turns it into a rollback.
+pub type CommitHook = Box<dyn FnMut() -> bool>;
+/// Called after a rollback.
+pub type RollbackHook = Box<dyn FnMut()>;
+/// Called every so many instructions; `true` interrupts the statement.
+pub type ProgressHandler = Box<dyn FnMut() -> bool>;
+
+/// The application's callbacks.
+#[derive(Default)]
+pub struct Hooks {
+    /// On every changed row.
+    pub update: Option<UpdateHook>,
+    /// Before a commit.
+    pub commit: Option<CommitHook>,
+    /// After a rollback.
+    pub rollback: Option<RollbackHook>,
+    /// Every so many instructions.
+    pub progress: Option<(u64, ProgressHandler)>,
+}
+
+/// Limits of a connection that the VM checks.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The longest string, blob or row, in bytes; `facts.length_max` is the same for functions.
+    pub length: u64,
+    /// How deep triggers may nest.
+    pub trigger_depth: u32,
+    /// How many databases may be attached.
+    pub attached: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            length: 1_000_000_000,
+            trigger_depth: 1000,
+            attached: 10,
+        }
+    }
+}
+
+/// What a connection lends to a running program.
+pub struct Env {
+    /// The databases: 0 main, 1 temp, 2… attached.
+    pub dbs: Vec<Db>,
+    /// The thread's I/O.
+    pub io: IoHandle,
+    /// The page cache, for temporary tables.
+    pub pool: Arc<Pool>,
+    /// Whether each statement is a transaction of its own.
+    pub autocommit: bool,
+    /// Whether the outermost savepoint began the transaction.
+    pub is_transaction_savepoint: bool,
+    /// Open savepoints, outermost first.
+    pub savepoints: Vec<Savepoint>,
+    /// Running statements.
+    pub active: u32,
+    /// Running statements that read a database.
+    pub active_read: u32,
+    /// Running statements that write a database.
+    pub active_write: u32,
+    /// What functions may know.
+    pub facts: Facts,
+    /// Limits.
+    pub limits: Limits,
+    /// `PRAGMA query_only`.
+    pub query_only: bool,
+    /// `PRAGMA foreign_keys`.
+    pub foreign_keys: bool,
+    /// `PRAGMA defer_foreign_keys`.
+    pub defer_foreign_keys: bool,
+    /// Violations that a commit must find gone.
+    pub deferred_violations: i64,
+    /// Bytes that a sorter keeps in memory before it spills.
+    pub sorter_memory: usize,
+    /// The application's callbacks.
+    pub hooks: Hooks,
+    /// Set from any thread to stop what is running.
+    pub interrupt: Arc<AtomicBool>,
+    /// The transaction in progress has changed a schema (rule 3).
+    pub schema_changed: bool,
+    /// Schemas in memory are not to be trusted any more (rule 3): the engine reads them again and clears this.
+    pub schema_reset: bool,
+    /// Counts rollbacks: a writing statement that was half-way through one cannot go on.
+    pub rollbacks: u64,
+    /// Counts rollbacks of schema changes: no statement that was half-way through one can go on.
+    pub schema_rollbacks: u64,
+    /// Counts `Expire`: statements that were prepared before it prepare again.
+    pub expirations: u64,
+}
+
+impl Env {
+    /// An environment without databases, in autocommit mode.
+    pub fn new(io: IoHandle, pool: Arc<Pool>) -> Env {
+        Env {
+            dbs: Vec::new(),
+            io,
+            pool,
+            autocommit: true,
+            is_transaction_savepoint: false,
+            savepoints: Vec::new(),
+            active: 0,
+            active_read: 0,
+            active_write: 0,
+            facts: Facts::default(),
+            limits: Limits::default(),
+            query_only: false,
+            foreign_keys: false,
+            defer_foreign_keys: false,
+            deferred_violations: 0,
+            sorter_memory: 2_048_000,
+            hooks: Hooks::default(),
+            interrupt: Arc::new(AtomicBool::new(false)),
+            schema_changed: false,
+            schema_reset: false,
+            rollbacks: 0,
+            schema_rollbacks: 0,
+            expirations: 0,
+        }
+    }
+
+    /// The database with that index.
+    #[inline]
+    pub(crate) fn db(&mut self, index: i32) -> Result<&mut Db> {
+        match self.dbs.get_mut(index as usize) {
+            Some(db) => Ok(db),
+            None => Err(no_such_database(index)),
+        }
+    }
+
+    /// Whether somebody wants the statement to stop.
+    #[inline]
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.interrupt.load(Ordering::Relaxed)
+    }
+}
+
+#[cold]
+fn no_such_database(index: i32) -> Error {
+    Error::new(
+        ResultCode::ERROR,
+        format!("unknown database number {index}"),
+    )
+}

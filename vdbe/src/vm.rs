@@ -1,0 +1,378 @@
+//! The VM: runs a program over what a connection lends it.
+//!
+//! ```text
+//!   step ──► run (plain loop) ──► Row ──────────────► Exit::Row
+//!     ▲            │              Halt ── halt() ───► Exit::Done, or the statement's error
+//!     │            │              Request ──────────► Exit::Request
+//!     │            ├─ Miss ── fetch, keep the pin ─┐
+//!     │            └─ Slow ── the opcode's twin ───┤
+//!     └────────────────────────────────────────────┘
+//! ```
+//!
+//! Rules:
+//! 1. `step` suspends only while a page is fetched, a change needs room, a commit becomes durable, or a sorter uses its
+//!    file. A row that needs none of it costs no await.
+//! 2. An error ends the run: the transaction is settled as `halt.rs` says before `step` returns it. `SQLITE_BUSY` from
+//!    beginning a transaction does not: the program stays where it is, and may be stepped again or reset.
+//! 3. After `Done` or an error, [`Vm::reset`] makes the program ready again; bindings stay.
+//! 4. A future of `step` that is dropped half-way leaves a program that can only be reset, which then rolls the
+//!    statement back.
+//!
+//! Cost, all pages resident: about 15 instructions of loop per opcode besides the opcode itself.
+//!
+//! Source: SQLite's `sqlite3VdbeExec`, `sqlite3_step`, `sqlite3_reset`.
+
+mod arith;
+mod call;
+mod change;
+mod column;
+mod compare;
+mod cursor;
+mod halt;
+mod record;
+mod request;
+mod row;
+mod run;
+mod seek;
+mod slow;
+mod sorter;
+mod state;
+mod transaction;
+mod trap;
+mod tree;
+
+pub use request::{Answer, Request};
+
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::listing::Listing;
+use crate::mem::Mem;
+use crate::opcode::p5;
+use crate::program::{Explain, Program};
+use crate::result_code::ResultCode;
+use ringwood_format::value::{Value, ValueRef};
+use run::{Pause, run};
+use slow::Next;
+use state::{State, Status, tx_of};
+use std::sync::Arc;
+use trap::Trap;
+
+/// Why `step` returned.
+#[derive(Debug, PartialEq)]
+pub enum Exit {
+    /// A row: [`Vm::row`].
+    Row,
+    /// The program has ended.
+    Done,
+    /// The engine is to do something, answer with [`Vm::answer`], and step on.
+    Request(Request),
+}
+
+/// A program with its registers: a statement.
+pub struct Vm {
+    program: Arc<Program>,
+    state: State,
+    /// Of an EXPLAIN: the listing, once it was begun.
+    listing: Option<Listing>,
+    /// Values of `Env::rollbacks` and `schema_rollbacks` at the last exit.
+    seen_rollbacks: (u64, u64),
+    /// A step is under way; still set if its future was dropped (rule 4).
+    stepping: bool,
+}
+
+impl Vm {
+    /// A statement of that program, ready to be stepped.
+    pub fn new(program: Arc<Program>) -> Vm {
+        let state = State::new(&program);
+        Vm {
+            program,
+            state,
+            listing: None,
+            seen_rollbacks: (0, 0),
+            stepping: false,
+        }
+    }
+
+    /// The program.
+    pub fn program(&self) -> &Arc<Program> {
+        &self.program
+    }
+
+    /// Binds parameter `index`, from 1.
+    ///
+    /// # Errors
+    /// `SQLITE_RANGE` if there is no such parameter, `SQLITE_MISUSE` while the program runs.
+    pub fn bind(&mut self, index: usize, value: ValueRef<'_>) -> Result<()> {
+        self.parameter(index)?.set_value(value);
+        Ok(())
+    }
+
+    /// The same for a value that is given away.
+    ///
+    /// # Errors
+    /// As [`bind`](Vm::bind).
+    pub fn bind_value(&mut self, index: usize, value: Value) -> Result<()> {
+        *self.parameter(index)? = Mem::from_value(value);
+        Ok(())
+    }
+
+    /// Binds a blob of zeros.
+    ///
+    /// # Errors
+    /// As [`bind`](Vm::bind).
+    pub fn bind_zeroblob(&mut self, index: usize, size: u64) -> Result<()> {
+        self.parameter(index)?.set_zeroblob(size);
+        Ok(())
+    }
+
+    fn parameter(&mut self, index: usize) -> Result<&mut Mem> {
+        if self.state.status == Status::Running {
+            return Err(Error::code(ResultCode::MISUSE));
+        }
+        let found = index
+            .checked_sub(1)
+            .and_then(|at| self.state.params.get_mut(at));
+        found.ok_or_else(|| Error::code(ResultCode::RANGE))
+    }
+
+    /// Sets all parameters to NULL.
+    pub fn clear_bindings(&mut self) {
+        self.state.params.iter_mut().for_each(Mem::set_null);
+    }
+
+    /// The values of the parameters.
+    pub fn bindings(&self) -> &[Mem] {
+        &self.state.params
+    }
+
+    /// Whether it was stepped and has not ended.
+    pub fn is_running(&self) -> bool {
+        self.state.status == Status::Running
+    }
+
+    /// The row that the last step gave; empty without one.
+    #[inline]
+    pub fn row(&self) -> &[Mem] {
+        if let Some(listing) = &self.listing {
+            return listing.row();
+        }
+        let (first, count) = self.state.row;
+        &self.state.mems[first as usize..(first + count) as usize]
+    }
+
+    /// Instructions run since the start, steps of scans, sorts.
+    pub fn counters(&self) -> (u64, u64, u64) {
+        (
+            self.state.steps,
+            self.state.counters[0],
+            self.state.counters[1],
+        )
+    }
+
+    /// Runs to the next row, the end, or a request.
+    ///
+    /// # Errors
+    /// The statement's error; the run is over then, but for `SQLITE_BUSY` (rule 2).
+    ///
+    /// # Suspends
+    /// As rule 1 says.
+    pub async fn step(&mut self, env: &mut Env) -> Result<Exit> {
+        if self.program.explain != Explain::No {
+            return self.step_listing();
+        }
+        match self.state.status {
+            Status::Running if self.stepping => return Err(Error::code(ResultCode::MISUSE)),
+            Status::Running => self.check_rollbacks(env).await?,
+            Status::Ready => self.start(env),
+            Status::Halted => return Err(Error::code(ResultCode::MISUSE)),
+        }
+        self.stepping = true;
+        let exit = match self.state.failed_answer.take() {
+            Some(error) => self.fail(env, *error).await,
+            None => self.go(env).await,
+        };
+        self.stepping = false;
+        self.seen_rollbacks = (env.rollbacks, env.schema_rollbacks);
+        exit
+    }
+
+    fn start(&mut self, env: &mut Env) {
+        self.state.start(&self.program);
+        self.seen_rollbacks = (env.rollbacks, env.schema_rollbacks);
+        env.facts.statement_time_ms = None;
+        if env.active == 0 {
+            env.interrupt
+                .store(false, std::sync::atomic::Ordering::Relaxed);
+        }
+        env.active += 1;
+        if self.program.is_reader {
+            env.active_read += 1;
+            env.active_write += u32::from(!self.program.readonly);
+        }
+    }
+
+    /// A rollback since the last step may have taken the ground away.
+    async fn check_rollbacks(&mut self, env: &mut Env) -> Result<()> {
+        let (rollbacks, schema_rollbacks) = self.seen_rollbacks;
+        if env.schema_rollbacks != schema_rollbacks
+            || (env.rollbacks != rollbacks && !self.program.readonly)
+        {
+            return self
+                .fail(env, Error::code(ResultCode::ABORT_ROLLBACK))
+                .await;
+        }
+        Ok(())
+    }
+
+    async fn go(&mut self, env: &mut Env) -> Result<Exit> {
+        loop {
+            match run(&self.program, &mut self.state, env) {
+                Pause::Row => return Ok(Exit::Row),
+                Pause::Halt => {
+                    self.state.row = (0, 0);
+                    return halt::halt(&self.program, &mut self.state, env)
+                        .await
+                        .map(|()| Exit::Done);
+                }
+                Pause::Miss(store, page) => {
+                    let fetched = tx_of(&env.dbs, &self.state.temp, store).fetch(page).await;
+                    match fetched {
+                        Ok(pin) => self.state.pin(pin),
+                        Err(error) => return self.fail(env, error.into()).await,
+                    }
+                    continue;
+                }
+                Pause::Slow => match slow::slow(&self.program, &mut self.state, env).await {
+                    Ok(Next::Advance) => self.state.pc += 1,
+                    Ok(Next::Jump) => {
+                        self.state.pc = self.program.insns[self.state.pc as usize].p2 as u32
+                    }
+                    Ok(Next::Again) => {}
+                    Ok(Next::Done) => return Ok(Exit::Done),
+                    Err(error)
+                        if error.code.primary() == ResultCode::BUSY && self.at_transaction() =>
+                    {
+                        return Err(error);
+                    }
+                    Err(error) => return self.fail(env, error).await,
+                },
+                Pause::Request(request) => {
+                    if self.state.asked {
+                        let message = "internal error: a request was not answered";
+                        return self
+                            .fail(env, Error::new(ResultCode::MISUSE, message))
+                            .await;
+                    }
+                    self.state.asked = true;
+                    return Ok(Exit::Request(request));
+                }
+                Pause::Fail(error) => return self.fail(env, *error).await,
+            }
+            self.state.pins.clear();
+        }
+    }
+
+    fn at_transaction(&self) -> bool {
+        matches!(
+            self.program
+                .insns
+                .get(self.state.pc as usize)
+                .map(|insn| insn.opcode),
+            Some(crate::opcode::Opcode::Transaction)
+        )
+    }
+
+    /// Ends the run with an error.
+    #[cold]
+    async fn fail<T>(&mut self, env: &mut Env, error: Error) -> Result<T> {
+        self.state.row = (0, 0);
+        self.state.outcome.error = Some(Box::new(error.clone()));
+        self.state.outcome.action = p5::OE_ABORT;
+        match halt::halt(&self.program, &mut self.state, env).await {
+            Ok(()) => Err(error),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Answers the request that the last step returned.
+    ///
+    /// # Errors
+    /// `SQLITE_MISUSE` if there was none, or what the answer says; the next step then reports it again and ends.
+    pub fn answer(&mut self, env: &mut Env, answer: Answer) -> Result<()> {
+        if !self.state.asked {
+            return Err(Error::code(ResultCode::MISUSE));
+        }
+        let insn = &self.program.insns[self.state.pc as usize];
+        match request::accept(&mut self.state, env, insn, answer) {
+            Ok(jumps) => {
+                self.state.pc = if jumps {
+                    insn.p2 as u32
+                } else {
+                    self.state.pc + 1
+                };
+                self.state.asked = false;
+                Ok(())
+            }
+            Err(Trap::Fail(error)) => {
+                self.state.failed_answer = Some(error.clone());
+                self.state.asked = false;
+                Err(*error)
+            }
+            Err(_) => Err(Error::code(ResultCode::INTERNAL)),
+        }
+    }
+
+    /// Makes the program ready to run again from the start. If it is still running, it is ended first, as after its last
+    /// row: what it changed so far stays, unless it was dropped in the middle of a step.
+    ///
+    /// # Suspends
+    /// Where ending it commits.
+    ///
+    /// # Errors
+    /// If that commit fails.
+    pub async fn reset(&mut self, env: &mut Env) -> Result<()> {
+        let mut result = Ok(());
+        if self.state.status == Status::Running {
+            if self.stepping {
+                let error = Error::code(ResultCode::INTERRUPT);
+                let _ = self.fail::<()>(env, error).await;
+            } else {
+                result = halt::halt(&self.program, &mut self.state, env).await;
+            }
+        }
+        self.make_ready();
+        result
+    }
+
+    /// The same without waiting, for a statement that is dropped: one that only reads ends as by [`reset`](Vm::reset);
+    /// one that has changed something in autocommit mode is rolled back.
+    pub fn abandon(&mut self, env: &mut Env) {
+        if self.state.status == Status::Running {
+            halt::abandon(&self.program, &mut self.state, env);
+        }
+        self.make_ready();
+    }
+
+    fn make_ready(&mut self) {
+        self.state.status = Status::Ready;
+        self.state.row = (0, 0);
+        self.state.failed_answer = None;
+        self.stepping = false;
+        self.listing = None;
+    }
+
+    fn step_listing(&mut self) -> Result<Exit> {
+        if self.state.status == Status::Halted {
+            return Err(Error::code(ResultCode::MISUSE));
+        }
+        let program = self.program.clone();
+        let listing = self.listing.get_or_insert_with(|| Listing::new(program));
+        if listing.advance() {
+            Ok(Exit::Row)
+        } else {
+            self.listing = None;
+            self.state.status = Status::Halted;
+            Ok(Exit::Done)
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Cursors of a running program.
+//!
+//! | slot     | rows come from |
+//! |----------|----------------|
+//! | `Tree`   | a table or index of a database, or an ephemeral one (in the VM's temporary store) |
+//! | `Sorter` | a sorter |
+//! | `Pseudo` | one record in a register |
+//! | `Null`   | nowhere: every column is NULL |
+//!
+//! Virtual tables and foreign stores will be further variants.
+//!
+//! Rules:
+//! 1. `null_row` means that the cursor is on no row: every column and the rowid read as NULL.
+//! 2. `deferred` means that a table cursor is to move to `target` before its row is read (`DeferredSeek`).
+//! 3. `row.valid` says that `row` describes the current record; every move and change clears it.
+
+use super::row::Row;
+use super::sorter::Sorter;
+use ringwood_btree::{Cursor, Seek};
+use ringwood_format::key::KeyInfo;
+use std::sync::Arc;
+
+/// The VM's temporary store, in place of a database's index.
+pub(super) const TEMP: u8 = u8::MAX;
+
+/// A cursor number's current meaning.
+pub(super) enum Slot {
+    Closed,
+    Tree(TreeCursor),
+    Sorter(Box<Sorter>),
+    Pseudo(PseudoCursor),
+    Null,
+}
+
+/// A cursor on a tree.
+pub(super) struct TreeCursor {
+    pub(super) cur: Cursor,
+    /// Index of the database, or `TEMP`.
+    pub(super) store: u8,
+    pub(super) is_table: bool,
+    pub(super) null_row: bool,
+    pub(super) deferred: bool,
+    pub(super) use_random_rowid: bool,
+    pub(super) seek_hit: u16,
+    /// Where the last seek left the cursor, for an insert that wants to use it.
+    pub(super) seek: Option<Seek>,
+    pub(super) target: i64,
+    pub(super) sequence: i64,
+    pub(super) info: Option<Arc<KeyInfo>>,
+    /// While `deferred`: the index cursor that knows some columns, and where they are (0: not there, else 1 + column).
+    pub(super) alternative: Option<(u32, Arc<[u32]>)>,
+    pub(super) row: Row,
+}
+
+impl TreeCursor {
+    pub(super) fn new(cur: Cursor, store: u8, info: Option<Arc<KeyInfo>>) -> TreeCursor {
+        TreeCursor {
+            cur,
+            store,
+            is_table: info.is_none(),
+            null_row: true,
+            deferred: false,
+            use_random_rowid: false,
+            seek_hit: 0,
+            seek: None,
+            target: 0,
+            sequence: 0,
+            info,
+            alternative: None,
+            row: Row::default(),
+        }
+    }
+
+    /// After a move: on a row or not, nothing pending, nothing cached.
+    #[inline]
+    pub(super) fn moved(&mut self, on_row: bool) {
+        self.null_row = !on_row;
+        self.deferred = false;
+        self.row.valid = false;
+    }
+}
+
+/// A record in a register as a table of one row.
+pub(super) struct PseudoCursor {
+    /// The register; 0 for none.
+    pub(super) register: u32,
+    pub(super) row: Row,
+}

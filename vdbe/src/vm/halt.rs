@@ -1,0 +1,252 @@
+//! The end of a run: commit, roll back, or leave it to the transaction; what the connection is told.
+//!
+//! | how it ended | autocommit, and nobody else writes | inside a transaction |
+//! |--------------|------------------------------------|----------------------|
+//! | no error, or FAIL | commit | statement savepoint released |
+//! | ABORT, or an error that the VM found | roll back all | roll back to the statement savepoint |
+//! | ROLLBACK | roll back all | roll back all, and autocommit is on again |
+//! | I/O, memory, interrupt (unless it only read), disk full | roll back all | the same; disk full with a statement savepoint: only to that |
+//!
+//! Rules:
+//! 1. A statement that reads nothing (no `Transaction`) settles nothing.
+//! 2. The last reading statement to end gives the snapshots up, if autocommit is on.
+//! 3. A failed commit is rolled back, and its error is the statement's.
+//!
+//! Source: SQLite's `sqlite3VdbeHalt`, `vdbeCommit`, `sqlite3RollbackAll`, `sqlite3VdbeCloseStatement`.
+
+use super::state::{State, Status};
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::opcode::p5;
+use crate::program::Program;
+use crate::result_code::ResultCode;
+use ringwood_wal::TxState;
+
+/// What becomes of the statement savepoint.
+#[derive(Clone, Copy, PartialEq)]
+enum Statement {
+    Keep,
+    Release,
+    RollBack,
+}
+
+/// Ends the run: closes cursors, settles the transaction, and counts. The statement's error, if it has one.
+pub(super) async fn halt(program: &Program, s: &mut State, env: &mut Env) -> Result<()> {
+    if s.status != Status::Running {
+        return Ok(());
+    }
+    s.close_all();
+    if program.is_reader {
+        settle(program, s, env).await;
+    }
+    s.status = Status::Halted;
+    env.active -= 1;
+    if program.is_reader {
+        env.active_read -= 1;
+        env.active_write -= u32::from(!program.readonly);
+    }
+    match s.outcome.error.take() {
+        Some(error) => Err(*error),
+        None => Ok(()),
+    }
+}
+
+/// Ends a run without waiting: a reader gives its snapshot up, a writer in autocommit mode is rolled back, and inside a
+/// transaction the statement is undone.
+pub(super) fn abandon(program: &Program, s: &mut State, env: &mut Env) {
+    s.close_all();
+    if program.is_reader {
+        if env.autocommit {
+            if !program.readonly {
+                roll_back_all(env);
+            }
+            s.statement.clear();
+            end_reads(env);
+        } else {
+            let what = if program.readonly {
+                Statement::Release
+            } else {
+                Statement::RollBack
+            };
+            close_statement(s, env, what);
+        }
+        env.active_read -= 1;
+        env.active_write -= u32::from(!program.readonly);
+    }
+    s.status = Status::Halted;
+    env.active -= 1;
+}
+
+async fn settle(program: &Program, s: &mut State, env: &mut Env) {
+    let code = s.outcome.error.as_ref().map(|error| error.code);
+    let is_special = matches!(
+        code.map(ResultCode::primary),
+        Some(ResultCode::NOMEM | ResultCode::IOERR | ResultCode::INTERRUPT | ResultCode::FULL)
+    );
+    let mut statement = Statement::Keep;
+    if is_special && !(program.readonly && code == Some(ResultCode::INTERRUPT)) {
+        let code = code.map(ResultCode::primary);
+        if matches!(code, Some(ResultCode::NOMEM | ResultCode::FULL)) && program.statement_journal {
+            statement = Statement::RollBack;
+        } else {
+            give_transaction_up(s, env);
+        }
+    }
+    let passes =
+        |s: &State| s.outcome.error.is_none() || (s.outcome.action == p5::OE_FAIL && !is_special);
+    if passes(s) && s.violations > 0 {
+        s.outcome.action = p5::OE_ABORT;
+        s.outcome.error = Some(Box::new(foreign_key_error()));
+    }
+    let writes = u32::from(!program.readonly);
+    if env.autocommit && env.active_write == writes {
+        if passes(s) {
+            if let Err(error) = commit_all(env).await {
+                s.outcome.error = Some(Box::new(error));
+                roll_back_all(env);
+                s.changes = 0;
+            }
+        } else if code == Some(ResultCode::SCHEMA) && env.active > 1 {
+            s.changes = 0;
+        } else {
+            roll_back_all(env);
+            s.changes = 0;
+        }
+        s.statement.clear();
+        end_reads(env);
+    } else if statement == Statement::Keep {
+        statement = match (&s.outcome.error, s.outcome.action) {
+            (None, _) | (_, p5::OE_FAIL) => Statement::Release,
+            (_, p5::OE_ABORT) => Statement::RollBack,
+            _ => {
+                give_transaction_up(s, env);
+                Statement::Keep
+            }
+        };
+    }
+    close_statement(s, env, statement);
+    if program.count_changes && !s.mute_changes {
+        set_changes(
+            env,
+            if statement == Statement::RollBack {
+                0
+            } else {
+                s.changes
+            },
+        );
+    }
+    s.changes = 0;
+}
+
+/// Reports the number of changed rows.
+pub(super) fn set_changes(env: &mut Env, changes: i64) {
+    env.facts.changes = changes;
+    env.facts.total_changes += changes;
+}
+
+pub(super) fn foreign_key_error() -> Error {
+    Error::new(
+        ResultCode::CONSTRAINT_FOREIGNKEY,
+        "FOREIGN KEY constraint failed",
+    )
+}
+
+/// Rolls everything back, and turns autocommit on.
+fn give_transaction_up(s: &mut State, env: &mut Env) {
+    roll_back_all(env);
+    close_savepoints(env);
+    env.autocommit = true;
+    s.statement.clear();
+    s.changes = 0;
+}
+
+fn close_statement(s: &mut State, env: &mut Env, what: Statement) {
+    if what == Statement::Keep || s.statement.is_empty() {
+        s.statement.clear();
+        return;
+    }
+    for (store, id) in std::mem::take(&mut s.statement) {
+        let Some(db) = env.dbs.get_mut(store as usize) else {
+            continue;
+        };
+        if what == Statement::RollBack {
+            if let Err(error) = db.tx.rollback_to(id) {
+                s.outcome
+                    .error
+                    .get_or_insert_with(|| Box::new(error.into()));
+            }
+        }
+        db.tx.release(id);
+    }
+    if what == Statement::RollBack {
+        env.deferred_violations = s.statement_violations;
+    }
+}
+
+/// Commits every database that was written to.
+async fn commit_all(env: &mut Env) -> Result<()> {
+    if env.deferred_violations > 0 {
+        return Err(foreign_key_error());
+    }
+    let writes = env.dbs.iter().any(|db| db.tx.state() == TxState::Write);
+    if writes {
+        if let Some(hook) = &mut env.hooks.commit {
+            if hook() {
+                return Err(Error::code(ResultCode::CONSTRAINT_COMMITHOOK));
+            }
+        }
+        for db in &mut env.dbs {
+            if db.tx.state() == TxState::Write {
+                db.tx.commit().await?;
+            }
+        }
+    }
+    env.deferred_violations = 0;
+    env.defer_foreign_keys = false;
+    env.schema_changed = false;
+    Ok(())
+}
+
+/// Gives the snapshots up if this is the last statement that reads (rule 2).
+fn end_reads(env: &mut Env) {
+    if env.active_read <= 1 {
+        for db in &mut env.dbs {
+            db.tx.end_read();
+        }
+    }
+}
+
+/// Rolls back every database, and tells who must know.
+pub(super) fn roll_back_all(env: &mut Env) {
+    let mut wrote = !env.autocommit;
+    for db in &mut env.dbs {
+        wrote |= db.tx.state() == TxState::Write;
+        db.tx.rollback();
+    }
+    if env.schema_changed {
+        env.schema_changed = false;
+        env.schema_reset = true;
+        env.expirations += 1;
+        env.schema_rollbacks += 1;
+    }
+    env.rollbacks += 1;
+    env.deferred_violations = 0;
+    env.defer_foreign_keys = false;
+    if wrote {
+        if let Some(hook) = &mut env.hooks.rollback {
+            hook();
+        }
+    }
+}
+
+/// Forgets all savepoints.
+pub(super) fn close_savepoints(env: &mut Env) {
+    for savepoint in env.savepoints.drain(..).rev() {
+        for (store, id) in savepoint.ids {
+            if let Some(db) = env.dbs.get_mut(store as usize) {
+                db.tx.release(id);
+            }
+        }
+    }
+    env.is_transaction_savepoint = false;
+}

@@ -1,0 +1,249 @@
+//! What a running program changes: registers, cursors, the program counter, what its end will have to settle.
+
+use super::cursor::{Slot, TEMP};
+use super::trap::Trap;
+use crate::env::{Db, Env};
+use crate::error::{Error, Result};
+use crate::func::AuxData;
+use crate::mem::Mem;
+use crate::opcode::p5;
+use crate::program::Program;
+use crate::result_code::ResultCode;
+use ringwood_format::page::{Geometry, PageNo};
+use ringwood_pager::PageRef;
+use ringwood_wal::{SavepointId, Tx};
+use std::cmp::Ordering;
+
+/// Where a run stands.
+///
+/// ```text
+///   Ready ──step──► Running ──Halt, error, reset──► Halted ──reset──► Ready
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Status {
+    Ready,
+    Running,
+    Halted,
+}
+
+/// How the program ended: the code, message and what to do about an error.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) error: Option<Box<Error>>,
+    /// An OE_ value.
+    pub(super) action: u8,
+}
+
+/// What a running program changes.
+pub(super) struct State {
+    pub(super) status: Status,
+    pub(super) pc: u32,
+    pub(super) steps: u64,
+    /// When the progress handler is called next.
+    pub(super) progress_due: u64,
+    /// When to look at the interrupt flag and the progress handler next.
+    pub(super) next_check: u64,
+    pub(super) mems: Vec<Mem>,
+    pub(super) cursors: Vec<Slot>,
+    pub(super) params: Vec<Mem>,
+    /// Where functions put their results.
+    pub(super) result: Mem,
+    /// First register and length of the row.
+    pub(super) row: (u32, u32),
+    /// One bit per instruction: the `Once` there was passed.
+    pub(super) once: Vec<u64>,
+    /// The result of the last comparison.
+    pub(super) last_order: Ordering,
+    /// The address of the last `Permutation`.
+    pub(super) permutation: u32,
+    /// Rows changed since the start or the last `ResetCount`.
+    pub(super) changes: i64,
+    /// Whether records store 0 and 1 without a body.
+    pub(super) constants: bool,
+    /// The temporary store of this run.
+    pub(super) temp: Option<Box<Tx>>,
+    /// The statement savepoint, by database, and the counter of deferred violations when it was opened.
+    pub(super) statement: Vec<(u8, SavepointId)>,
+    pub(super) statement_violations: i64,
+    /// Violations of immediate foreign keys so far.
+    pub(super) violations: i64,
+    pub(super) outcome: Outcome,
+    pub(super) aux: AuxData,
+    /// The instruction's result comes from the engine: the request was made, and the answer is awaited.
+    pub(super) asked: bool,
+    /// The engine's answer was an error, which the next step reports.
+    pub(super) failed_answer: Option<Box<Error>>,
+    /// What was fetched for the instruction at hand: pinned until it succeeds.
+    pub(super) pins: Vec<PageRef>,
+    /// Overflow bytes read so far for the instruction at hand.
+    pub(super) payload: Vec<u8>,
+    /// Rows of a table that were moved by `RowCell`.
+    pub(super) row_cell: Vec<u8>,
+    /// `changes` is not to be reported (the statement is prepared again).
+    pub(super) mute_changes: bool,
+    /// Counts that a statement reports: full scan steps, sorts, automatic indexes and so on.
+    pub(super) counters: [u64; 4],
+}
+
+/// Pins that a single step may need at once: a path from root to leaf and its neighbours.
+const PINS_MAX: usize = 24;
+
+impl State {
+    pub(super) fn new(program: &Program) -> State {
+        State {
+            status: Status::Ready,
+            pc: 0,
+            steps: 0,
+            progress_due: 0,
+            next_check: 0,
+            mems: Vec::new(),
+            cursors: Vec::new(),
+            params: std::iter::repeat_with(Mem::new)
+                .take(program.params.len())
+                .collect(),
+            result: Mem::new(),
+            row: (0, 0),
+            once: Vec::new(),
+            last_order: Ordering::Equal,
+            permutation: 0,
+            changes: 0,
+            constants: true,
+            temp: None,
+            statement: Vec::new(),
+            statement_violations: 0,
+            violations: 0,
+            outcome: Outcome {
+                error: None,
+                action: p5::OE_ABORT,
+            },
+            aux: AuxData::default(),
+            asked: false,
+            failed_answer: None,
+            pins: Vec::new(),
+            payload: Vec::new(),
+            row_cell: Vec::new(),
+            mute_changes: false,
+            counters: [0; 4],
+        }
+    }
+
+    /// Makes registers and cursors anew for a run.
+    pub(super) fn start(&mut self, program: &Program) {
+        let registers = program.mem_count as usize + 1;
+        if self.mems.len() == registers {
+            self.mems.iter_mut().for_each(Mem::set_null);
+        } else {
+            self.mems = std::iter::repeat_with(Mem::new).take(registers).collect();
+        }
+        self.cursors
+            .resize_with(program.cursor_count as usize, || Slot::Closed);
+        if !program.insns.is_empty() {
+            let words = program.insns.len().div_ceil(64);
+            self.once.clear();
+            self.once.resize(words, 0);
+        }
+        self.status = Status::Running;
+        self.pc = 0;
+        self.steps = 0;
+        self.progress_due = 0;
+        self.next_check = 0;
+        self.changes = 0;
+        self.constants = true;
+        self.violations = 0;
+        self.asked = false;
+        self.failed_answer = None;
+        self.outcome = Outcome {
+            error: None,
+            action: p5::OE_ABORT,
+        };
+        self.row = (0, 0);
+        self.mute_changes = false;
+    }
+
+    /// Closes cursors, drops pins and the temporary store, forgets what functions remembered.
+    pub(super) fn close_all(&mut self) {
+        for slot in &mut self.cursors {
+            *slot = Slot::Closed;
+        }
+        self.pins.clear();
+        self.payload.clear();
+        self.row_cell.clear();
+        self.aux.clear();
+        self.temp = None;
+    }
+
+    /// Keeps a page for the instruction at hand. The oldest pin goes when there are more than any step needs, so that a
+    /// scan that misses at every leaf does not keep them all.
+    pub(super) fn pin(&mut self, page: PageRef) {
+        if self.pins.len() == PINS_MAX {
+            self.pins.remove(0);
+        }
+        self.pins.push(page);
+    }
+
+    /// The temporary store, made when it is first needed.
+    pub(super) fn temp_mut(&mut self, env: &Env) -> &mut Tx {
+        self.temp.get_or_insert_with(|| {
+            let geometry = env
+                .dbs
+                .first()
+                .map_or_else(Geometry::default, |db| db.tx.geometry());
+            Box::new(Tx::temporary(env.io.clone(), &env.pool, geometry))
+        })
+    }
+}
+
+/// The transaction of a store.
+#[inline]
+pub(super) fn tx_of<'a>(dbs: &'a [Db], temp: &'a Option<Box<Tx>>, store: u8) -> &'a Tx {
+    if store == TEMP {
+        temp.as_deref()
+            .expect("a cursor on the temporary store keeps it open")
+    } else {
+        &dbs[store as usize].tx
+    }
+}
+
+/// The same, to change it.
+#[inline]
+pub(super) fn tx_of_mut<'a>(
+    dbs: &'a mut [Db],
+    temp: &'a mut Option<Box<Tx>>,
+    store: u8,
+) -> &'a mut Tx {
+    if store == TEMP {
+        temp.as_deref_mut()
+            .expect("a cursor on the temporary store keeps it open")
+    } else {
+        &mut dbs[store as usize].tx
+    }
+}
+
+/// A root page from an operand or a register.
+pub(super) fn root_page(n: i64) -> Result<PageNo> {
+    u32::try_from(n)
+        .ok()
+        .and_then(PageNo::new)
+        .ok_or_else(Error::corrupt)
+}
+
+/// The cursor is not what the opcode needs: the program is wrong.
+#[cold]
+pub(super) fn no_cursor(cursor: i32) -> Trap {
+    Error::new(
+        ResultCode::INTERNAL,
+        format!("internal error: cursor {cursor} is not open"),
+    )
+    .into()
+}
+
+/// The tree cursor with that number.
+macro_rules! tree {
+    ($cursors:expr, $p1:expr) => {
+        match &mut $cursors[$p1 as usize] {
+            super::cursor::Slot::Tree(cursor) => cursor,
+            _ => return Err(super::state::no_cursor($p1)),
+        }
+    };
+}
+pub(super) use tree;

@@ -1,0 +1,1 @@
+//! What the end of a statement does to the transaction around it.
