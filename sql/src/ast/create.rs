@@ -400,22 +400,22 @@ pub struct AlterTable {
 pub enum AlterAction {
     /// RENAME TO name
     RenameTo(Name),
-    /// RENAME [COLUMN] from TO to
+    /// RENAME `[COLUMN]` from TO to
     RenameColumn {
         /// The old name.
         from: Name,
         /// The new name.
         to: Name,
     },
-    /// ADD [COLUMN] definition
+    /// ADD `[COLUMN]` definition
     AddColumn(ColumnDef),
-    /// DROP [COLUMN] name
+    /// DROP `[COLUMN]` name
     DropColumn(Name),
     /// DROP CONSTRAINT name
     DropConstraint(Name),
-    /// ALTER [COLUMN] name DROP NOT NULL
+    /// ALTER `[COLUMN]` name DROP NOT NULL
     DropNotNull(Name),
-    /// ALTER [COLUMN] name SET NOT NULL [ON CONFLICT …]
+    /// ALTER `[COLUMN]` name SET NOT NULL `[ON CONFLICT …]`
     SetNotNull {
         /// The column.
         column: Name,

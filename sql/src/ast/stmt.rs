@@ -82,7 +82,7 @@ pub enum Stmt {
     Update(Box<Update>),
     /// DELETE.
     Delete(Box<Delete>),
-    /// BEGIN [kind] [TRANSACTION [name]].
+    /// `BEGIN [kind] [TRANSACTION [name]]`.
     Begin(TransactionKind),
     /// COMMIT or END.
     Commit,
