@@ -1,0 +1,207 @@
+//! The log's file: where frames are, and how they are made.
+//!
+//! ```text
+//!  | header, salt | frame 1 | … | frame backfilled | … | frame max | uncommitted, or of an earlier life |
+//!                  `- in the database already ----´ `- committed -´
+//! ```
+//!
+//! Rules:
+//! 1. Frames after `max` belong to the transaction that writes, if anybody: spilled pages. What an earlier transaction
+//!    or an earlier life of the log left there does not chain or has another salt, so recovery stops at it.
+//! 2. A log of which all frames are in the database starts anew at its first frame with the next write: new salt,
+//!    header written and synced before the first frame, so that no frame of two lives ever chains.
+//! 3. The file is not padded to whole sectors after a commit: like SQLite on Linux we count on writes that leave the
+//!    bytes around them alone (SQLite's "powersafe overwrite").
+//! 4. The file is not made longer ahead of its frames: its size is that of SQLite's.
+//!
+//! Source: SQLite's `sqlite3WalFrames`, `walRestartLog`.
+
+use crate::error::Result;
+use ringwood_format::page::PageNo;
+use ringwood_format::wal::{
+    Checksum, ChecksumOrder, FRAME_HEADER_SIZE, FrameHeader, Salt, WAL_HEADER_SIZE, WalHeader, frame_offset,
+};
+use ringwood_io::{Buf, File, IoHandle};
+
+/// Bytes written or read at once.
+pub(crate) const CHUNK_BYTES: usize = 1 << 20;
+
+/// The committed part of the log, as all transactions see it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct LogState {
+    /// The header on disk; `None` where there is none, or none that is valid.
+    pub(crate) header: Option<WalHeader>,
+    /// How often the log started anew; as in the index.
+    pub(crate) generation: u32,
+    /// The last committed frame; 0 for none.
+    pub(crate) max_frame: u32,
+    /// The checksum of that frame, or of the header.
+    pub(crate) checksum: Checksum,
+    /// Frames that are in the database file too.
+    pub(crate) backfilled: u32,
+    /// Frames that are durable for certain.
+    pub(crate) synced: u32,
+}
+
+impl LogState {
+    /// The header of the next life (rule 2).
+    pub(crate) fn next_header(&self, io: &IoHandle, page_size: u32) -> WalHeader {
+        let random = io.rand();
+        match self.header {
+            Some(header) => WalHeader {
+                order: ChecksumOrder::NATIVE,
+                page_size,
+                checkpoint_seq: header.checkpoint_seq.wrapping_add(1),
+                salt: header.salt.restarted(random as u32),
+            },
+            None => WalHeader {
+                order: ChecksumOrder::NATIVE,
+                page_size,
+                checkpoint_seq: 0,
+                salt: Salt { s1: (random >> 32) as u32, s2: random as u32 },
+            },
+        }
+    }
+}
+
+/// What a transaction appends to the log.
+#[derive(Debug)]
+pub(crate) struct LogWriter {
+    pub(crate) file: File,
+    pub(crate) wal: WalHeader,
+    /// The transaction's first frame.
+    pub(crate) first: u32,
+    /// The checksum before that frame.
+    base: Checksum,
+    /// The checksums of the transaction's frames; those from `broken` on have to be made again.
+    chain: Vec<Checksum>,
+    /// The first frame that was overwritten in place; 0 for none.
+    broken: u32,
+    /// Frames that hold an older version of a page that has another frame now.
+    pub(crate) duplicates: u32,
+}
+
+/// Bytes of a frame.
+pub(crate) const fn frame_size(page_size: u32) -> usize {
+    FRAME_HEADER_SIZE + page_size as usize
+}
+
+impl LogWriter {
+    pub(crate) fn new(file: File, wal: WalHeader, max_frame: u32, checksum: Checksum) -> LogWriter {
+        LogWriter { file, wal, first: max_frame + 1, base: checksum, chain: Vec::new(), broken: 0, duplicates: 0 }
+    }
+
+    /// The frame that is appended next.
+    pub(crate) fn next(&self) -> u32 {
+        self.first + self.chain.len() as u32
+    }
+
+    fn checksum_before(&self, frame: u32) -> Checksum {
+        match (frame - self.first).checked_sub(1) {
+            Some(before) => self.chain[before as usize],
+            None => self.base,
+        }
+    }
+
+    /// The checksum of the last frame.
+    pub(crate) fn checksum(&self) -> Checksum {
+        self.checksum_before(self.next())
+    }
+
+    /// Whether checksums have to be made again before a commit.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken != 0
+    }
+
+    /// Notes that a frame is about to be overwritten in place.
+    pub(crate) fn break_chain(&mut self, frame: u32) {
+        if self.broken == 0 || frame < self.broken {
+            self.broken = frame;
+        }
+    }
+
+    /// Gives up the last frame.
+    pub(crate) fn drop_last(&mut self) {
+        self.chain.pop();
+        if self.broken >= self.next() {
+            self.broken = 0;
+        }
+    }
+
+    /// Frames for pages, in a buffer for one write, and the checksums to take over once they are written. The last
+    /// frame commits, where `commit` says how many pages the database has.
+    pub(crate) fn encode<'a>(
+        &self,
+        io: &IoHandle,
+        pages: impl ExactSizeIterator<Item = (PageNo, &'a [u8])>,
+        commit: Option<u32>,
+    ) -> (Buf, Vec<Checksum>) {
+        let size = frame_size(self.wal.page_size);
+        let count = pages.len();
+        let mut buf = io.alloc(count * size);
+        let mut checksum = self.checksum();
+        let mut chain = Vec::with_capacity(count);
+        for (i, ((page, bytes), frame)) in pages.zip(buf.chunks_exact_mut(size)).enumerate() {
+            let commit = commit.filter(|_| i + 1 == count);
+            let header;
+            (header, checksum) = FrameHeader { page, commit }.encode(bytes, &self.wal, checksum);
+            frame[..FRAME_HEADER_SIZE].copy_from_slice(&header);
+            frame[FRAME_HEADER_SIZE..].copy_from_slice(bytes);
+            chain.push(checksum);
+        }
+        (buf, chain)
+    }
+
+    /// Takes over the checksums of frames that were written.
+    pub(crate) fn appended(&mut self, chain: Vec<Checksum>) {
+        self.chain.extend(chain);
+    }
+
+    /// A frame to overwrite one in place; its checksum is made later.
+    pub(crate) fn encode_in_place(&self, io: &IoHandle, page: PageNo, bytes: &[u8]) -> Buf {
+        let (header, _) = FrameHeader { page, commit: None }.encode(&[], &self.wal, Checksum::ZERO);
+        let mut buf = io.alloc(frame_size(self.wal.page_size));
+        buf[..FRAME_HEADER_SIZE].copy_from_slice(&header);
+        buf[FRAME_HEADER_SIZE..].copy_from_slice(bytes);
+        buf
+    }
+
+    /// Makes the checksums again from the first frame that was overwritten in place; the last frame commits, where
+    /// `commit` says how many pages the database has.
+    pub(crate) async fn mend(&mut self, io: &IoHandle, commit: Option<u32>) -> Result<()> {
+        let page_size = self.wal.page_size;
+        let size = frame_size(page_size);
+        let next = self.next();
+        let mut frame = if self.broken != 0 { self.broken } else { next - 1 };
+        while frame < next {
+            let count = (CHUNK_BYTES / size).clamp(1, (next - frame) as usize);
+            let mut buf = io.alloc(count * size);
+            buf = io.read_exact(&self.file, frame_offset(frame, page_size), buf).await?;
+            let mut checksum = self.checksum_before(frame);
+            for (i, bytes) in buf.chunks_exact_mut(size).enumerate() {
+                let at = frame + i as u32;
+                let (head, page) = bytes.split_at_mut(FRAME_HEADER_SIZE);
+                let number = u32::from_be_bytes([head[0], head[1], head[2], head[3]]);
+                let number = PageNo::new(number).unwrap_or(PageNo::ONE);
+                let commit = commit.filter(|_| at + 1 == next);
+                let header;
+                (header, checksum) = FrameHeader { page: number, commit }.encode(page, &self.wal, checksum);
+                head.copy_from_slice(&header);
+                self.chain[(at - self.first) as usize] = checksum;
+            }
+            let offset = frame_offset(frame, page_size);
+            io.write(&self.file, offset, buf, ringwood_io::Durability::Cached).await.1?;
+            frame += count as u32;
+        }
+        self.broken = 0;
+        Ok(())
+    }
+}
+
+/// Writes a log's header to the start of its file: the checksum with which its frames start.
+pub(crate) async fn write_header(io: &IoHandle, file: &File, wal: &WalHeader) -> Result<Checksum> {
+    let (bytes, checksum) = wal.encode();
+    debug_assert_eq!(bytes.len(), WAL_HEADER_SIZE);
+    io.write(file, 0, io.arena().copy_of(&bytes), ringwood_io::Durability::Cached).await.1?;
+    Ok(checksum)
+}
