@@ -132,14 +132,38 @@ impl FileCache {
         (pin.lsn() == old.from).then_some(pin)
     }
 
-    /// Publishes a version that a commit made: from now on it is the newest, and its bytes are immutable. `oldest` is
-    /// the oldest snapshot in use; a version that it needs is kept findable.
+    /// Publishes what a commit changed: from `lsn` on, each page is as its version says; one
+    /// without a version is not in memory any more. `oldest` is the oldest snapshot that somebody
+    /// else reads; versions that it may need are kept findable.
     ///
     /// # Panics
-    /// If the page is published already.
-    pub fn publish(&self, page: PageNo, lsn: u64, version: &PageRef, oldest: u64) {
+    /// If one of the versions is published already.
+    pub fn replace<'a>(
+        &self,
+        lsn: u64,
+        oldest: u64,
+        changes: impl Iterator<Item = (PageNo, Option<&'a PageRef>)>,
+    ) {
         let mut attic = self.attic();
-        self.install(&mut attic, page.get(), lsn, version, oldest);
+        for (page, version) in changes {
+            match version {
+                Some(version) => self.install(&mut attic, page.get(), lsn, version, oldest),
+                None => {
+                    if let Some(slot) = self.table.slot(page.get()) {
+                        let before = slot.swap(std::ptr::null_mut(), AcqRel);
+                        self.put_away(&mut attic, page.get(), before, lsn, oldest);
+                    }
+                }
+            }
+        }
+    }
+
+    /// [`FileCache::replace`] for one page.
+    ///
+    /// # Panics
+    /// If the version is published already.
+    pub fn publish(&self, page: PageNo, lsn: u64, version: &PageRef, oldest: u64) {
+        self.replace(lsn, oldest, std::iter::once((page, Some(version))));
     }
 
     /// Publishes a version that was read for a snapshot `lsn`, if `is_newest` still says so: then it, or the equal one
@@ -174,21 +198,27 @@ impl FileCache {
         let frame = version.frame();
         frame.seal(tag, lsn);
         self.pool.admit(frame, version.len(), tag);
-        let before = self
-            .table
-            .slot_or_grow(page)
-            .swap(NonNull::from(frame).as_ptr(), AcqRel);
+        let slot = self.table.slot_or_grow(page);
+        let before = slot.swap(NonNull::from(frame).as_ptr(), AcqRel);
+        self.put_away(attic, page, before, lsn, oldest);
+    }
+
+    /// A version was replaced: it goes to the attic if an older snapshot may need it, else its
+    /// frame is emptied.
+    fn put_away(&self, attic: &mut Attic, page: u32, replaced: *mut Frame, lsn: u64, oldest: u64) {
+        let tag = self.tag(page);
         // SAFETY: the cache holds the pool.
-        let Some(replaced) = (unsafe { follow(before) }) else {
+        let Some(replaced) = (unsafe { follow(replaced) }) else {
             return;
         };
         let Some(pin) = replaced.pin(tag) else { return };
         let from = pin.lsn();
         let page_size = pin.len();
         drop(pin);
-        if from <= oldest && oldest < lsn {
+        if oldest < lsn {
+            let frame = NonNull::from(replaced);
             attic.pages.entry(page).or_default().push(Old {
-                frame: NonNull::from(replaced),
+                frame,
                 from,
                 until: lsn,
             });

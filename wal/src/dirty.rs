@@ -19,6 +19,7 @@ use crate::spill::SlotRef;
 use ringwood_format::page::PageNo;
 use ringwood_pager::PageRef;
 use std::cell::Cell;
+use std::collections::VecDeque;
 
 const CHUNK_BITS: u32 = 6;
 const CHUNK: usize = 1 << CHUNK_BITS;
@@ -35,6 +36,8 @@ pub(crate) struct Entry {
     pub(crate) current: bool,
     /// Used since the spiller last looked.
     pub(crate) touched: Cell<bool>,
+    /// Whether it is in the queue of those that may leave memory.
+    queued: bool,
     /// The content is meaningless (a leaf of the freelist), so it need not be written.
     pub(crate) discarded: bool,
     pub(crate) page: Option<PageRef>,
@@ -49,8 +52,8 @@ pub(crate) struct DirtySet {
     entries: Vec<Entry>,
     /// Entries whose page is in memory.
     resident: usize,
-    /// Where the spiller goes on.
-    hand: usize,
+    /// Pages that came into memory, oldest first; some have left since.
+    queue: VecDeque<PageNo>,
 }
 
 impl DirtySet {
@@ -96,10 +99,12 @@ impl DirtySet {
             frame: 0,
             current: false,
             touched: Cell::new(true),
+            queued: true,
             discarded: false,
             page: Some(page),
             slot: None,
         });
+        self.queue.push_back(no);
         self.resident += 1;
         index
     }
@@ -122,6 +127,10 @@ impl DirtySet {
         let entry = &mut self.entries[index];
         self.resident += usize::from(page.is_some());
         self.resident -= usize::from(entry.page.is_some());
+        if page.is_some() && !entry.queued {
+            entry.queued = true;
+            self.queue.push_back(entry.no);
+        }
         entry.page = page;
     }
 
@@ -143,31 +152,45 @@ impl DirtySet {
     pub(crate) fn take(&mut self) -> Vec<Entry> {
         self.map.clear();
         self.resident = 0;
-        self.hand = 0;
+        self.queue.clear();
         std::mem::take(&mut self.entries)
     }
 
-    /// Up to `count` entries that may leave memory: not pinned by anybody else, not touched since the last round, and
-    /// not page 1. In the order of the hand, which goes around at most twice.
+    /// Up to `count` entries that may leave memory: not pinned by anybody else, not touched since they were last asked,
+    /// and not page 1; the oldest first. They are no longer queued: their pages are to be taken away.
     pub(crate) fn victims(&mut self, count: usize) -> Vec<usize> {
-        let len = self.entries.len();
         let mut victims = Vec::with_capacity(count);
-        for _ in 0..2 * len {
+        // Twice around: who was touched is spared once.
+        for _ in 0..2 * self.queue.len() {
             if victims.len() == count {
                 break;
             }
-            if self.hand >= len {
-                self.hand = 0;
+            let Some(no) = self.queue.pop_front() else {
+                break;
+            };
+            let Some(index) = self.find(no) else { continue };
+            let entry = &mut self.entries[index];
+            let Some(page) = &entry.page else {
+                entry.queued = false;
+                continue;
+            };
+            if page.is_shared() || no == PageNo::ONE || entry.touched.replace(false) {
+                self.queue.push_back(no);
+                continue;
             }
-            let entry = &self.entries[self.hand];
-            let evictable = entry.no != PageNo::ONE
-                && entry.page.as_ref().is_some_and(|page| !page.is_shared());
-            if evictable && !entry.touched.replace(false) && !victims.contains(&self.hand) {
-                victims.push(self.hand);
-            }
-            self.hand += 1;
+            entry.queued = false;
+            victims.push(index);
         }
         victims
+    }
+
+    /// Queues an entry again that was a victim and stayed.
+    pub(crate) fn spare(&mut self, index: usize) {
+        let entry = &mut self.entries[index];
+        if !entry.queued && entry.page.is_some() {
+            entry.queued = true;
+            self.queue.push_back(entry.no);
+        }
     }
 }
 
@@ -214,7 +237,10 @@ mod tests {
         };
         assert_eq!(numbers(&mut set, 2), [2, 4]);
         set.get(no(5)).expect("there").touched.set(true);
-        assert_eq!(numbers(&mut set, 2), [6, 2]);
+        assert_eq!(numbers(&mut set, 2), [6, 5]);
+        let spared = set.find(no(2)).expect("there");
+        set.spare(spared);
+        assert_eq!(numbers(&mut set, 9), [2]);
         drop(pin);
     }
 }

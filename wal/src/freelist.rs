@@ -50,6 +50,9 @@ impl Tx {
                 "a page is allocated outside of a write transaction",
             ));
         }
+        if self.is_crowded() {
+            self.make_room().await?;
+        }
         let free_count = self.header_field(Field::FreelistCount);
         if free_count == 0 {
             return self.grow();
@@ -174,15 +177,6 @@ impl Tx {
         Ok(taken)
     }
 
-    /// The bytes of a page that is known to be in memory.
-    fn present_mut(&mut self, no: PageNo) -> Result<&mut [u8]> {
-        self.page_mut(no).map_err(|stop| match stop {
-            crate::Stop::Fail(error) => *error,
-            crate::Stop::Miss(no) => Error::corrupt(no, "page left memory while it was pinned"),
-            crate::Stop::Slow => Error::Misuse("changing a page does not wait"),
-        })
-    }
-
     /// A page at the end of the file.
     fn grow(&mut self) -> Result<PageNo> {
         let geometry = self.geometry;
@@ -231,8 +225,8 @@ impl Tx {
             drop(pin);
             let geometry = self.geometry;
             freelist::push_leaf(self.present_mut(trunk_no)?, geometry, no);
-            // A savepoint may still want the bytes.
-            if !self.has_savepoint() {
+            // A savepoint may still want the bytes; and a page that is new has to be written for the file to have it.
+            if !self.has_savepoint() && no.get() <= self.committed_page_count {
                 if let Some(entry) = self.dirty.get_mut().get_mut(no) {
                     entry.discarded = true;
                 }

@@ -67,10 +67,15 @@ impl Image {
         self.resident
     }
 
-    /// Up to `count` pages that are in memory and in no slot, from the first on.
-    pub(crate) fn unspilled(&self, count: usize) -> Vec<(PageNo, PageRef)> {
-        let places = self.chunks.iter().flat_map(|chunk| chunk.iter()).zip(1..);
+    /// Up to `count` pages in memory, from page 2 on.
+    pub(crate) fn resident_pages(&self, count: usize) -> Vec<(PageNo, PageRef)> {
+        let places = self
+            .chunks
+            .iter()
+            .flat_map(|chunk| chunk.iter())
+            .zip(1..)
+            .skip(1);
         let pages = places.filter_map(|(place, n)| Some((PageNo::new(n)?, place.page.clone()?)));
-        pages.skip(1).take(count).collect()
+        pages.take(count).collect()
     }
 }

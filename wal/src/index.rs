@@ -49,6 +49,11 @@ impl WalIndex {
         self.generation = self.generation.wrapping_add(1);
     }
 
+    /// Makes this another generation.
+    pub(crate) fn set_generation(&mut self, generation: u32) {
+        self.generation = generation;
+    }
+
     /// Appends frames that hold these pages.
     pub(crate) fn append(&mut self, pages: impl IntoIterator<Item = PageNo>) {
         for page in pages {
@@ -65,7 +70,8 @@ impl WalIndex {
         let block = &self.blocks[number as usize];
         // Positions count from 1.
         let position = frame - block_zero(number);
-        block.words()[page_numbers_offset(number) / 4 + position as usize - 1].store(page.get(), Relaxed);
+        block.words()[page_numbers_offset(number) / 4 + position as usize - 1]
+            .store(page.get(), Relaxed);
         let slots = &block.halves()[HASH_OFFSET / 2..];
         let mut slot = hash(page);
         // A block has twice as many slots as frames.
@@ -82,7 +88,9 @@ impl WalIndex {
         if max == 0 {
             return None;
         }
-        (0..=block_of_frame(max)).rev().find_map(|number| self.find_in_block(number, page, max))
+        (0..=block_of_frame(max))
+            .rev()
+            .find_map(|number| self.find_in_block(number, page, max))
     }
 
     fn find_in_block(&self, number: u32, page: PageNo, max: u32) -> Option<u32> {
@@ -108,15 +116,21 @@ impl WalIndex {
 
     /// The page that a frame holds.
     pub(crate) fn page_of(&self, frame: u32) -> PageNo {
-        assert!((1..=self.last).contains(&frame), "frame {frame} is not in the index");
+        assert!(
+            (1..=self.last).contains(&frame),
+            "frame {frame} is not in the index"
+        );
         let number = block_of_frame(frame);
         let at = page_numbers_offset(number) / 4 + (frame - block_zero(number)) as usize - 1;
-        PageNo::new(self.blocks[number as usize].words()[at].load(Relaxed)).expect("only pages are appended")
+        PageNo::new(self.blocks[number as usize].words()[at].load(Relaxed))
+            .expect("only pages are appended")
     }
 
     /// The pages of the frames `from..=to`, each once with its newest frame, by page number.
     pub(crate) fn newest(&self, from: u32, to: u32) -> Vec<(PageNo, u32)> {
-        let mut pages: Vec<(PageNo, u32)> = (from..=to).map(|frame| (self.page_of(frame), frame)).collect();
+        let mut pages: Vec<(PageNo, u32)> = (from..=to)
+            .map(|frame| (self.page_of(frame), frame))
+            .collect();
         pages.sort_unstable();
         pages.reverse();
         pages.dedup_by_key(|&mut (page, _)| page);
@@ -143,14 +157,29 @@ mod tests {
         for max in [1, 4061, 4062, 4063, 8158, 8159, 10_000] {
             for page in [1, 2, 77, 3000, 3001, 3002].map(no) {
                 let expected = (1..=max).rev().find(|&frame| page_of(frame) == page);
-                assert_eq!(index.find(page, max), expected, "page {page} up to frame {max}");
+                assert_eq!(
+                    index.find(page, max),
+                    expected,
+                    "page {page} up to frame {max}"
+                );
             }
         }
         assert_eq!(index.page_of(4063), page_of(4063));
         let newest = index.newest(9_000, 10_000);
         assert!(newest.is_sorted());
-        assert!(newest.iter().all(|&(page, frame)| index.find(page, 10_000) == Some(frame)));
+        assert!(
+            newest
+                .iter()
+                .all(|&(page, frame)| index.find(page, 10_000) == Some(frame))
+        );
         index.restart();
-        assert_eq!((index.find(no(1), u32::MAX), index.generation(), index.last()), (None, 1, 0));
+        assert_eq!(
+            (
+                index.find(no(1), u32::MAX),
+                index.generation(),
+                index.last()
+            ),
+            (None, 1, 0)
+        );
     }
 }

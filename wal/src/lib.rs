@@ -12,16 +12,29 @@
 //! then the log: its index, recovery, checkpoints.
 #![forbid(unsafe_code)]
 
-mod database;
-mod dirty;
 mod error;
-mod freelist;
-mod image;
 mod options;
+
+mod database;
+mod file_store;
+mod tx;
+
+mod dirty;
+mod freelist;
+mod header_fields;
+mod image;
+mod pages;
 mod pointer_map;
+mod room;
 mod savepoint;
 mod spill;
-mod tx;
+
+mod checkpoint;
+mod commit;
+mod index;
+mod journal_mode;
+mod log;
+mod recovery;
 
 pub use database::Database;
 pub use error::{Error, Result, Stop, Try};

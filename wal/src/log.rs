@@ -19,9 +19,10 @@
 use crate::error::Result;
 use ringwood_format::page::PageNo;
 use ringwood_format::wal::{
-    Checksum, ChecksumOrder, FRAME_HEADER_SIZE, FrameHeader, Salt, WAL_HEADER_SIZE, WalHeader, frame_offset,
+    Checksum, ChecksumOrder, FRAME_HEADER_SIZE, FrameHeader, Salt, WAL_HEADER_SIZE, WalHeader,
+    frame_offset,
 };
-use ringwood_io::{Buf, File, IoHandle};
+use ringwood_io::{Buf, Durability, File, IoHandle};
 
 /// Bytes written or read at once.
 pub(crate) const CHUNK_BYTES: usize = 1 << 20;
@@ -58,7 +59,10 @@ impl LogState {
                 order: ChecksumOrder::NATIVE,
                 page_size,
                 checkpoint_seq: 0,
-                salt: Salt { s1: (random >> 32) as u32, s2: random as u32 },
+                salt: Salt {
+                    s1: (random >> 32) as u32,
+                    s2: random as u32,
+                },
             },
         }
     }
@@ -75,6 +79,8 @@ pub(crate) struct LogWriter {
     base: Checksum,
     /// The checksums of the transaction's frames; those from `broken` on have to be made again.
     chain: Vec<Checksum>,
+    /// The pages of the transaction's frames.
+    pages: Vec<PageNo>,
     /// The first frame that was overwritten in place; 0 for none.
     broken: u32,
     /// Frames that hold an older version of a page that has another frame now.
@@ -88,7 +94,16 @@ pub(crate) const fn frame_size(page_size: u32) -> usize {
 
 impl LogWriter {
     pub(crate) fn new(file: File, wal: WalHeader, max_frame: u32, checksum: Checksum) -> LogWriter {
-        LogWriter { file, wal, first: max_frame + 1, base: checksum, chain: Vec::new(), broken: 0, duplicates: 0 }
+        LogWriter {
+            file,
+            wal,
+            first: max_frame + 1,
+            base: checksum,
+            chain: Vec::new(),
+            pages: Vec::new(),
+            broken: 0,
+            duplicates: 0,
+        }
     }
 
     /// The frame that is appended next.
@@ -113,52 +128,57 @@ impl LogWriter {
         self.broken != 0
     }
 
-    /// Notes that a frame is about to be overwritten in place.
-    pub(crate) fn break_chain(&mut self, frame: u32) {
-        if self.broken == 0 || frame < self.broken {
-            self.broken = frame;
-        }
+    /// The pages of the transaction's frames, in order.
+    pub(crate) fn pages(&self) -> &[PageNo] {
+        &self.pages
     }
 
-    /// Gives up the last frame.
-    pub(crate) fn drop_last(&mut self) {
-        self.chain.pop();
-        if self.broken >= self.next() {
+    /// Gives up the frames from `next` on.
+    pub(crate) fn retreat(&mut self, next: u32) {
+        self.chain.truncate((next - self.first) as usize);
+        self.pages.truncate((next - self.first) as usize);
+        if self.broken >= next {
             self.broken = 0;
         }
     }
 
-    /// Frames for pages, in a buffer for one write, and the checksums to take over once they are written. The last
-    /// frame commits, where `commit` says how many pages the database has.
-    pub(crate) fn encode<'a>(
-        &self,
+    /// Appends frames for pages: the buffer to write at the end of the log. The last frame commits, where `commit` says
+    /// how many pages the database has.
+    pub(crate) fn append<'a>(
+        &mut self,
         io: &IoHandle,
         pages: impl ExactSizeIterator<Item = (PageNo, &'a [u8])>,
         commit: Option<u32>,
-    ) -> (Buf, Vec<Checksum>) {
+    ) -> Buf {
         let size = frame_size(self.wal.page_size);
         let count = pages.len();
         let mut buf = io.alloc(count * size);
         let mut checksum = self.checksum();
-        let mut chain = Vec::with_capacity(count);
         for (i, ((page, bytes), frame)) in pages.zip(buf.chunks_exact_mut(size)).enumerate() {
             let commit = commit.filter(|_| i + 1 == count);
             let header;
             (header, checksum) = FrameHeader { page, commit }.encode(bytes, &self.wal, checksum);
             frame[..FRAME_HEADER_SIZE].copy_from_slice(&header);
             frame[FRAME_HEADER_SIZE..].copy_from_slice(bytes);
-            chain.push(checksum);
+            self.chain.push(checksum);
+            self.pages.push(page);
         }
-        (buf, chain)
+        buf
     }
 
-    /// Takes over the checksums of frames that were written.
-    pub(crate) fn appended(&mut self, chain: Vec<Checksum>) {
-        self.chain.extend(chain);
-    }
-
-    /// A frame to overwrite one in place; its checksum is made later.
-    pub(crate) fn encode_in_place(&self, io: &IoHandle, page: PageNo, bytes: &[u8]) -> Buf {
+    /// Gives a frame of this transaction to `page`, with new contents: the buffer to write over it. Checksums from there
+    /// on are made again by [`LogWriter::mend`].
+    pub(crate) fn overwrite(
+        &mut self,
+        io: &IoHandle,
+        frame: u32,
+        page: PageNo,
+        bytes: &[u8],
+    ) -> Buf {
+        self.pages[(frame - self.first) as usize] = page;
+        if self.broken == 0 || frame < self.broken {
+            self.broken = frame;
+        }
         let (header, _) = FrameHeader { page, commit: None }.encode(&[], &self.wal, Checksum::ZERO);
         let mut buf = io.alloc(frame_size(self.wal.page_size));
         buf[..FRAME_HEADER_SIZE].copy_from_slice(&header);
@@ -172,25 +192,36 @@ impl LogWriter {
         let page_size = self.wal.page_size;
         let size = frame_size(page_size);
         let next = self.next();
-        let mut frame = if self.broken != 0 { self.broken } else { next - 1 };
+        let mut frame = if self.broken != 0 {
+            self.broken
+        } else {
+            next - 1
+        };
         while frame < next {
             let count = (CHUNK_BYTES / size).clamp(1, (next - frame) as usize);
             let mut buf = io.alloc(count * size);
-            buf = io.read_exact(&self.file, frame_offset(frame, page_size), buf).await?;
+            buf = io
+                .read_exact(&self.file, frame_offset(frame, page_size), buf)
+                .await?;
             let mut checksum = self.checksum_before(frame);
             for (i, bytes) in buf.chunks_exact_mut(size).enumerate() {
                 let at = frame + i as u32;
                 let (head, page) = bytes.split_at_mut(FRAME_HEADER_SIZE);
-                let number = u32::from_be_bytes([head[0], head[1], head[2], head[3]]);
-                let number = PageNo::new(number).unwrap_or(PageNo::ONE);
+                let index = (at - self.first) as usize;
                 let commit = commit.filter(|_| at + 1 == next);
                 let header;
-                (header, checksum) = FrameHeader { page: number, commit }.encode(page, &self.wal, checksum);
+                (header, checksum) = FrameHeader {
+                    page: self.pages[index],
+                    commit,
+                }
+                .encode(page, &self.wal, checksum);
                 head.copy_from_slice(&header);
-                self.chain[(at - self.first) as usize] = checksum;
+                self.chain[index] = checksum;
             }
             let offset = frame_offset(frame, page_size);
-            io.write(&self.file, offset, buf, ringwood_io::Durability::Cached).await.1?;
+            io.write(&self.file, offset, buf, Durability::Cached)
+                .await
+                .1?;
             frame += count as u32;
         }
         self.broken = 0;
@@ -202,6 +233,8 @@ impl LogWriter {
 pub(crate) async fn write_header(io: &IoHandle, file: &File, wal: &WalHeader) -> Result<Checksum> {
     let (bytes, checksum) = wal.encode();
     debug_assert_eq!(bytes.len(), WAL_HEADER_SIZE);
-    io.write(file, 0, io.arena().copy_of(&bytes), ringwood_io::Durability::Cached).await.1?;
+    io.write(file, 0, io.arena().copy_of(&bytes), Durability::Cached)
+        .await
+        .1?;
     Ok(checksum)
 }

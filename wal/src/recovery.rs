@@ -23,7 +23,8 @@ use crate::index::WalIndex;
 use crate::log::{CHUNK_BYTES, LogState, frame_size};
 use ringwood_format::page::PageNo;
 use ringwood_format::wal::{
-    FRAME_HEADER_SIZE, FrameHeader, WAL_HEADER_SIZE, WalHeader, frame_count, frame_offset, is_version_error,
+    FRAME_HEADER_SIZE, FrameHeader, WAL_HEADER_SIZE, WalHeader, frame_count, frame_offset,
+    is_version_error,
 };
 use ringwood_io::{File, IoHandle};
 
@@ -36,8 +37,13 @@ pub(crate) struct Recovered {
 
 /// Reads a log, and appends its committed frames to `index`, which is empty.
 pub(crate) async fn recover(io: &IoHandle, file: &File, index: &mut WalIndex) -> Result<Recovered> {
-    let mut found =
-        Recovered { state: LogState { generation: index.generation(), ..LogState::default() }, page_count: 0 };
+    let mut found = Recovered {
+        state: LogState {
+            generation: index.generation(),
+            ..LogState::default()
+        },
+        page_count: 0,
+    };
     let size = file.len()?;
     if size < WAL_HEADER_SIZE as u64 {
         return Ok(found);
@@ -59,10 +65,14 @@ pub(crate) async fn recover(io: &IoHandle, file: &File, index: &mut WalIndex) ->
     'log: while next <= frames {
         let count = (CHUNK_BYTES / frame_bytes).clamp(1, (frames - next + 1) as usize);
         let buf = io.alloc(count * frame_bytes);
-        let buf = io.read_exact(file, frame_offset(next, wal.page_size), buf).await?;
+        let buf = io
+            .read_exact(file, frame_offset(next, wal.page_size), buf)
+            .await?;
         for bytes in buf.chunks_exact(frame_bytes) {
             let (head, page) = bytes.split_at(FRAME_HEADER_SIZE);
-            let Some((frame, after)) = FrameHeader::decode(head, page, &wal, checksum) else { break 'log };
+            let Some((frame, after)) = FrameHeader::decode(head, page, &wal, checksum) else {
+                break 'log;
+            };
             checksum = after;
             uncommitted.push(frame.page);
             if let Some(page_count) = frame.commit {

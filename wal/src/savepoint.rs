@@ -17,7 +17,9 @@
 //!
 //! Source: SQLite's `PagerSavepoint`; its sub-journal is our spill file.
 
+use crate::error::{Error, Result};
 use crate::spill::SlotRef;
+use crate::tx::{Tx, TxState};
 use ringwood_format::page::PageNo;
 use ringwood_pager::PageRef;
 
@@ -70,5 +72,114 @@ impl Savepoint {
             .iter()
             .filter(|preimage| matches!(preimage.was, Was::Page(_)))
             .count()
+    }
+}
+
+impl Tx {
+    /// Opens a savepoint on top of those that are open. Costs nothing.
+    pub fn savepoint(&mut self) -> SavepointId {
+        let serial = self.next_serial;
+        self.next_serial += 1;
+        let page_count = (self.state == TxState::Write).then_some(self.page_count);
+        self.savepoints.push(Savepoint {
+            serial,
+            page_count,
+            preimages: Vec::new(),
+        });
+        self.top = serial;
+        SavepointId(serial)
+    }
+
+    pub(crate) fn has_savepoint(&self) -> bool {
+        self.top != 0
+    }
+
+    /// Closes a savepoint, and those on top of it, keeping the changes.
+    pub fn release(&mut self, id: SavepointId) {
+        let Some(at) = self
+            .savepoints
+            .iter()
+            .position(|savepoint| savepoint.serial == id.0)
+        else {
+            return;
+        };
+        while self.savepoints.len() > at {
+            let child = self.savepoints.pop().expect("just counted");
+            if let Some(parent) = self.savepoints.last_mut() {
+                parent.absorb(child);
+            }
+        }
+        self.savepoints_changed();
+    }
+
+    /// Undoes all changes since a savepoint was opened, which stays open; those on top of it are closed.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] if the savepoint is not open.
+    pub fn rollback_to(&mut self, id: SavepointId) -> Result<()> {
+        let at = self
+            .savepoints
+            .iter()
+            .position(|savepoint| savepoint.serial == id.0);
+        let at = at.ok_or(Error::Misuse("the savepoint is not open"))?;
+        for level in (at..self.savepoints.len()).rev() {
+            let preimages = std::mem::take(&mut self.savepoints[level].preimages);
+            preimages
+                .into_iter()
+                .rev()
+                .for_each(|preimage| self.restore(preimage));
+        }
+        self.savepoints.truncate(at + 1);
+        self.savepoints_changed();
+        if let Some(page_count) = self.savepoints[at].page_count {
+            self.page_count = page_count;
+            if page_count == 0 {
+                self.make_database();
+            }
+        }
+        self.bump_all_trees();
+        Ok(())
+    }
+
+    fn restore(&mut self, Preimage { no, saved, was }: Preimage) {
+        let dirty = self.dirty.get_mut();
+        let Some(index) = dirty.find(no) else {
+            unreachable!("a page that was changed is private")
+        };
+        match was {
+            Was::Absent => {
+                let entry = dirty.remove(no).expect("just found");
+                if entry.frame != 0 {
+                    self.spare_frames.push(entry.frame);
+                }
+                return;
+            }
+            Was::Page(page) => {
+                dirty.set_page(index, Some(page));
+                dirty.at(index).slot = None;
+            }
+            Was::Slot(slot) => {
+                dirty.set_page(index, None);
+                dirty.at(index).slot = Some(slot);
+            }
+        }
+        let entry = dirty.at(index);
+        entry.saved = saved;
+        entry.current = false;
+        entry.discarded = false;
+    }
+
+    /// Closes all savepoints: the transaction ends.
+    pub(crate) fn forget_savepoints(&mut self) {
+        self.savepoints.clear();
+        self.savepoints_changed();
+    }
+
+    pub(crate) fn savepoints_changed(&mut self) {
+        self.top = self
+            .savepoints
+            .last()
+            .map_or(0, |savepoint| savepoint.serial);
+        self.preimage_count = self.savepoints.iter().map(Savepoint::resident).sum();
     }
 }

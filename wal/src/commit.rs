@@ -1,0 +1,481 @@
+//! Committing: private pages become frames of the log, then the newest version for everybody.
+//!
+//! ```text
+//!  private pages, by number ──► frames, chained ──► one vectored write, one fdatasync ──► index ──► cache ──► snapshot
+//!                                                    `------ synchronous = FULL ------´   `- no waiting from here on -´
+//! ```
+//!
+//! Rules:
+//! 1. Pages that were spilled have frames already. One that changed again gets another frame while such duplicates are
+//!    few (one in sixteen); after that its frame is overwritten in place, and all checksums from there on are made
+//!    again, as SQLite always does.
+//! 2. A frame that no page needs any more (a savepoint was rolled back) goes to the next page that is written; one that
+//!    is left over becomes a copy of page 1.
+//! 3. The commit mark is on the last frame. A transaction that changed nothing writes nothing.
+//! 4. The first commit of an empty file writes a header of one sector to the database file first, and syncs it: SQLite
+//!    throws the log of an empty file away. What is there then is a database of one page without tables.
+//! 5. A page of the freelist whose contents are meaningless is not written, unless the file is too short to have it.
+//! 6. After an error the transaction can only be rolled back. After an error of a sync, or if the future is dropped while
+//!    a write is on its way, the database is poisoned.
+//!
+//! Cost: a commit of one page, once the log has a header: one write, one fdatasync, one copy of the page.
+//!
+//! Source: SQLite's `sqlite3WalFrames`, `pagerWalFrames`, `walRewriteChecksums`.
+
+use crate::database::Phase;
+use crate::error::{Error, Result};
+use crate::file_store::{FileStore, delete_if_there};
+use crate::header_fields::{SQLITE_VERSION_NUMBER, empty_page1};
+use crate::image::Place;
+use crate::log::{CHUNK_BYTES, LogWriter, frame_size, write_header};
+use crate::options::{CheckpointMode, Synchronous};
+use crate::tx::{Tx, TxState};
+use ringwood_format::header::sign_change;
+use ringwood_format::page::{Geometry, PageNo};
+use ringwood_format::wal::frame_offset;
+use ringwood_io::{Durability, IoError, IoHandle, IoOp, SyncMode, WriteBuf};
+use ringwood_pager::PageRef;
+use std::sync::Arc;
+
+/// Bytes handed to one vectored write at most.
+const WRITE_BYTES_MAX: usize = 4 * CHUNK_BYTES;
+/// Bytes of the header of rule 4: a sector, which is written whole or not at all.
+const SECTOR: usize = 512;
+
+/// A private page on its way to the log.
+struct Outgoing {
+    /// Of its entry; `None` for what only fills a frame.
+    index: Option<usize>,
+    no: PageNo,
+    page: PageRef,
+}
+
+impl Tx {
+    /// Write → Read: makes the private pages the newest version of the database, durable as `synchronous` says. In other
+    /// states nothing happens.
+    ///
+    /// # Errors
+    /// The transaction is then still in state Write; it can only be rolled back (rule 6).
+    pub async fn commit(&mut self) -> Result<()> {
+        if self.state != TxState::Write {
+            return Ok(());
+        }
+        if self.dirty.get_mut().find(PageNo::ONE).is_some() {
+            sign_change(self.present_mut(PageNo::ONE)?, SQLITE_VERSION_NUMBER);
+        }
+        if self.has_file {
+            self.commit_to_log().await?;
+        } else {
+            self.commit_to_image();
+        }
+        self.forget_savepoints();
+        self.state = TxState::Read;
+        self.db.unlock_writer();
+        if self.has_file {
+            self.checkpoint_if_due().await;
+        } else {
+            self.relieve_image().await?;
+        }
+        Ok(())
+    }
+
+    /// Write → Read: forgets the private pages. In other states nothing happens.
+    pub fn rollback(&mut self) {
+        if self.state != TxState::Write {
+            return;
+        }
+        self.dirty.get_mut().take();
+        self.spare_frames.clear();
+        self.writer = None;
+        self.forget_savepoints();
+        self.page_count = self.committed_page_count;
+        self.state = TxState::Read;
+        self.db.unlock_writer();
+        self.bump_all_trees();
+    }
+
+    fn commit_to_image(&mut self) {
+        let entries = self.dirty.get_mut().take();
+        if entries.is_empty() {
+            return;
+        }
+        // Ours is given up first, so that chunks which nobody else holds are changed in place.
+        self.image = Arc::default();
+        self.page1 = None;
+        let db = self.db.clone();
+        let mut state = db.state();
+        let image = Arc::make_mut(&mut state.image);
+        for entry in entries {
+            // What was read back from a slot is of the version before.
+            if self.spills {
+                db.cache.invalidate(entry.no);
+            }
+            let slot = entry.slot.filter(|_| entry.current || entry.page.is_none());
+            image.set(
+                entry.no,
+                Place {
+                    page: entry.page,
+                    slot,
+                },
+            );
+        }
+        image.truncate(self.page_count);
+        state.lsn += 1;
+        self.mark = state.advance(self.mark);
+        self.image = state.image.clone();
+        drop(state);
+        self.page1 = self.image_page1();
+        self.committed_page_count = self.page_count;
+    }
+
+    async fn commit_to_log(&mut self) -> Result<()> {
+        let dirty = self.dirty.get_mut();
+        let mut changed: Vec<usize> = (0..dirty.len())
+            .filter(|&index| {
+                let entry = &dirty.entries()[index];
+                !entry.current && !entry.discarded && entry.no.get() <= self.page_count
+            })
+            .collect();
+        changed.sort_unstable_by_key(|&index| dirty.entries()[index].no);
+        let spilled = self
+            .writer
+            .as_ref()
+            .is_some_and(|writer| !writer.pages().is_empty());
+        if changed.is_empty() && !spilled {
+            dirty.take();
+            self.writer = None;
+            self.page_count = self.committed_page_count;
+            return Ok(());
+        }
+        self.write_to_log(&changed, Some(self.page_count)).await?;
+        self.publish().await
+    }
+
+    /// Everything after the write: nobody waits here, and nothing fails.
+    async fn publish(&mut self) -> Result<()> {
+        let writer = self.writer.take().expect("something was written");
+        let entries = self.dirty.get_mut().take();
+        self.spare_frames.clear();
+        let db = self.db.clone();
+        let store = db.store.as_ref().expect("the log has a file");
+        let (lsn, oldest) = {
+            let state = db.state();
+            (
+                state.lsn + 1,
+                state.readers.oldest_but(self.mark, state.lsn + 1),
+            )
+        };
+        // First the index, so that nobody who read an older version takes it for the newest, then the cache.
+        store.index_mut().append(writer.pages().iter().copied());
+        let written = entries.iter().filter(|entry| !entry.discarded);
+        db.cache.replace(
+            lsn,
+            oldest,
+            written.map(|entry| (entry.no, entry.page.as_ref())),
+        );
+        if self.page_count < self.committed_page_count {
+            if let Some(first) = PageNo::new(self.page_count + 1) {
+                db.cache.truncate(first);
+            }
+        }
+        let mut state = db.state();
+        state.lsn = lsn;
+        state.page_count = self.page_count;
+        state.geometry = self.geometry;
+        state.log.max_frame = writer.next() - 1;
+        state.log.checksum = writer.checksum();
+        if self.synchronous >= Synchronous::Full {
+            state.log.synced = state.log.max_frame;
+        }
+        self.mark = state.advance(self.mark);
+        drop(state);
+        if let Some(entry) = entries.into_iter().find(|entry| entry.no == PageNo::ONE) {
+            self.page1 = entry.page;
+        }
+        self.committed_page_count = self.page_count;
+        Ok(())
+    }
+
+    /// Writes private pages to the log; with `commit`, the page count, as the end of the transaction, synced as
+    /// `synchronous` says. On an error the entries are as they were.
+    pub(crate) async fn write_to_log(
+        &mut self,
+        indexes: &[usize],
+        commit: Option<u32>,
+    ) -> Result<()> {
+        self.open_log().await?;
+        let mut writer = self.writer.take().expect("just opened");
+        let before = writer.next();
+        let result = self.write_frames(&mut writer, indexes, commit).await;
+        if result.is_err() {
+            writer.retreat(before.min(writer.next()));
+        }
+        self.writer = Some(writer);
+        result
+    }
+
+    async fn write_frames(
+        &mut self,
+        writer: &mut LogWriter,
+        indexes: &[usize],
+        commit: Option<u32>,
+    ) -> Result<()> {
+        let db = self.db.clone();
+        // Frames at the end that no page needs are simply not there.
+        self.spare_frames.sort_unstable();
+        while self
+            .spare_frames
+            .last()
+            .is_some_and(|&frame| frame + 1 == writer.next())
+        {
+            self.spare_frames.pop();
+            writer.retreat(writer.next() - 1);
+        }
+        let mut outgoing = Vec::with_capacity(indexes.len());
+        for &index in indexes {
+            outgoing.push(self.outgoing(index).await?);
+        }
+        let (in_place, appended) = self.assign(writer, outgoing, commit.is_some()).await?;
+
+        let vigil = db.vigil();
+        let mut result = self.overwrite(writer, &in_place).await;
+        let sync = commit.is_some() && self.synchronous >= Synchronous::Full;
+        if result.is_ok() && commit.is_some() && (writer.is_broken() || appended.is_empty()) {
+            result = writer
+                .mend(&self.io, commit.filter(|_| appended.is_empty()))
+                .await;
+        }
+        let first = writer.next();
+        if result.is_ok() {
+            result = append(&self.io, writer, &appended, commit, sync).await;
+        }
+        if result.is_ok() && sync && appended.is_empty() {
+            result = self
+                .io
+                .sync(&writer.file, SyncMode::Data)
+                .await
+                .map_err(Error::from);
+        }
+        vigil.over();
+        if let Err(Error::Io(IoError { op: IoOp::Sync, .. })) = &result {
+            db.state().poisoned = true;
+        }
+        result?;
+
+        let dirty = self.dirty.get_mut();
+        let placed = in_place
+            .iter()
+            .map(|(frame, page)| (*frame, page))
+            .chain((first..).zip(&appended));
+        for (frame, page) in placed {
+            if let Some(index) = page.index {
+                let entry = dirty.at(index);
+                entry.frame = frame;
+                entry.slot = None;
+                entry.current = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// A pin of a private page, wherever it is.
+    async fn outgoing(&self, index: usize) -> Result<Outgoing> {
+        let (no, page) = {
+            let dirty = self.dirty.borrow();
+            let entry = &dirty.entries()[index];
+            (entry.no, entry.page.clone())
+        };
+        let page = match page {
+            Some(page) => page,
+            None => self.page(no).await?,
+        };
+        Ok(Outgoing {
+            index: Some(index),
+            no,
+            page,
+        })
+    }
+
+    /// Which page goes over which frame, and which at the end (rules 1 and 2).
+    async fn assign(
+        &mut self,
+        writer: &mut LogWriter,
+        outgoing: Vec<Outgoing>,
+        commits: bool,
+    ) -> Result<(Vec<(u32, Outgoing)>, Vec<Outgoing>)> {
+        let (mut in_place, mut appended) = (Vec::new(), Vec::with_capacity(outgoing.len()));
+        let duplicates_max = (writer.next() - writer.first) / 16;
+        for page in outgoing {
+            let index = page.index.expect("each has an entry");
+            let frame = self.dirty.get_mut().at(index).frame;
+            if frame != 0 && writer.duplicates >= duplicates_max {
+                in_place.push((frame, page));
+            } else if frame != 0 {
+                writer.duplicates += 1;
+                appended.push(page);
+            } else if let Some(spare) = self.spare_frames.pop() {
+                in_place.push((spare, page));
+            } else {
+                appended.push(page);
+            }
+        }
+        if commits && !self.spare_frames.is_empty() {
+            let page = self.page(PageNo::ONE).await?;
+            let fill = |frame| {
+                (
+                    frame,
+                    Outgoing {
+                        index: None,
+                        no: PageNo::ONE,
+                        page: page.clone(),
+                    },
+                )
+            };
+            in_place.extend(std::mem::take(&mut self.spare_frames).into_iter().map(fill));
+        }
+        Ok((in_place, appended))
+    }
+
+    async fn overwrite(&self, writer: &mut LogWriter, in_place: &[(u32, Outgoing)]) -> Result<()> {
+        let page_size = writer.wal.page_size;
+        for some in in_place.chunks(WRITE_BYTES_MAX / frame_size(page_size)) {
+            let request = |(frame, out): &(u32, Outgoing)| {
+                let buf = writer.overwrite(&self.io, *frame, out.no, &out.page);
+                (frame_offset(*frame, page_size), buf.into())
+            };
+            let requests = some.iter().map(request).collect();
+            self.io.write_many(&writer.file, requests).await?;
+        }
+        Ok(())
+    }
+
+    /// Sees to it that there is a log to append to, and a writer at its end.
+    async fn open_log(&mut self) -> Result<()> {
+        if self.writer.is_some() {
+            return Ok(());
+        }
+        let db = self.db.clone();
+        let store = db
+            .store
+            .as_ref()
+            .expect("only a database with a file has a log");
+        let (phase, mut log) = {
+            let state = db.state();
+            (state.phase, state.log)
+        };
+        let sync = self.synchronous != Synchronous::Off;
+        let vigil = db.vigil();
+        let result = async {
+            if phase == Phase::Empty {
+                found_database(&self.io, store, self.geometry, sync).await?;
+                db.state().phase = Phase::Wal;
+            }
+            let (file, made) = store.log_or_create(&self.io)?;
+            let page_size = self.geometry.page_size();
+            let usable = log.header.is_some_and(|wal| wal.page_size == page_size);
+            let restarts = log.max_frame != 0 && log.backfilled == log.max_frame;
+            if !usable || restarts {
+                assert!(
+                    log.max_frame == log.backfilled,
+                    "a log with pages that are nowhere else starts anew"
+                );
+                let wal = log.next_header(&self.io, page_size);
+                let checksum = write_header(&self.io, &file, &wal).await?;
+                if sync {
+                    self.io.sync(&file, SyncMode::Data).await?;
+                    if made {
+                        self.io.sync_dir_of(&store.path)?;
+                    }
+                }
+                let mut index = store.index_mut();
+                index.restart();
+                log.header = Some(wal);
+                log.generation = index.generation();
+                (log.max_frame, log.checksum, log.backfilled, log.synced) = (0, checksum, 0, 0);
+                drop(index);
+                let mut state = db.state();
+                state.log = log;
+                self.mark = state.advance(self.mark);
+            }
+            Ok::<_, Error>((file, log))
+        }
+        .await;
+        vigil.over();
+        let (file, log) = result?;
+        let wal = log.header.expect("written above");
+        self.writer = Some(LogWriter::new(file, wal, log.max_frame, log.checksum));
+        Ok(())
+    }
+
+    /// A checkpoint after a commit, if the log is long enough. Whatever is in its way is in its way next time too, and
+    /// the commit stands.
+    async fn checkpoint_if_due(&mut self) {
+        let (frames, backfilled) = self.db.log_frames();
+        if self.autocheckpoint != 0 && frames >= self.autocheckpoint && backfilled < frames {
+            let db = self.db.clone();
+            let _ = db
+                .checkpoint(&self.io, CheckpointMode::Passive, self.synchronous)
+                .await;
+        }
+    }
+}
+
+/// Writes frames at the end of the log, and syncs it after the last.
+async fn append(
+    io: &IoHandle,
+    writer: &mut LogWriter,
+    pages: &[Outgoing],
+    commit: Option<u32>,
+    sync: bool,
+) -> Result<()> {
+    let page_size = writer.wal.page_size;
+    let per_chunk = (CHUNK_BYTES / frame_size(page_size)).max(1);
+    let per_write = per_chunk * (WRITE_BYTES_MAX / CHUNK_BYTES);
+    let count = pages.len();
+    for (round, some) in pages.chunks(per_write).enumerate() {
+        let is_last = (round + 1) * per_write >= count;
+        let offset = frame_offset(writer.next(), page_size);
+        let mut bufs: Vec<WriteBuf> = Vec::with_capacity(some.len().div_ceil(per_chunk));
+        for (number, chunk) in some.chunks(per_chunk).enumerate() {
+            let ends = is_last && (number + 1) * per_chunk >= some.len();
+            let frames = chunk.iter().map(|out| (out.no, &out.page[..]));
+            bufs.push(writer.append(io, frames, commit.filter(|_| ends)).into());
+        }
+        if is_last && sync {
+            io.write_sync(&writer.file, offset, bufs, SyncMode::Data)
+                .await
+                .1?;
+        } else {
+            io.writev(&writer.file, offset, bufs, Durability::Cached)
+                .await
+                .1?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes an empty file a database of one page without tables (rule 4). Journals and logs of an earlier file of the same
+/// name go first, or somebody would play them back.
+async fn found_database(
+    io: &IoHandle,
+    store: &FileStore,
+    geometry: Geometry,
+    sync: bool,
+) -> Result<()> {
+    delete_if_there(io, &store.journal_path())?;
+    store.delete_log(io)?;
+    let mut page = vec![0; geometry.page_size() as usize];
+    empty_page1(&mut page, geometry, crate::AutoVacuum::None);
+    io.write(
+        &store.file,
+        0,
+        io.arena().copy_of(&page[..SECTOR]),
+        Durability::Cached,
+    )
+    .await
+    .1?;
+    if sync {
+        io.sync(&store.file, SyncMode::Full).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,359 @@
+//! Reading and changing pages within a transaction.
+//!
+//! ```text
+//!  try_page ──► private? ──► cached? ──► Miss
+//!  fetch    ──► private and spilled: its slot, or its frame
+//!               else what the snapshot sees: a frame of the log, or the database file; then cached
+//!  page_mut ──► private, remembered by the newest savepoint, not shared? ──► its bytes
+//!               else made so: remembered, copied, read back
+//! ```
+
+use crate::dirty::Entry;
+use crate::error::{Error, Result, Stop, Try};
+use crate::image::Place;
+use crate::savepoint::{Preimage, Was};
+use crate::spill::SlotRef;
+use crate::tx::{Tx, TxState};
+use ringwood_format::page::PageNo;
+use ringwood_format::wal::frame_page_offset;
+use ringwood_io::{Buf, File};
+use ringwood_pager::{Boarding, PageRef};
+
+/// Where a private page is that is not in memory.
+enum Elsewhere {
+    Slot(SlotRef),
+    Frame(File, u64),
+}
+
+impl Tx {
+    /// A page as the transaction sees it, if it is in memory.
+    ///
+    /// # Errors
+    /// [`Stop::Miss`] if it is not; [`Stop::Fail`] if there is no such page.
+    #[inline]
+    pub fn try_page(&self, no: PageNo) -> Try<PageRef> {
+        if no.get() > self.page_count {
+            return Err(self.no_such_page(no));
+        }
+        if self.state == TxState::Write {
+            if let Some(entry) = self.dirty.borrow().get(no) {
+                entry.touched.set(true);
+                return match &entry.page {
+                    Some(page) => Ok(page.clone()),
+                    None => Err(self.missed(no)),
+                };
+            }
+        }
+        let found = if self.has_file {
+            self.db.cache.lookup(no, self.mark.lsn)
+        } else {
+            self.image_page(no)
+        };
+        match found {
+            Some(page) => {
+                self.hits.set(self.hits.get() + 1);
+                Ok(page)
+            }
+            None => Err(self.missed(no)),
+        }
+    }
+
+    #[cold]
+    fn missed(&self, no: PageNo) -> Stop {
+        if self.state == TxState::None {
+            return Error::Misuse("a page was asked for outside of a transaction").into();
+        }
+        self.misses.set(self.misses.get() + 1);
+        Stop::Miss(no)
+    }
+
+    #[cold]
+    fn no_such_page(&self, no: PageNo) -> Stop {
+        if self.state == TxState::None {
+            return Error::Misuse("a page was asked for outside of a transaction").into();
+        }
+        Error::corrupt(no, "page is beyond the end of the database").into()
+    }
+
+    /// A page, from memory or read.
+    #[inline]
+    pub async fn page(&self, no: PageNo) -> Result<PageRef> {
+        match self.try_page(no) {
+            Ok(page) => Ok(page),
+            Err(Stop::Fail(error)) => Err(*error),
+            Err(Stop::Miss(_) | Stop::Slow) => self.read(no).await,
+        }
+    }
+
+    /// Reads a page into memory, unless it is there: a pin of it.
+    ///
+    /// # Errors
+    /// If there is no such page, or it cannot be read.
+    pub async fn fetch(&self, no: PageNo) -> Result<PageRef> {
+        self.page(no).await
+    }
+
+    fn buffer(&self) -> Buf {
+        self.pool.buffer(self.geometry.page_size() as usize)
+    }
+
+    async fn read(&self, no: PageNo) -> Result<PageRef> {
+        let elsewhere = self
+            .dirty
+            .borrow()
+            .get(no)
+            .map(|entry| self.elsewhere(entry));
+        if let Some(elsewhere) = elsewhere {
+            let buf = match elsewhere {
+                Elsewhere::Slot(slot) => slot.read(&self.io, self.buffer()).await?,
+                Elsewhere::Frame(file, offset) => {
+                    self.io.read_exact(&file, offset, self.buffer()).await?
+                }
+            };
+            return Ok(self.back_in_memory(no, buf));
+        }
+        if self.has_file {
+            return self.read_committed(no).await;
+        }
+        let Some(slot) = self.image.get(no).and_then(|place| place.slot.clone()) else {
+            return Err(Error::corrupt(no, "page was never written"));
+        };
+        let buf = slot.read(&self.io, self.buffer()).await?;
+        Ok(self
+            .db
+            .cache
+            .insert(no, self.mark.lsn, self.pool.adopt(buf), || true))
+    }
+
+    /// A committed page of a database without a file.
+    fn image_page(&self, no: PageNo) -> Option<PageRef> {
+        let place = self.image.get(no)?;
+        match &place.page {
+            Some(page) => Some(page.clone()),
+            None if place.slot.is_some() => self.db.cache.lookup(no, self.mark.lsn),
+            None => None,
+        }
+    }
+
+    /// Where a private page is that is not in memory.
+    fn elsewhere(&self, entry: &Entry) -> Elsewhere {
+        if let Some(slot) = &entry.slot {
+            return Elsewhere::Slot(slot.clone());
+        }
+        assert!(
+            entry.frame != 0,
+            "a private page is in memory, in a slot or in a frame"
+        );
+        let writer = self
+            .writer
+            .as_ref()
+            .expect("frames of this transaction have a writer");
+        Elsewhere::Frame(
+            writer.file.clone(),
+            frame_page_offset(entry.frame, self.geometry.page_size()),
+        )
+    }
+
+    /// Gives a private page that was read its place in memory, unless somebody else was faster.
+    fn back_in_memory(&self, no: PageNo, buf: Buf) -> PageRef {
+        let mut dirty = self.dirty.borrow_mut();
+        let Some(index) = dirty.find(no) else {
+            return self.pool.adopt(buf);
+        };
+        if let Some(page) = &dirty.at(index).page {
+            return page.clone();
+        }
+        let page = self.pool.adopt(buf);
+        dirty.set_page(index, Some(page.clone()));
+        page
+    }
+
+    /// Reads what the snapshot sees, or waits for somebody who is reading it.
+    async fn read_committed(&self, no: PageNo) -> Result<PageRef> {
+        let cache = &self.db.cache;
+        let lsn = self.mark.lsn;
+        let flight = loop {
+            match cache.board((no.get(), lsn)) {
+                Boarding::Lead(flight) => break flight,
+                Boarding::Follow(landing) => landing.await,
+            }
+            if let Some(page) = cache.lookup(no, lsn) {
+                return Ok(page);
+            }
+        };
+        let store = self.db.store.as_ref().expect("pages are in a file");
+        let snapshot = (self.mark.generation, self.mark.max_frame);
+        let (buf, frame) = store
+            .read_page(&self.io, no, self.geometry, snapshot, self.buffer())
+            .await?;
+        let page = cache.insert(no, lsn, self.pool.adopt(buf), || {
+            let index = store.index();
+            let same_log = frame == 0 || index.generation() == self.mark.generation;
+            same_log && index.find(no, u32::MAX).unwrap_or(0) == frame
+        });
+        drop(flight);
+        Ok(page)
+    }
+
+    /// Reads pages at once, as deep as the device likes it; pins of them, in order.
+    ///
+    /// # Errors
+    /// The first of [`Tx::fetch`]'s.
+    pub async fn fetch_all(&self, pages: &[PageNo]) -> Result<Vec<PageRef>> {
+        if pages.len() < 2 || pages.iter().all(|&no| self.try_page(no).is_ok()) {
+            let mut pins = Vec::with_capacity(pages.len());
+            for &no in pages {
+                pins.push(self.page(no).await?);
+            }
+            return Ok(pins);
+        }
+        let gather = self.io.gather();
+        let reads = ringwood_io::join_all(pages.iter().map(|&no| self.page(no)));
+        let mut reads = std::pin::pin!(reads);
+        // The first poll starts all of them; then they go to the kernel together.
+        let mut gather = Some(gather);
+        let pins = std::future::poll_fn(|context| {
+            let polled = reads.as_mut().poll(context);
+            gather = None;
+            polled
+        })
+        .await;
+        pins.into_iter().collect()
+    }
+
+    /// The bytes of a page for changing; see rule 2 of [`Tx`].
+    ///
+    /// # Errors
+    /// [`Stop::Miss`] if the page is neither private nor in memory (rule 3).
+    #[inline]
+    pub fn page_mut(&mut self, no: PageNo) -> Try<&mut [u8]> {
+        let index = match self.dirty.get_mut().find(no) {
+            Some(index) => {
+                let entry = self.dirty.get_mut().at(index);
+                if entry.saved < self.top || entry.page.is_none() {
+                    self.prepare(index)?;
+                }
+                index
+            }
+            None => self.make_private(no)?,
+        };
+        let entry = self.dirty.get_mut().at(index);
+        entry.touched.set(true);
+        entry.current = false;
+        entry.discarded = false;
+        let Some(page) = &mut entry.page else {
+            unreachable!("it was just read")
+        };
+        Ok(page.make_mut(&self.pool))
+    }
+
+    /// Makes a private page ready to be changed: in memory, and remembered by the newest savepoint.
+    #[cold]
+    fn prepare(&mut self, index: usize) -> Try<()> {
+        let size = self.geometry.page_size() as usize;
+        let dirty = self.dirty.borrow();
+        let entry = &dirty.entries()[index];
+        if entry.page.is_none() {
+            let mut buf = self.pool.buffer(size);
+            match self.elsewhere(entry) {
+                Elsewhere::Slot(slot) => slot.read_now(&self.io, &mut buf)?,
+                Elsewhere::Frame(file, offset) => {
+                    self.io
+                        .read_exact_now(&file, offset, &mut buf)
+                        .map_err(Error::from)?;
+                }
+            }
+            drop(dirty);
+            let page = self.pool.adopt(buf);
+            self.dirty.get_mut().set_page(index, Some(page));
+        } else {
+            drop(dirty);
+        }
+        self.remember(index);
+        Ok(())
+    }
+
+    /// Gives the newest savepoint a pre-image of an entry in memory, if it needs one.
+    fn remember(&mut self, index: usize) {
+        let entry = self.dirty.get_mut().at(index);
+        let Some(savepoint) = self.savepoints.last_mut() else {
+            return;
+        };
+        if entry.saved >= savepoint.serial {
+            return;
+        }
+        let was = Was::Page(entry.page.clone().expect("in memory"));
+        savepoint.preimages.push(Preimage {
+            no: entry.no,
+            saved: entry.saved,
+            was,
+        });
+        self.preimage_count += 1;
+        entry.saved = savepoint.serial;
+    }
+
+    /// Copies a committed page: the index of its entry.
+    #[cold]
+    fn make_private(&mut self, no: PageNo) -> Try<usize> {
+        if self.state != TxState::Write {
+            return Err(
+                Error::Misuse("a page is to be changed outside of a write transaction").into(),
+            );
+        }
+        let page = self.try_page(no)?;
+        let copy = self.pool.page_copy(&page);
+        Ok(self.add_private(no, copy))
+    }
+
+    /// Adds a private page where there was none: the index of its entry.
+    pub(crate) fn add_private(&mut self, no: PageNo, page: PageRef) -> usize {
+        if let Some(savepoint) = self.savepoints.last_mut() {
+            savepoint.preimages.push(Preimage {
+                no,
+                saved: 0,
+                was: Was::Absent,
+            });
+        }
+        self.dirty.get_mut().insert(no, self.top, page)
+    }
+
+    /// Makes a page private whose contents do not matter: it becomes zeros, without being read.
+    pub(crate) fn zero_page(&mut self, no: PageNo) -> Result<()> {
+        let zeros = self.pool.page_zeroed(self.geometry.page_size() as usize);
+        let Some(index) = self.dirty.get_mut().find(no) else {
+            self.add_private(no, zeros);
+            return Ok(());
+        };
+        if self.dirty.get_mut().at(index).saved < self.top {
+            self.prepare(index).map_err(unstop)?;
+        }
+        let dirty = self.dirty.get_mut();
+        dirty.set_page(index, Some(zeros));
+        let entry = dirty.at(index);
+        entry.current = false;
+        entry.discarded = false;
+        entry.touched.set(true);
+        Ok(())
+    }
+
+    /// The bytes of a page that is known to be in memory.
+    pub(crate) fn present_mut(&mut self, no: PageNo) -> Result<&mut [u8]> {
+        self.page_mut(no).map_err(unstop)
+    }
+
+    /// Page 1 of the snapshot of a database without a file.
+    pub(crate) fn image_page1(&self) -> Option<PageRef> {
+        self.image
+            .get(PageNo::ONE)
+            .and_then(|Place { page, .. }| page.clone())
+    }
+}
+
+/// The error of a step that had no reason to stop otherwise.
+fn unstop(stop: Stop) -> Error {
+    match stop {
+        Stop::Fail(error) => *error,
+        Stop::Miss(no) => Error::corrupt(no, "page left memory while it was pinned"),
+        Stop::Slow => Error::Misuse("changing a page does not wait"),
+    }
+}

@@ -1,0 +1,328 @@
+//! Databases with a file: commit, recovery, checkpoint, restart of the log, locks, spilling.
+
+use crate::store::{Dir, Store, allocate, byte, fill, no};
+use ringwood_format::page::Geometry;
+use ringwood_io::IoHandle;
+use ringwood_wal::{CheckpointMode, Error, Field, JournalMode, Synchronous, TxState};
+use std::path::Path;
+
+fn geometry(page_size: u32) -> Geometry {
+    Geometry::new(page_size, 0).expect("a page size")
+}
+
+#[test]
+fn an_empty_file_stays_empty_until_a_commit() {
+    let io = IoHandle::in_memory();
+    let path = Path::new("/db");
+    let store = Store::open(&io, path, geometry(1024));
+    io.block_on(async {
+        let mut tx = store.tx();
+        tx.begin_read().await.expect("reads");
+        assert_eq!(
+            (tx.page_count(), tx.header_field(Field::SchemaCookie)),
+            (0, 0)
+        );
+        tx.begin_write().await.expect("writes");
+        allocate(&mut tx, 3).await;
+        tx.rollback();
+        tx.end_read();
+        assert_eq!((io.size_of(path), io.size_of("/db-wal")), (Some(0), None));
+        tx.begin_write().await.expect("writes");
+        assert_eq!(tx.page_count(), 1);
+        tx.set_header_field(Field::UserVersion, 5).expect("writes");
+        tx.commit().await.expect("commits");
+        assert_eq!(
+            (io.size_of(path), io.size_of("/db-wal")),
+            (Some(512), Some(32 + 1048))
+        );
+        tx.end_read();
+        store
+            .db
+            .close(&io, Synchronous::Full)
+            .await
+            .expect("closes");
+        assert_eq!(
+            (io.size_of(path), io.size_of("/db-wal")),
+            (Some(1024), None)
+        );
+        tx.begin_read().await.expect("opens again");
+        assert_eq!(
+            (tx.page_count(), tx.header_field(Field::UserVersion)),
+            (1, 5)
+        );
+    });
+}
+
+#[test]
+fn commits_survive_a_crash_and_a_checkpoint() {
+    for page_size in [512, 4096, 65536] {
+        let io = IoHandle::in_memory();
+        let path = Path::new("/db");
+        let store = Store::open(&io, path, geometry(page_size));
+        io.block_on(async {
+            let mut tx = store.tx();
+            tx.begin_write().await.expect("writes");
+            let pages = allocate(&mut tx, 20).await;
+            for &page in &pages {
+                fill(&mut tx, page, page.get() as u8).await;
+            }
+            tx.commit().await.expect("commits");
+            tx.begin_write().await.expect("writes");
+            fill(&mut tx, no(7), 77).await;
+            tx.commit().await.expect("commits");
+            tx.begin_write().await.expect("writes");
+            fill(&mut tx, no(8), 88).await;
+            // Not committed: the process is gone.
+        });
+        drop(store);
+        let store = Store::open(&io, path, geometry(4096));
+        io.block_on(async {
+            let mut tx = store.tx();
+            tx.begin_read().await.expect("recovers");
+            assert_eq!((tx.page_count(), tx.geometry()), (21, geometry(page_size)));
+            assert_eq!(
+                (byte(&tx, 7).await, byte(&tx, 8).await, byte(&tx, 21).await),
+                (77, 8, 21)
+            );
+            let done = tx
+                .checkpoint(CheckpointMode::Passive)
+                .await
+                .expect("checkpoints");
+            assert_eq!(
+                (done.busy, done.log_frames, done.checkpointed_frames),
+                (false, 22, 22)
+            );
+            assert_eq!(io.size_of(path), Some(21 * u64::from(page_size)));
+            // The log starts anew.
+            tx.begin_write().await.expect("writes");
+            fill(&mut tx, no(9), 99).await;
+            tx.commit().await.expect("commits");
+            assert_eq!(store.db.log_frames(), (1, 0));
+            let done = tx
+                .checkpoint(CheckpointMode::Truncate)
+                .await
+                .expect("checkpoints");
+            assert_eq!(
+                (done.busy, done.log_frames, done.checkpointed_frames),
+                (false, 0, 0)
+            );
+            assert_eq!(io.size_of("/db-wal"), Some(0));
+            tx.begin_write().await.expect("writes");
+            fill(&mut tx, no(10), 100).await;
+            tx.commit().await.expect("commits");
+        });
+        drop(store);
+        let store = Store::open(&io, path, geometry(4096));
+        io.block_on(async {
+            let mut tx = store.tx();
+            tx.begin_read().await.expect("recovers");
+            assert_eq!(
+                (byte(&tx, 9).await, byte(&tx, 10).await, byte(&tx, 11).await),
+                (99, 100, 11)
+            );
+        });
+    }
+}
+
+#[test]
+fn readers_keep_their_snapshot_and_hold_checkpoints_back() {
+    let io = IoHandle::in_memory();
+    let store = Store::open(&io, Path::new("/db"), geometry(512));
+    io.block_on(async {
+        let mut writer = store.tx();
+        writer.set_autocheckpoint(0);
+        writer.begin_write().await.expect("writes");
+        allocate(&mut writer, 5).await;
+        fill(&mut writer, no(3), 1).await;
+        writer.commit().await.expect("commits");
+        let mut old = store.tx();
+        old.begin_read().await.expect("reads");
+        for value in 2..10 {
+            writer.begin_write().await.expect("writes");
+            fill(&mut writer, no(3), value).await;
+            writer.commit().await.expect("commits");
+            assert_eq!((byte(&old, 3).await, byte(&writer, 3).await), (1, value));
+        }
+        assert_eq!(old.begin_write().await, Err(Error::BusySnapshot));
+        let passive = writer
+            .checkpoint(CheckpointMode::Passive)
+            .await
+            .expect("runs");
+        assert_eq!(
+            (
+                passive.busy,
+                passive.log_frames,
+                passive.checkpointed_frames
+            ),
+            (false, 14, 6)
+        );
+        let full = writer.checkpoint(CheckpointMode::Full).await.expect("runs");
+        assert_eq!((full.busy, full.checkpointed_frames), (true, 6));
+        assert_eq!((byte(&old, 3).await, byte(&writer, 3).await), (1, 9));
+        old.end_read();
+        let full = writer.checkpoint(CheckpointMode::Full).await.expect("runs");
+        assert_eq!((full.busy, full.checkpointed_frames), (false, 14));
+        // A reader of a log that was backfilled keeps its snapshot when the log starts anew.
+        old.begin_read().await.expect("reads");
+        writer.begin_write().await.expect("writes");
+        fill(&mut writer, no(3), 50).await;
+        fill(&mut writer, no(4), 60).await;
+        writer.commit().await.expect("commits");
+        assert_eq!(store.db.log_frames(), (2, 0));
+        store.pool.set_budget_bytes(512);
+        assert_eq!((byte(&old, 3).await, byte(&old, 4).await), (9, 0));
+        let passive = writer
+            .checkpoint(CheckpointMode::Passive)
+            .await
+            .expect("runs");
+        assert_eq!(
+            passive.checkpointed_frames, 0,
+            "the old reader reads the database file"
+        );
+        assert_eq!((byte(&old, 3).await, byte(&writer, 3).await), (9, 50));
+        let mut second = store.tx();
+        second.begin_write().await.expect("writes");
+        assert_eq!(writer.begin_write().await, Err(Error::Busy));
+    });
+}
+
+#[test]
+fn large_transactions_spill_and_come_back() {
+    let io = IoHandle::in_memory();
+    let path = Path::new("/db");
+    let store = Store::open(&io, path, geometry(512));
+    store.pool.set_budget_bytes(16 * 512);
+    io.block_on(async {
+        let mut tx = store.tx();
+        tx.set_cache_size(16);
+        tx.begin_write().await.expect("writes");
+        let pages = allocate(&mut tx, 500).await;
+        let mut seed = 1u32;
+        let mut expected: Vec<u8> = vec![0; 502];
+        for round in 0..4000 {
+            seed = seed.wrapping_mul(1664525).wrapping_add(1013904223);
+            let page = pages[(seed >> 8) as usize % pages.len()];
+            tx.make_room().await.expect("room");
+            fill(&mut tx, page, round as u8).await;
+            expected[page.get() as usize] = round as u8;
+            if round == 1000 || round == 2000 {
+                let savepoint = tx.savepoint();
+                let kept = expected.clone();
+                for i in 0..200 {
+                    tx.make_room().await.expect("room");
+                    fill(&mut tx, pages[(i * 7) % pages.len()], 0xee).await;
+                }
+                allocate(&mut tx, 40).await;
+                tx.rollback_to(savepoint).expect("open");
+                tx.release(savepoint);
+                expected = kept;
+            }
+        }
+        for &page in &pages {
+            assert_eq!(
+                byte(&tx, page.get()).await,
+                expected[page.get() as usize],
+                "page {page}"
+            );
+        }
+        tx.commit().await.expect("commits");
+        let frames = store.db.log_frames().0;
+        assert!(frames < 501 * 6 / 5, "{frames} frames for 501 pages");
+        for &page in &pages {
+            assert_eq!(
+                byte(&tx, page.get()).await,
+                expected[page.get() as usize],
+                "page {page}"
+            );
+        }
+        tx.end_read();
+        let copy = io
+            .open("/db-wal", &ringwood_io::OpenOptions::new())
+            .expect("there");
+        let mut bytes = vec![0; copy.len().expect("a size") as usize];
+        io.read_exact_now(&copy, 0, &mut bytes).expect("reads");
+        drop(tx);
+        let again = Store::open(&io, path, geometry(512));
+        let mut other = again.tx();
+        assert_eq!(other.begin_read().await, Err(Error::Busy));
+        drop(other);
+        drop(again);
+        drop(store);
+        let again = Store::open(&io, path, geometry(512));
+        let mut tx = again.tx();
+        tx.begin_read().await.expect("recovers");
+        assert_eq!(tx.page_count(), 501);
+        for &page in &pages {
+            assert_eq!(
+                byte(&tx, page.get()).await,
+                expected[page.get() as usize],
+                "page {page}"
+            );
+        }
+    });
+}
+
+#[test]
+fn modes_are_switched_and_refused() {
+    let dir = Dir::new();
+    let path = dir.file("modes.db");
+    let stock = rusqlite::Connection::open(&path).expect("opens");
+    stock.busy_timeout(std::time::Duration::ZERO).expect("sets");
+    stock
+        .execute_batch("CREATE TABLE t(a); INSERT INTO t VALUES (1), (2)")
+        .expect("runs");
+    let io = IoHandle::for_thread();
+    let store = Store::open(&io, &path, geometry(4096));
+    io.block_on(async {
+        let mut tx = store.tx();
+        tx.begin_read().await.expect("reads");
+        assert_eq!(
+            (tx.page_count(), store.db.journal_mode()),
+            (2, JournalMode::Delete)
+        );
+        assert_eq!(tx.begin_write().await, Err(Error::RollbackMode));
+        assert_eq!(tx.state(), TxState::Read);
+        assert_eq!(
+            stock
+                .execute_batch("INSERT INTO t VALUES (3)")
+                .expect_err("locked")
+                .to_string(),
+            "database is locked"
+        );
+        tx.end_read();
+        stock
+            .execute_batch("INSERT INTO t VALUES (3); CREATE TABLE u(b)")
+            .expect("unlocked");
+        tx.begin_read().await.expect("reads");
+        assert_eq!(tx.page_count(), 3, "sees what others wrote");
+        tx.end_read();
+        assert_eq!(
+            tx.set_journal_mode(JournalMode::Wal).await,
+            Ok(JournalMode::Wal)
+        );
+        tx.begin_write().await.expect("writes");
+        tx.set_header_field(Field::UserVersion, 9).expect("writes");
+        tx.commit().await.expect("commits");
+        tx.end_read();
+        let locked = stock.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0));
+        assert_eq!(
+            locked.expect_err("locked").to_string(),
+            "database is locked"
+        );
+        assert_eq!(
+            tx.set_journal_mode(JournalMode::Delete).await,
+            Ok(JournalMode::Delete)
+        );
+        let version: i64 = stock
+            .query_row("PRAGMA user_version", [], |row| row.get(0))
+            .expect("reads");
+        let mode: String = stock
+            .query_row("PRAGMA journal_mode", [], |row| row.get(0))
+            .expect("reads");
+        assert_eq!((version, mode.as_str()), (9, "delete"));
+        let check: String = stock
+            .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+            .expect("reads");
+        assert_eq!(check, "ok");
+    });
+}
