@@ -158,16 +158,16 @@ impl Tx {
                     let geometry = self.geometry;
                     let bytes = self.present_mut(heir)?;
                     freelist::init_trunk(bytes, next);
-                    leaves
-                        .into_iter()
-                        .for_each(|leaf| freelist::push_leaf(bytes, geometry, leaf));
+                    for leaf in leaves {
+                        freelist::push_leaf(bytes, geometry, leaf);
+                    }
                     Some(heir)
                 };
                 drop(pin);
                 match previous {
                     Some(previous) => freelist::set_next(self.present_mut(previous)?, follower),
                     None => {
-                        self.set_header_field(Field::FreelistHead, page_no_or_zero(follower))?
+                        self.set_header_field(Field::FreelistHead, page_no_or_zero(follower))?;
                     }
                 }
                 trunk_no

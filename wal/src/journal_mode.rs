@@ -55,7 +55,7 @@ impl Tx {
         let phase = db.state().phase;
         match (phase, mode) {
             (Phase::Empty, JournalMode::Wal | JournalMode::Delete) => {
-                db.state().journal_mode = mode
+                db.state().journal_mode = mode;
             }
             (Phase::Rollback, JournalMode::Wal) => self.start_log(store).await?,
             (Phase::Wal, JournalMode::Delete) => self.end_log(store).await?,

@@ -25,6 +25,7 @@ mod header_fields;
 mod image;
 mod pages;
 mod pointer_map;
+mod read_ahead;
 mod room;
 mod savepoint;
 mod spill;

@@ -170,6 +170,11 @@ impl Tx {
 
     /// Reads what the snapshot sees, or waits for somebody who is reading it.
     async fn read_committed(&self, no: PageNo) -> Result<PageRef> {
+        if let Some(announced) = self.take_announced(no) {
+            if let Some(page) = self.read_ahead(no, announced).await? {
+                return Ok(page);
+            }
+        }
         let cache = &self.db.cache;
         let lsn = self.mark.lsn;
         let flight = loop {
@@ -186,39 +191,21 @@ impl Tx {
         let (buf, frame) = store
             .read_page(&self.io, no, self.geometry, snapshot, self.buffer())
             .await?;
-        let page = cache.insert(no, lsn, self.pool.adopt(buf), || {
-            let index = store.index();
-            let same_log = frame == 0 || index.generation() == self.mark.generation;
-            same_log && index.find(no, u32::MAX).unwrap_or(0) == frame
-        });
+        let page = self.install_read(no, frame, buf);
         drop(flight);
         Ok(page)
     }
 
-    /// Reads pages at once, as deep as the device likes it; pins of them, in order.
-    ///
-    /// # Errors
-    /// The first of [`Tx::fetch`]'s.
-    pub async fn fetch_all(&self, pages: &[PageNo]) -> Result<Vec<PageRef>> {
-        if pages.len() < 2 || pages.iter().all(|&no| self.try_page(no).is_ok()) {
-            let mut pins = Vec::with_capacity(pages.len());
-            for &no in pages {
-                pins.push(self.page(no).await?);
-            }
-            return Ok(pins);
-        }
-        let gather = self.io.gather();
-        let reads = ringwood_io::join_all(pages.iter().map(|&no| self.page(no)));
-        let mut reads = std::pin::pin!(reads);
-        // The first poll starts all of them; then they go to the kernel together.
-        let mut gather = Some(gather);
-        let pins = std::future::poll_fn(|context| {
-            let polled = reads.as_mut().poll(context);
-            gather = None;
-            polled
+    /// Gives a page that was read for the snapshot, from a frame or (0) from the database file,
+    /// its place in the cache, while it is the newest version.
+    pub(crate) fn install_read(&self, no: PageNo, frame: u32, buf: Buf) -> PageRef {
+        let store = self.db.store.as_ref().expect("pages are in a file");
+        let page = self.pool.adopt(buf);
+        self.db.cache.insert(no, self.mark.lsn, page, || {
+            let index = store.index();
+            let same_log = frame == 0 || index.generation() == self.mark.generation;
+            same_log && index.find(no, u32::MAX).unwrap_or(0) == frame
         })
-        .await;
-        pins.into_iter().collect()
     }
 
     /// The bytes of a page for changing; see rule 2 of [`Tx`].

@@ -76,6 +76,8 @@ pub struct Tx {
     /// Page 1 of the snapshot.
     pub(crate) page1: Option<PageRef>,
 
+    /// Pages that will be wanted soon.
+    pub(crate) announced: RefCell<Vec<PageNo>>,
     pub(crate) dirty: RefCell<DirtySet>,
     pub(crate) savepoints: Vec<Savepoint>,
     /// Serial number of the newest savepoint; 0 for none.
@@ -122,6 +124,7 @@ impl Tx {
             committed_page_count: 0,
             image: Arc::default(),
             page1: None,
+            announced: RefCell::default(),
             dirty: RefCell::default(),
             savepoints: Vec::new(),
             top: 0,

@@ -326,3 +326,44 @@ fn modes_are_switched_and_refused() {
         assert_eq!(check, "ok");
     });
 }
+
+#[test]
+fn announced_pages_are_read_together() {
+    let dir = Dir::new();
+    let io = IoHandle::for_thread();
+    let path = dir.file("ahead.db");
+    let store = Store::open(&io, &path, geometry(4096));
+    io.block_on(async {
+        let mut tx = store.tx();
+        tx.begin_write().await.expect("writes");
+        for page in allocate(&mut tx, 60).await {
+            fill(&mut tx, page, page.get() as u8).await;
+        }
+        tx.commit().await.expect("commits");
+        tx.checkpoint(CheckpointMode::Truncate).await.expect("runs");
+        // Some pages in the log, out of order.
+        tx.begin_write().await.expect("writes");
+        fill(&mut tx, no(20), 200).await;
+        tx.commit().await.expect("commits");
+        tx.end_read();
+        drop(tx);
+        store.db.close(&io, Synchronous::Off).await.expect("closes");
+        let mut tx = store.tx();
+        tx.begin_read().await.expect("reads");
+        let pages: Vec<_> = (10..30).chain([50]).map(no).collect();
+        tx.announce(&pages);
+        let before = io.stats();
+        assert_eq!(byte(&tx, 12).await, 12);
+        let after = io.stats();
+        for page in (10..30).chain([50]) {
+            let expected = if page == 20 { 200 } else { page as u8 };
+            assert_eq!(byte(&tx, page).await, expected);
+        }
+        assert_eq!(
+            io.stats().read_bytes,
+            after.read_bytes,
+            "all were read at once"
+        );
+        assert_eq!(after.read_bytes - before.read_bytes, 21 * 4096);
+    });
+}
