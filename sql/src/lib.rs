@@ -10,9 +10,12 @@
 pub mod ast;
 pub mod bound;
 pub mod codegen;
+mod compile;
 pub mod compiler;
 pub mod lex;
 pub mod parse;
 pub mod plan;
 pub mod resolve;
 pub mod schema;
+
+pub use compile::compile;

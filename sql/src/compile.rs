@@ -1,0 +1,50 @@
+//! From a parsed statement to a program: which part of the code generator it goes to.
+
+use crate::ast::{Statement, Stmt};
+use crate::codegen::select::Destination;
+use crate::compiler::{CompileContext, Compiler, Result, SqlError};
+use crate::resolve::{NameMode, resolve_select};
+use ringwood_vdbe::{ColumnInfo, Explain, Program};
+
+/// Compiles a statement. `text` is the text that it was parsed from.
+///
+/// # Errors
+/// SQLite's, with the byte offset of the offending token; for what is not there yet an error that says so.
+pub fn compile<'a>(
+    ctx: &'a CompileContext<'a>,
+    statement: &'a Statement,
+    text: &'a [u8],
+) -> Result<Program> {
+    let mut c = Compiler::new(ctx, text, statement.explain);
+    match &statement.kind {
+        Stmt::Select(select) => {
+            let select = resolve_select(&mut c, select, NameMode::Output)?;
+            c.code_select(&select, &mut Destination::output())?;
+        }
+        _ => return Err(SqlError::unsupported("this kind of statement is")),
+    }
+    let mut program = c.finish()?;
+    program.params = vec![None; statement.params.count as usize];
+    for name in &statement.params.names {
+        program.params[name.number as usize - 1] = Some(name.text.to_string());
+    }
+    program.sql = String::from_utf8_lossy(statement.span.slice(text)).into_owned();
+    explain_columns(&mut program);
+    Ok(program)
+}
+
+/// EXPLAIN has result columns of its own.
+fn explain_columns(program: &mut Program) {
+    let names: &[&str] = match program.explain {
+        Explain::No => return,
+        Explain::Program => &["addr", "opcode", "p1", "p2", "p3", "p4", "p5", "comment"],
+        Explain::QueryPlan => &["id", "parent", "notused", "detail"],
+    };
+    program.columns = names
+        .iter()
+        .map(|name| ColumnInfo {
+            name: (*name).into(),
+            ..ColumnInfo::default()
+        })
+        .collect();
+}
