@@ -69,11 +69,7 @@ fn main() {
                     .sum::<usize>(),
             );
         });
-        let allocated = texts.iter().map(|text| text.len()).max().unwrap_or(0);
-        println!(
-            "{} texts, {bytes} bytes, the longest {allocated}",
-            texts.len()
-        );
+        println!("{} texts, {bytes} bytes", texts.len());
         println!("lex    {:7.1} MB/s", rate(lexed));
         println!("parse  {:7.1} MB/s, drop included", rate(parsed));
     }
