@@ -7,4 +7,5 @@ mod fuzz;
 mod gate;
 mod golden;
 mod oracle;
+mod plans;
 mod roundtrip;
