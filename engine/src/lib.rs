@@ -1,1 +1,39 @@
-//! A SQL storage engine for Linux, with SQLite's file format and dialect, made for io_uring.
+//! Ringwood: a SQL storage engine for Linux, with SQLite's file format and dialect, made for io_uring.
+//!
+//! Two ways in:
+//!
+//! - [`LocalConnection`] runs on the calling thread, with no hop and no async runtime.
+//! - [`Builder`] → [`Database`] → [`Connection`]: a `Send` handle for any async runtime; the work is
+//!   done on Ringwood's own threads. Names follow the crate `libsql`.
+//!
+//! Values are [`Value`]s; parameters are anything that is [`IntoParams`](params::IntoParams); errors
+//! carry SQLite's extended result codes ([`Error`]).
+
+mod builder;
+mod connection;
+mod core_thread;
+mod error;
+pub mod local;
+pub mod params;
+mod row;
+mod rows;
+mod session;
+mod statement;
+mod transaction;
+mod value;
+
+pub use builder::{Builder, Database, OpenFlags};
+pub use connection::Connection;
+pub use error::{BoxError, Error, Result, ResultCode};
+pub use local::LocalConnection;
+pub use params::{Params, params_from_iter};
+pub use ringwood_io::block_on;
+pub use ringwood_vdbe::{Aggregate, FnContext, FnError, FunctionDef, FunctionFlags, Mem};
+pub use row::{Column, Row};
+pub use rows::{BatchRows, Rows};
+pub use statement::Statement;
+pub use transaction::{Transaction, TransactionBehavior};
+pub use value::{FromValue, Value, ValueRef, ValueType};
+
+/// What happens in a connection's own thread.
+pub use local::InterruptHandle;

@@ -28,7 +28,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ringwood_io::{IoHandle, LocalMutex};
-use ringwood_sql::schema::Schema;
+use ringwood_format::collation::Collation;
+use ringwood_sql::compiler::{CompileFlags, Limits};
+use ringwood_sql::schema::{NameMap, Schema};
 use ringwood_vdbe::{Env, FunctionDef, FunctionRegistry, ResultCode};
 
 pub(crate) use open::open_store;
@@ -62,6 +64,9 @@ pub(crate) struct Inner {
     /// `None`: to be read before the next statement is compiled.
     schema: RefCell<Option<Rc<Schema>>>,
     functions: RefCell<Rc<FunctionRegistry>>,
+    collations: RefCell<NameMap<Collation>>,
+    limits: Cell<Limits>,
+    flags: Cell<CompileFlags>,
     interrupt: Arc<AtomicBool>,
     counts: Counts,
 }
@@ -127,6 +132,9 @@ impl LocalConnection {
                 env: LocalMutex::new(env),
                 schema: RefCell::new(None),
                 functions: RefCell::new(Rc::new(FunctionRegistry::new())),
+                collations: RefCell::default(),
+                limits: Cell::default(),
+                flags: Cell::default(),
                 interrupt,
                 counts: Counts::default(),
                 io,
