@@ -9,7 +9,7 @@ use futures_channel::{mpsc, oneshot};
 use crate::connection::{Connection, Link};
 use crate::core_thread::Core;
 use crate::error::{Error, Result};
-use crate::local::{LocalConnection, OpenOptions};
+use crate::local::{LocalConnection, OpenOptions, Store};
 use crate::session::{self, Facts};
 
 bitflags::bitflags! {
@@ -78,7 +78,7 @@ impl Builder {
             let _ = reply.send(crate::local::open_store(&io, &path, &options).await);
         })?;
         let store = answer.await.map_err(|_| Error::ConnectionClosed)??;
-        Ok(Database { core, store, options: self.options })
+        Ok(Database { core, store })
     }
 }
 
@@ -86,8 +86,7 @@ impl Builder {
 #[derive(Clone)]
 pub struct Database {
     core: Core,
-    store: Arc<ringwood_wal::Database>,
-    options: OpenOptions,
+    store: Store,
 }
 
 impl std::fmt::Debug for Database {
@@ -103,9 +102,9 @@ impl Database {
         let facts = Arc::new(Facts::default());
         let interrupt = Arc::new(AtomicBool::new(false));
         let link = Link { queue, facts: facts.clone(), interrupt: interrupt.clone() };
-        let (store, options) = (self.store.clone(), self.options.clone());
+        let store = self.store.clone();
         self.core.spawn(move |io| {
-            let conn = LocalConnection::on_store(io, store, &options, interrupt);
+            let conn = LocalConnection::on_store(io, store, interrupt);
             session::serve(conn, commands, facts)
         })?;
         Ok(Connection { link: Arc::new(link) })

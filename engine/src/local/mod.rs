@@ -31,9 +31,10 @@ use ringwood_io::{IoHandle, LocalMutex};
 use ringwood_format::collation::Collation;
 use ringwood_sql::compiler::{CompileFlags, Limits};
 use ringwood_sql::schema::{NameMap, Schema};
-use ringwood_vdbe::{Env, FunctionDef, FunctionRegistry, ResultCode};
+use ringwood_vdbe::{Env, FunctionDef, FunctionRegistry};
+use ringwood_wal::TxState;
 
-pub(crate) use open::open_store;
+pub(crate) use open::{Store, open_store};
 pub use open::OpenOptions;
 pub use statement::{Rows, Statement};
 
@@ -61,6 +62,8 @@ pub struct LocalConnection {
 pub(crate) struct Inner {
     pub(crate) io: IoHandle,
     pub(crate) env: LocalMutex<Env>,
+    /// `None` once it is closed.
+    store: Cell<Option<Store>>,
     /// `None`: to be read before the next statement is compiled.
     schema: RefCell<Option<Rc<Schema>>>,
     functions: RefCell<Rc<FunctionRegistry>>,
@@ -68,6 +71,7 @@ pub(crate) struct Inner {
     limits: Cell<Limits>,
     flags: Cell<CompileFlags>,
     interrupt: Arc<AtomicBool>,
+    busy_timeout: Cell<Duration>,
     counts: Counts,
 }
 
@@ -116,26 +120,27 @@ impl LocalConnection {
     pub fn open_with(path: impl AsRef<Path>, options: &OpenOptions) -> Result<LocalConnection> {
         let io = IoHandle::for_thread();
         let store = io.block_on(open_store(&io, path.as_ref(), options))?;
-        Ok(LocalConnection::on_store(io, store, options, Arc::default()))
+        Ok(LocalConnection::on_store(io, store, Arc::default()))
     }
 
     /// A connection to a store that is open already.
     pub(crate) fn on_store(
         io: IoHandle,
-        store: Arc<ringwood_wal::Database>,
-        options: &OpenOptions,
+        store: Store,
         interrupt: Arc<AtomicBool>,
     ) -> LocalConnection {
-        let env = open::env(&io, store, options, interrupt.clone());
+        let env = open::env(&io, &store, interrupt.clone());
         LocalConnection {
             inner: Rc::new(Inner {
                 env: LocalMutex::new(env),
+                store: Cell::new(Some(store)),
                 schema: RefCell::new(None),
                 functions: RefCell::new(Rc::new(FunctionRegistry::new())),
                 collations: RefCell::default(),
                 limits: Cell::default(),
                 flags: Cell::default(),
                 interrupt,
+                busy_timeout: Cell::default(),
                 counts: Counts::default(),
                 io,
             }),
@@ -234,13 +239,13 @@ impl LocalConnection {
 
     /// How long a statement waits for another connection's lock; zero is not at all.
     pub fn busy_timeout(&self, timeout: Duration) {
-        self.inner.with_env(|env| env.busy_timeout = timeout);
+        self.inner.busy_timeout.set(timeout);
     }
 
     /// Calls `handler` about every `opcodes` opcodes of a running statement; when it returns true
     /// the statement ends with `SQLITE_INTERRUPT`. `None` takes it away.
     pub fn progress_handler(&self, opcodes: u32, handler: Option<Box<dyn FnMut() -> bool>>) {
-        self.inner.with_env(|env| env.set_progress(opcodes, handler));
+        self.inner.with_env(|env| env.hooks.progress = handler.map(|h| (u64::from(opcodes.max(1)), h)));
     }
 
     /// Adds a function, or replaces the one of the same name and number of arguments. Statements
@@ -294,19 +299,27 @@ impl Inner {
     }
 
     async fn close(&self) -> Result<()> {
+        let Some(store) = self.store.take() else { return Ok(()) };
         let mut env = self.env.lock().await;
-        env.close().await.map_err(|e| Error::from_vdbe(e, b""))
+        let mut synchronous = ringwood_wal::Synchronous::default();
+        for (index, db) in env.dbs.iter_mut().enumerate() {
+            match db.tx.state() {
+                TxState::None => {}
+                TxState::Read => db.tx.end_read(),
+                TxState::Write => db.tx.rollback(),
+            }
+            if index == 0 {
+                synchronous = db.tx.synchronous();
+            }
+        }
+        drop(env);
+        store.close(&self.io, synchronous).await.map_err(|e| Error::from_vdbe(e.into(), b""))
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        let Inner { io, env, .. } = self;
         // Nobody is left to tell; the next open recovers the log.
-        let _ = io.clone().block_on(env.get_mut().close());
+        let _ = self.io.block_on(self.close());
     }
-}
-
-pub(crate) fn error(code: ResultCode, message: impl Into<String>) -> Error {
-    Error::from_code(code, message)
 }

@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use ringwood_io::IoHandle;
 use ringwood_pager::Pool;
 use ringwood_vdbe::{Db, Env};
-use ringwood_wal::{Database as Store, DbOptions, Tx};
+use ringwood_wal::{Database, DbOptions, Synchronous, Tx};
 
 use crate::error::{Error, Result};
 
@@ -37,26 +37,53 @@ fn pool() -> Arc<Pool> {
 /// What the process keeps of pages at most, unless more are pinned: 64 MiB.
 const POOL_BYTES: usize = 64 << 20;
 
-/// Opens the page store of a file, or of `:memory:` (also the empty path).
-pub(crate) async fn open_store(io: &IoHandle, path: &Path, options: &OpenOptions) -> Result<Arc<Store>> {
-    let store = DbOptions { read_only: options.read_only, create: options.create, ..DbOptions::default() };
-    if path.as_os_str().is_empty() || path == Path::new(":memory:") {
-        return Ok(Store::memory(&pool(), store));
+/// An open page store and how many connections it has.
+#[derive(Clone)]
+pub(crate) struct Store {
+    pub(crate) db: Arc<Database>,
+    connections: Arc<AtomicUsize>,
+}
+
+impl Store {
+    fn new(db: Arc<Database>) -> Store {
+        Store { db, connections: Arc::default() }
     }
-    Store::open(io, &pool(), path, &store).await.map_err(|e| Error::from_vdbe(e.into(), b""))
+
+    /// A connection ends; the last one checkpoints the log and gives the file up.
+    pub(super) async fn close(&self, io: &IoHandle, synchronous: Synchronous) -> ringwood_wal::Result<()> {
+        if self.connections.fetch_sub(1, Ordering::AcqRel) > 1 {
+            return Ok(());
+        }
+        self.db.close(io, synchronous).await
+    }
+}
+
+/// Opens the page store of a file, or of `:memory:` (also the empty path).
+pub(crate) async fn open_store(io: &IoHandle, path: &Path, options: &OpenOptions) -> Result<Store> {
+    let wanted = DbOptions { read_only: options.read_only, create: options.create, ..DbOptions::default() };
+    if path.as_os_str().is_empty() || path == Path::new(":memory:") {
+        return Ok(Store::new(Database::memory(&pool(), wanted)));
+    }
+    let db = Database::open(io, &pool(), path, wanted).await;
+    db.map(Store::new).map_err(|e| Error::from_vdbe(e.into(), b""))
 }
 
 /// The `Env` of a connection: its main database and an empty temporary one.
-pub(super) fn env(io: &IoHandle, store: Arc<Store>, interrupt: Arc<AtomicBool>) -> Env {
-    let mut env = Env::new(io.clone(), store.pool().clone());
-    let temp = Store::memory(
-        store.pool(),
-        DbOptions { geometry: store.geometry(), encoding: store.options().encoding, spill: true, ..DbOptions::default() },
-    );
-    for (name, store) in [("main", store), ("temp", temp)] {
+pub(super) fn env(io: &IoHandle, store: &Store, interrupt: Arc<AtomicBool>) -> Env {
+    store.connections.fetch_add(1, Ordering::AcqRel);
+    let main = store.db.clone();
+    let mut env = Env::new(io.clone(), main.pool().clone());
+    let temp = DbOptions {
+        geometry: main.geometry(),
+        encoding: main.options().encoding,
+        spill: true,
+        ..DbOptions::default()
+    };
+    let temp = Database::memory(main.pool(), temp);
+    for (name, database) in [("main", main), ("temp", temp)] {
         env.dbs.push(Db {
             name: name.to_owned(),
-            tx: Tx::new(store, io.clone()),
+            tx: Tx::new(database, io.clone()),
             schema_cookie: 0,
             generation: 0,
             file_format: 4,

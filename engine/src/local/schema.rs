@@ -8,7 +8,7 @@ use ringwood_format::header::Field;
 use ringwood_format::page::PageNo;
 use ringwood_format::record::decode_record;
 use ringwood_format::value::Value;
-use ringwood_sql::ast::Stmt;
+use ringwood_sql::ast::Statement;
 use ringwood_sql::compiler::{CompileContext, SqlError};
 use ringwood_sql::schema::{DbSchema, DbSchemaBuilder, Schema};
 use ringwood_vdbe::{Env, Error as VdbeError, Program, ResultCode};
@@ -27,13 +27,13 @@ impl Inner {
     }
 
     /// Compiles a parsed statement.
-    pub(super) async fn compile(&self, statement: &Stmt, text: &[u8]) -> Result<Program> {
+    pub(super) async fn compile(&self, statement: &Statement, text: &[u8]) -> Result<Program> {
         let mut env = self.env.lock().await;
         self.compile_in(&mut env, statement, text).await
     }
 
     /// As `compile`, for a caller that holds the `Env`.
-    pub(super) async fn compile_in(&self, env: &mut Env, statement: &Stmt, text: &[u8]) -> Result<Program> {
+    pub(super) async fn compile_in(&self, env: &mut Env, statement: &Statement, text: &[u8]) -> Result<Program> {
         let schema = self.schema(env).await?;
         let functions = self.functions();
         let context = CompileContext {
@@ -64,13 +64,18 @@ impl Inner {
         Ok(schema)
     }
 
-    /// Reads one database's schema again, within the transaction that changed it.
-    pub(super) async fn reload(&self, env: &mut Env, db: usize) -> std::result::Result<(), VdbeError> {
-        let fresh = load(env, db).await?;
-        let mut known = self.schema.borrow_mut();
-        if let Some(schema) = known.as_mut() {
-            Rc::make_mut(schema).dbs[db] = fresh;
-        }
+    /// Adds rows to one database's schema, within the transaction that wrote them; without a filter reads it anew.
+    pub(super) async fn reload(&self, env: &mut Env, db: usize, filter: Option<Filter>) -> Result<(), VdbeError> {
+        let Some(mut schema) = self.schema.borrow_mut().take() else { return Ok(()) };
+        let builder = match &filter {
+            Some(_) => DbSchemaBuilder::extend(&schema.dbs[db]),
+            None => DbSchemaBuilder::new(&env.dbs[db].name),
+        };
+        let fresh = read_rows(&env.dbs[db].tx, builder, filter.as_ref()).await?;
+        env.dbs[db].schema_cookie = fresh.cookie;
+        env.dbs[db].file_format = fresh.file_format;
+        Rc::make_mut(&mut schema).dbs[db] = Arc::new(fresh);
+        *self.schema.borrow_mut() = Some(schema);
         Ok(())
     }
 
@@ -83,25 +88,26 @@ impl Inner {
 }
 
 /// Reads a database's schema in a snapshot of its own, or in the transaction that is open.
-async fn load(env: &mut Env, index: usize) -> std::result::Result<Arc<DbSchema>, VdbeError> {
+async fn load(env: &mut Env, index: usize) -> Result<Arc<DbSchema>, VdbeError> {
     let db = &mut env.dbs[index];
     let opened = db.tx.state() == TxState::None;
     if opened {
         db.tx.begin_read().await?;
     }
-    let loaded = read_rows(&db.tx, &db.name).await;
+    db.generation += 1;
+    let mut builder = DbSchemaBuilder::new(&db.name);
+    builder.generation(db.generation as u32);
+    let loaded = read_rows(&db.tx, builder, None).await;
     if opened {
         db.tx.end_read();
     }
     let schema = loaded?;
     db.schema_cookie = schema.cookie;
     db.file_format = schema.file_format;
-    db.generation += 1;
     Ok(Arc::new(schema))
 }
 
-async fn read_rows(tx: &Tx, name: &str) -> std::result::Result<DbSchema, VdbeError> {
-    let mut builder = DbSchemaBuilder::new(name);
+async fn read_rows(tx: &Tx, mut builder: DbSchemaBuilder, filter: Option<&Filter>) -> Result<DbSchema, VdbeError> {
     builder.cookie(tx.header_field(Field::SchemaCookie));
     builder.encoding(tx.encoding());
     builder.file_format(match tx.header_field(Field::SchemaFormat) {
@@ -120,22 +126,76 @@ async fn read_rows(tx: &Tx, name: &str) -> std::result::Result<DbSchema, VdbeErr
         let size = cursor.payload_size();
         retry(tx, |tx| cursor.read_payload(tx, 0, size, &mut payload)).await?;
         let row = decode_record(&payload, tx.encoding()).map_err(|_| VdbeError::corrupt())?;
-        let text = |i: usize| match row.get(i) {
-            Some(Value::Text(t)) => Some(t.as_slice()),
-            _ => None,
-        };
-        let root = match row.get(3) {
-            Some(Value::Integer(root)) => *root,
-            _ => 0,
-        };
-        builder.row(text(0), text(1), text(2), root, text(4))?;
+        if filter.is_none_or(|filter| filter.matches(&row)) {
+            let root = match row.get(3) {
+                Some(Value::Integer(root)) => *root,
+                _ => 0,
+            };
+            let text = |i| text_at(&row, i);
+            builder.row(text(0), text(1), text(2), root, text(4))?;
+        }
         more = retry(tx, |tx| cursor.next(tx)).await?;
     }
     builder.finish().map_err(Into::into)
 }
 
+fn text_at(row: &[Value], column: usize) -> Option<&[u8]> {
+    match row.get(column) {
+        Some(Value::Text(text)) => Some(text),
+        _ => None,
+    }
+}
+
+/// Which rows of `sqlite_schema` to read: terms `column='text'` and `column!='text'` joined by AND, as the compiler
+/// writes them.
+pub(super) struct Filter(Vec<(usize, bool, Vec<u8>)>);
+
+impl Filter {
+    /// `None` for an expression of another form: then everything is read.
+    pub(super) fn parse(text: &[u8]) -> Option<Filter> {
+        let mut terms = Vec::new();
+        let mut rest = std::str::from_utf8(text).ok()?.trim();
+        loop {
+            let at = rest.find(['=', '!'])?;
+            let column = match rest[..at].trim() {
+                "type" => 0,
+                "name" => 1,
+                "tbl_name" => 2,
+                _ => return None,
+            };
+            let (equal, after) = match rest[at..].strip_prefix("!=") {
+                Some(after) => (false, after),
+                None => (true, &rest[at + 1..]),
+            };
+            let body = after.trim_start().strip_prefix('\'')?;
+            let mut value = String::new();
+            let mut chars = body.char_indices().peekable();
+            let end = loop {
+                match chars.next()? {
+                    (_, '\'') if chars.next_if(|(_, c)| *c == '\'').is_some() => value.push('\''),
+                    (i, '\'') => break i + 1,
+                    (_, c) => value.push(c),
+                }
+            };
+            terms.push((column, equal, value.into_bytes()));
+            rest = body[end..].trim_start();
+            if rest.is_empty() {
+                return Some(Filter(terms));
+            }
+            rest = rest.strip_prefix("AND ").or_else(|| rest.strip_prefix("and "))?.trim_start();
+        }
+    }
+
+    fn matches(&self, row: &[Value]) -> bool {
+        self.0.iter().all(|(column, equal, value)| match text_at(row, *column) {
+            Some(text) => (text == value.as_slice()) == *equal,
+            None => false,
+        })
+    }
+}
+
 /// Makes a step until it succeeds, fetching what it misses.
-async fn retry<T>(tx: &Tx, mut step: impl FnMut(&Tx) -> Try<T>) -> std::result::Result<T, VdbeError> {
+async fn retry<T>(tx: &Tx, mut step: impl FnMut(&Tx) -> Try<T>) -> Result<T, VdbeError> {
     let mut pins = Vec::new();
     loop {
         match step(tx) {
@@ -143,6 +203,24 @@ async fn retry<T>(tx: &Tx, mut step: impl FnMut(&Tx) -> Try<T>) -> std::result::
             Err(Stop::Miss(page)) => pins.push(tx.fetch(page).await?),
             Err(Stop::Slow) => return Err(VdbeError::code(ResultCode::INTERNAL)),
             Err(Stop::Fail(e)) => return Err((*e).into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_of_the_compiler_are_understood_and_others_are_not() {
+        let row = |kind: &str, name: &str, table: &str| [Value::text(kind), Value::text(name), Value::text(table)];
+        let filter = Filter::parse(b"tbl_name='it''s' AND type!='trigger'").unwrap();
+        assert!(filter.matches(&row("table", "it's", "it's")));
+        assert!(filter.matches(&row("index", "i", "it's")));
+        assert!(!filter.matches(&row("trigger", "t", "it's")));
+        assert!(!filter.matches(&row("table", "its", "its")));
+        for other in ["name LIKE 'x'", "rowid=1", "name='x' OR name='y'", "name='x"] {
+            assert!(Filter::parse(other.as_bytes()).is_none(), "{other}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use ringwood_sql::parse::Parser;
+use ringwood_sql::parse::{ParseError, ParseErrorKind, Parser};
 use ringwood_vdbe::{Exit, Program, ResultCode, Vm};
 
 use super::Inner;
@@ -24,6 +24,8 @@ pub struct Statement {
     vm: Vm,
     /// The text of this statement alone.
     sql: Box<[u8]>,
+    /// The last step ended the run: the next one starts over.
+    ended: bool,
 }
 
 impl std::fmt::Debug for Statement {
@@ -39,12 +41,12 @@ impl Statement {
         let parsed = match parser.next_statement() {
             None => return Ok(None),
             Some(Ok(parsed)) => parsed,
-            Some(Err(e)) => return Err(input_error(e.message, e.offset, sql)),
+            Some(Err(e)) => return Err(input_error(&e, sql)),
         };
         let tail = parser.tail();
         let program = conn.compile(&parsed, sql.as_bytes()).await?;
         let text = &sql.as_bytes()[..tail];
-        let statement = Statement { vm: Vm::new(Arc::new(program)), conn, sql: text.into() };
+        let statement = Statement { vm: Vm::new(Arc::new(program)), conn, sql: text.into(), ended: false };
         Ok(Some((statement, tail)))
     }
 
@@ -65,13 +67,18 @@ impl Statement {
         let conn = self.conn.clone();
         let mut env = conn.env.lock().await;
         let mut retries = 0;
+        if self.ended {
+            self.ended = false;
+            self.vm.reset(&mut env).await.map_err(|e| Error::from_vdbe(e, &self.sql))?;
+        }
         let outcome = loop {
             match self.vm.step(&mut env).await {
-                Ok(Exit::Row) => break Ok(true),
+                Ok(Exit::Row) => return Ok(true),
                 Ok(Exit::Done) => break Ok(false),
                 Ok(Exit::Request(request)) => {
                     let answer = conn.answer(&mut env, request).await;
-                    self.vm.answer(answer);
+                    // A failed answer is told by the next step, once the statement has been ended.
+                    let _ = self.vm.answer(&mut env, answer);
                 }
                 Err(e) if e.code == ResultCode::SCHEMA && retries < RETRIES_MAX => {
                     retries += 1;
@@ -83,6 +90,7 @@ impl Statement {
                 Err(e) => break Err(Error::from_vdbe(e, &self.sql)),
             }
         };
+        self.ended = !self.vm.is_running();
         conn.publish(&env);
         outcome
     }
@@ -92,8 +100,13 @@ impl Statement {
             Some(Ok(parsed)) => parsed,
             _ => unreachable!("the text was parsed before"),
         };
-        let program = self.conn.compile_in(env, &parsed, &self.sql).await?;
-        self.vm.replace_program(Arc::new(program), env);
+        let conn = self.conn.clone();
+        let program = conn.compile_in(env, &parsed, &self.sql).await?;
+        let mut vm = Vm::new(Arc::new(program));
+        for (i, value) in self.vm.bindings().iter().enumerate() {
+            vm.bind(i + 1, value.as_value_ref()).map_err(|e| Error::from_vdbe(e, &self.sql))?;
+        }
+        self.vm = vm;
         Ok(())
     }
 
@@ -125,8 +138,9 @@ impl Statement {
     /// Ends the run; parameters keep their values.
     pub fn reset(&mut self) {
         let conn = self.conn.clone();
+        self.ended = false;
         conn.with_env(|env| {
-            self.vm.reset(env);
+            self.vm.abandon(env);
             conn.publish(env);
         });
     }
@@ -136,7 +150,7 @@ impl Statement {
     /// # Errors
     /// `SQLITE_RANGE` if there is no such parameter.
     pub fn bind(&mut self, index: usize, value: impl Into<Value>) -> Result<()> {
-        self.vm.bind(index, value.into().into_stored()).map_err(|e| Error::from_vdbe(e, &self.sql))
+        self.vm.bind_value(index, value.into().into_stored()).map_err(|e| Error::from_vdbe(e, &self.sql))
     }
 
     /// Sets every parameter to NULL.
@@ -280,6 +294,8 @@ impl Rows {
     }
 }
 
-pub(super) fn input_error(message: String, offset: u32, sql: &str) -> Error {
-    Error::SqlInput { code: ResultCode::ERROR.code(), message, sql: sql.to_owned(), offset }
+fn input_error(error: &ParseError, sql: &str) -> Error {
+    let code = if error.kind == ParseErrorKind::TooBig { ResultCode::TOOBIG } else { ResultCode::ERROR };
+    let error = ringwood_vdbe::Error { code, message: error.to_string(), offset: error.offset };
+    Error::from_vdbe(error, sql.as_bytes())
 }

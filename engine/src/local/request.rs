@@ -1,0 +1,100 @@
+//! What a running program asks of the engine, and the answers.
+
+use std::rc::Rc;
+
+use ringwood_format::value::Value;
+use ringwood_vdbe::{Answer, Env, Error as VdbeError, Request, ResultCode};
+use ringwood_wal::{CheckpointMode, JournalMode};
+
+use super::Inner;
+use super::schema::Filter;
+
+type Outcome = std::result::Result<Answer, VdbeError>;
+
+impl Inner {
+    /// Carries a request out.
+    pub(super) async fn answer(self: &Rc<Self>, env: &mut Env, request: Request) -> Answer {
+        self.try_answer(env, request).await.unwrap_or_else(Answer::Failed)
+    }
+
+    async fn try_answer(self: &Rc<Self>, env: &mut Env, request: Request) -> Outcome {
+        match request {
+            Request::ParseSchema { db, filter } => {
+                self.reload(env, db, filter.as_deref().and_then(Filter::parse)).await?;
+            }
+            Request::LoadAnalysis { db } => self.reload(env, db, None).await?,
+            Request::DropTable { db, name } => self.edit_schema(db, |s| s.drop_table(&text(&name))),
+            Request::DropIndex { db, name } => self.edit_schema(db, |s| s.drop_index(&text(&name))),
+            Request::DropTrigger { db, name } => self.edit_schema(db, |s| s.drop_trigger(&text(&name))),
+            Request::JournalMode { db, mode } => return journal_mode(env, db, mode).await,
+            Request::Checkpoint { db, mode } => return checkpoint(env, db, mode).await,
+            Request::Execute { .. } => return Err(unsupported("statements within statements are")),
+            Request::Vacuum { .. } => return Err(unsupported("VACUUM is")),
+            Request::IncrementalVacuum { .. } => return Err(unsupported("incremental vacuum is")),
+            Request::MaxPageCount { .. } => {
+                return Ok(Answer::Values(vec![Value::Integer(PAGE_COUNT_MAX)]));
+            }
+        }
+        Ok(Answer::Done)
+    }
+}
+
+/// The most pages of a database, as in SQLite.
+const PAGE_COUNT_MAX: i64 = 4_294_967_294;
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn unsupported(what: &str) -> VdbeError {
+    VdbeError::new(ResultCode::ERROR, format!("{what} not supported yet"))
+}
+
+/// Sets or tells the journal mode; the number is SQLite's (0 delete … 5 wal, -1 ask).
+async fn journal_mode(env: &mut Env, db: usize, mode: i32) -> Outcome {
+    let autocommit = env.autocommit;
+    let tx = &mut env.dbs[db].tx;
+    let wanted = match mode {
+        5 => Some(JournalMode::Wal),
+        0 => Some(JournalMode::Delete),
+        // As in SQLite, a mode that cannot be had leaves the one that is.
+        _ => None,
+    };
+    let mode = match wanted {
+        Some(wanted) if wanted != tx.database().journal_mode() => {
+            if !autocommit {
+                return Err(VdbeError::new(
+                    ResultCode::ERROR,
+                    "cannot change into wal mode from within a transaction",
+                ));
+            }
+            tx.set_journal_mode(wanted).await?
+        }
+        _ => tx.database().journal_mode(),
+    };
+    Ok(Answer::Values(vec![Value::text(mode.name())]))
+}
+
+/// Checkpoints one database or all; of several, the last one's counts are told, as in SQLite.
+async fn checkpoint(env: &mut Env, db: Option<usize>, mode: i32) -> Outcome {
+    let mode = match mode {
+        1 => CheckpointMode::Full,
+        2 => CheckpointMode::Restart,
+        3 => CheckpointMode::Truncate,
+        _ => CheckpointMode::Passive,
+    };
+    let mut counts = (0, -1, -1);
+    for (index, database) in env.dbs.iter_mut().enumerate() {
+        if db.is_some_and(|db| db != index) || database.tx.database().journal_mode() != JournalMode::Wal {
+            continue;
+        }
+        let result = database.tx.checkpoint(mode).await?;
+        if db.is_some() || index == 0 {
+            counts.1 = i64::from(result.log_frames);
+            counts.2 = i64::from(result.checkpointed_frames);
+        }
+        counts.0 |= i64::from(result.busy);
+    }
+    let (busy, log, copied) = counts;
+    Ok(Answer::Values(vec![Value::Integer(busy), Value::Integer(log), Value::Integer(copied)]))
+}
