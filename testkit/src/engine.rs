@@ -36,4 +36,10 @@ pub trait Engine {
 
     /// Runs all statements of `sql`; the answer is the last one's.
     fn run(&mut self, sql: &str) -> Result<Answer, EngineError>;
+
+    /// Rows changed by the last statement that changed some.
+    fn changes(&self) -> u64;
+
+    /// The rowid of the last insert.
+    fn last_insert_rowid(&self) -> i64;
 }

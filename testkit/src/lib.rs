@@ -1,12 +1,14 @@
 //! Golden scripts, SQLite oracle, sqllogictest runner and generators.
 //!
-//! Reading order: [`engine`] (one trait over both engines), [`sqlite`] (the oracle), [`slt`]
-//! (sqllogictest), [`data`] (where the corpora lie).
+//! Reading order: [`engine`] (one trait over both engines), [`sqlite`] (the oracle), [`ringwood`], [`slt`]
+//! (sqllogictest), [`compare`] (both engines side by side), [`data`] (where the corpora lie).
 //!
 //! **Absent:** nothing here is part of the product; no library crate depends on it outside its
 //! tests.
 
+pub mod compare;
 pub mod data;
 pub mod engine;
+pub mod ringwood;
 pub mod slt;
 pub mod sqlite;

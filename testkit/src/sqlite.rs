@@ -70,4 +70,12 @@ impl Engine for Sqlite {
         }
         Ok(answer)
     }
+
+    fn changes(&self) -> u64 {
+        self.connection.changes()
+    }
+
+    fn last_insert_rowid(&self) -> i64 {
+        self.connection.last_insert_rowid()
+    }
 }

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use ringwood_testkit::engine::Engine;
 use ringwood_testkit::slt::run::{Score, run};
+use ringwood_testkit::ringwood::Ringwood;
 use ringwood_testkit::sqlite::Sqlite;
 
 fn main() -> ExitCode {
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
     }
     let open: fn() -> Box<dyn Engine> = match engine.as_str() {
         "sqlite" => || Box::new(Sqlite::memory()),
+        "ringwood" => || Box::new(Ringwood::memory()),
         _ => return usage(ExitCode::from(2)),
     };
     if paths.is_empty() {

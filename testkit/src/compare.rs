@@ -1,0 +1,86 @@
+//! The same SQL on both engines, statement by statement: rows, column names, errors, changes.
+
+use crate::engine::{Answer, Engine, EngineError};
+
+/// A statement on which the engines differ.
+#[derive(Debug)]
+pub struct Difference {
+    /// The statement.
+    pub sql: String,
+    /// What is different, and both sides.
+    pub what: String,
+}
+
+impl std::fmt::Display for Difference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}\n  {}", self.sql.trim(), self.what)
+    }
+}
+
+/// Splits a script at the ends of its statements.
+pub fn statements(script: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mut rest = script;
+    while !rest.trim().is_empty() {
+        let mut end = 0;
+        let cut = loop {
+            match rest[end..].find(';') {
+                None => break rest.len(),
+                Some(i) => {
+                    end += i + 1;
+                    if ringwood_sql::lex::complete_statement(rest[..end].as_bytes()) {
+                        break end;
+                    }
+                }
+            }
+        };
+        found.push(&rest[..cut]);
+        rest = &rest[cut..];
+    }
+    found
+}
+
+/// Runs one statement on both. An order that the statement does not ask for does not count.
+pub fn compare(expected: &mut dyn Engine, got: &mut dyn Engine, sql: &str) -> Option<Difference> {
+    let (theirs, ours) = (expected.run(sql), got.run(sql));
+    let what = match (&theirs, &ours) {
+        (Ok(a), Ok(b)) => answers(a, b, sql).or_else(|| {
+            let facts = |engine: &dyn Engine| (engine.changes(), engine.last_insert_rowid());
+            let (a, b) = (facts(expected), facts(got));
+            (a != b).then(|| format!("changes, last_insert_rowid: expected {a:?}, got {b:?}"))
+        }),
+        (Err(a), Err(b)) => errors(a, b),
+        (Ok(a), Err(b)) => Some(format!("expected {} rows, got error: {b}", a.rows.len())),
+        (Err(a), Ok(b)) => Some(format!("expected error: {a}, got {} rows", b.rows.len())),
+    };
+    what.map(|what| Difference { sql: sql.to_owned(), what })
+}
+
+fn errors(a: &EngineError, b: &EngineError) -> Option<String> {
+    (a != b).then(|| format!("expected error {a} at {:?}, got {b} at {:?}", a.offset, b.offset))
+}
+
+fn answers(a: &Answer, b: &Answer, sql: &str) -> Option<String> {
+    if a.columns != b.columns {
+        return Some(format!("columns: expected {:?}, got {:?}", a.columns, b.columns));
+    }
+    let rows = |answer: &Answer| {
+        let mut rows: Vec<String> = answer.rows.iter().map(|row| format!("{row:?}")).collect();
+        if !sql.to_ascii_lowercase().contains("order by") {
+            rows.sort();
+        }
+        rows
+    };
+    let (a, b) = (rows(a), rows(b));
+    if a == b {
+        return None;
+    }
+    let at = a.iter().zip(&b).position(|(a, b)| a != b).unwrap_or(a.len().min(b.len()));
+    let show = |rows: &[String]| rows.get(at).cloned().unwrap_or_else(|| "nothing".into());
+    Some(format!("{} rows expected, {} got; row {at}: expected {}, got {}", a.len(), b.len(), show(&a), show(&b)))
+}
+
+/// Runs a script on both and gives every difference.
+pub fn run(expected: &mut dyn Engine, got: &mut dyn Engine, script: &str) -> Vec<Difference> {
+    statements(script).into_iter().filter_map(|sql| compare(expected, got, sql)).collect()
+}
