@@ -64,14 +64,14 @@ impl Columns {
 
     pub(crate) fn name(&self, index: i32) -> Option<&str> {
         let index = usize::try_from(index).ok()?;
-        self.0.columns.get(index).map(|c| c.name.as_str())
+        self.0.columns.get(index).map(|c| &*c.name)
     }
 
     pub(crate) fn index_of(&self, name: &str) -> Result<usize> {
         self.0
             .columns
             .iter()
-            .position(|c| c.name == name)
+            .position(|c| *c.name == *name)
             .or_else(|| self.0.columns.iter().position(|c| c.name.eq_ignore_ascii_case(name)))
             .ok_or_else(|| Error::InvalidColumnName(name.to_owned()))
     }

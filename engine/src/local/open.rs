@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use ringwood_io::IoHandle;
-use ringwood_pager::Pool;
+use ringwood_pager::{Pool, PoolOptions};
 use ringwood_vdbe::{Db, Env};
 use ringwood_wal::{Database, DbOptions, Synchronous, Tx};
 
@@ -31,11 +31,9 @@ impl Default for OpenOptions {
 /// The page cache of the process.
 fn pool() -> Arc<Pool> {
     static POOL: OnceLock<Arc<Pool>> = OnceLock::new();
-    POOL.get_or_init(|| Pool::new(POOL_BYTES)).clone()
+    POOL.get_or_init(|| Pool::new(PoolOptions::default())).clone()
 }
 
-/// What the process keeps of pages at most, unless more are pinned: 64 MiB.
-const POOL_BYTES: usize = 64 << 20;
 
 /// An open page store and how many connections it has.
 #[derive(Clone)]
