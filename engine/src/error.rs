@@ -72,7 +72,7 @@ pub enum Error {
 impl Error {
     /// A failure with a code and its message.
     pub fn from_code(code: ResultCode, message: impl Into<String>) -> Error {
-        Error::SqliteFailure(code.code(), message.into())
+        Error::SqliteFailure(code.get(), message.into())
     }
 
     /// SQLite's extended result code.
@@ -87,15 +87,15 @@ impl Error {
             | Error::InvalidBlobSize(_)
             | Error::IntegralValueOutOfRange(_)
             | Error::FromSqlConversionFailure(_)
-            | Error::ToSqlConversionFailure(_) => ResultCode::MISMATCH.code(),
+            | Error::ToSqlConversionFailure(_) => ResultCode::MISMATCH.get(),
             Error::ColumnNotFound(_)
             | Error::InvalidColumnName(_)
             | Error::InvalidParameterName(_)
-            | Error::InvalidParameterCount { .. } => ResultCode::RANGE.code(),
+            | Error::InvalidParameterCount { .. } => ResultCode::RANGE.get(),
             Error::ExecuteReturnedRows
             | Error::QueryReturnedNoRows
             | Error::ConnectionClosed
-            | Error::Misuse(_) => ResultCode::MISUSE.code(),
+            | Error::Misuse(_) => ResultCode::MISUSE.get(),
         }
     }
 
@@ -123,12 +123,12 @@ impl Error {
     pub(crate) fn from_vdbe(error: ringwood_vdbe::Error, sql: &[u8]) -> Error {
         match error.offset {
             Some(offset) => Error::SqlInput {
-                code: error.code.code(),
+                code: error.code.get(),
                 message: error.message,
                 sql: String::from_utf8_lossy(sql).into_owned(),
                 offset,
             },
-            None => Error::SqliteFailure(error.code.code(), error.message),
+            None => Error::SqliteFailure(error.code.get(), error.message),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use ringwood_vdbe::{ColumnInfo, Program};
+
 use crate::error::{Error, Result};
 use crate::value::{FromValue, Value, ValueType};
 
@@ -43,9 +45,26 @@ impl Column<'_> {
     }
 }
 
-/// The result columns of a statement, shared by its rows.
+/// The result columns of a statement, shared by its rows, and its parameters; goes between threads.
 #[derive(Clone, Debug)]
-pub(crate) struct Columns(pub(crate) Arc<ringwood_vdbe::Program>);
+pub(crate) struct Columns(Arc<Facts>);
+
+#[derive(Debug)]
+struct Facts {
+    columns: Vec<ColumnInfo>,
+    params: Vec<Option<String>>,
+}
+
+impl Columns {
+    pub(crate) fn of(program: &Program) -> Columns {
+        Columns(Arc::new(Facts { columns: program.columns.clone(), params: program.params.clone() }))
+    }
+
+    /// The names of the parameters, those that have one.
+    pub(crate) fn params(&self) -> &[Option<String>] {
+        &self.0.params
+    }
+}
 
 impl Columns {
     pub(crate) fn count(&self) -> usize {

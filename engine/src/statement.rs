@@ -68,13 +68,13 @@ impl Statement {
 
     /// How many parameters it has.
     pub fn parameter_count(&self) -> usize {
-        self.prepared.columns.0.params.len()
+        self.prepared.columns.params().len()
     }
 
     /// The name of parameter `index` (from 1), with its prefix, if it has one.
     pub fn parameter_name(&self, index: i32) -> Option<&str> {
         let index = usize::try_from(index).ok()?.checked_sub(1)?;
-        self.prepared.columns.0.params.get(index)?.as_deref()
+        self.prepared.columns.params().get(index)?.as_deref()
     }
 
     /// Its result columns.

@@ -254,7 +254,7 @@ impl Statement {
     }
 
     pub(crate) fn columns_shared(&self) -> Columns {
-        Columns(self.program().clone())
+        Columns::of(self.program())
     }
 }
 
