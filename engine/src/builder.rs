@@ -53,7 +53,10 @@ pub struct Builder {
 impl Builder {
     /// A database file, or `:memory:`.
     pub fn new_local(path: impl AsRef<Path>) -> Builder {
-        Builder { path: path.as_ref().to_owned(), options: OpenOptions::default() }
+        Builder {
+            path: path.as_ref().to_owned(),
+            options: OpenOptions::default(),
+        }
     }
 
     /// How the file is opened; by default for reading and writing, made if absent.
@@ -101,12 +104,18 @@ impl Database {
         let (queue, commands) = mpsc::unbounded();
         let facts = Arc::new(Facts::default());
         let interrupt = Arc::new(AtomicBool::new(false));
-        let link = Link { queue, facts: facts.clone(), interrupt: interrupt.clone() };
+        let link = Link {
+            queue,
+            facts: facts.clone(),
+            interrupt: interrupt.clone(),
+        };
         let store = self.store.clone();
         self.core.spawn(move |io| {
             let conn = LocalConnection::on_store(io, store, interrupt);
             session::serve(conn, commands, facts)
         })?;
-        Ok(Connection { link: Arc::new(link) })
+        Ok(Connection {
+            link: Arc::new(link),
+        })
     }
 }

@@ -27,7 +27,10 @@ pub(crate) struct Link {
 
 impl Link {
     /// Sends a command and awaits its answer.
-    pub(crate) async fn ask<T>(&self, make: impl FnOnce(oneshot::Sender<Result<T>>) -> Command) -> Result<T> {
+    pub(crate) async fn ask<T>(
+        &self,
+        make: impl FnOnce(oneshot::Sender<Result<T>>) -> Command,
+    ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
         self.tell(make(reply))?;
         answer.await.map_err(|_| Error::ConnectionClosed)?
@@ -35,7 +38,9 @@ impl Link {
 
     /// Sends a command that has no answer.
     pub(crate) fn tell(&self, command: Command) -> Result<()> {
-        self.queue.unbounded_send(command).map_err(|_| Error::ConnectionClosed)
+        self.queue
+            .unbounded_send(command)
+            .map_err(|_| Error::ConnectionClosed)
     }
 }
 
@@ -59,14 +64,19 @@ impl Connection {
     pub async fn execute(&self, sql: &str, params: impl IntoParams) -> Result<u64> {
         let params = params.into_params()?;
         let sql = sql.to_owned();
-        self.link.ask(|reply| Command::ExecuteSql { sql, params, reply }).await
+        self.link
+            .ask(|reply| Command::ExecuteSql { sql, params, reply })
+            .await
     }
 
     /// Runs every statement of a script, outside of a transaction unless it begins one. Gives the
     /// rows of each statement.
     pub async fn execute_batch(&self, sql: &str) -> Result<BatchRows> {
         let sql = sql.to_owned();
-        self.link.ask(|reply| Command::Script { sql, reply }).await.map(BatchRows::new)
+        self.link
+            .ask(|reply| Command::Script { sql, reply })
+            .await
+            .map(BatchRows::new)
     }
 
     /// Runs a script as one transaction: all of it or nothing.
@@ -82,24 +92,39 @@ impl Connection {
         let params = params.into_params()?;
         let sql = sql.to_owned();
         let id = self.link.facts.id();
-        let batch = self.link.ask(|reply| Command::QuerySql { id, sql, params, reply }).await?;
+        let batch = self
+            .link
+            .ask(|reply| Command::QuerySql {
+                id,
+                sql,
+                params,
+                reply,
+            })
+            .await?;
         Ok(Rows::new(self.link.clone(), id, batch, true))
     }
 
     /// Compiles one statement for repeated use.
     pub async fn prepare(&self, sql: &str) -> Result<Statement> {
         let sql = sql.to_owned();
-        let prepared = self.link.ask(|reply| Command::Prepare { sql, reply }).await?;
+        let prepared = self
+            .link
+            .ask(|reply| Command::Prepare { sql, reply })
+            .await?;
         Ok(Statement::new(self.link.clone(), prepared))
     }
 
     /// Begins a deferred transaction; it rolls back when dropped.
     pub async fn transaction(&self) -> Result<Transaction> {
-        self.transaction_with_behavior(TransactionBehavior::Deferred).await
+        self.transaction_with_behavior(TransactionBehavior::Deferred)
+            .await
     }
 
     /// Begins a transaction of a kind.
-    pub async fn transaction_with_behavior(&self, behavior: TransactionBehavior) -> Result<Transaction> {
+    pub async fn transaction_with_behavior(
+        &self,
+        behavior: TransactionBehavior,
+    ) -> Result<Transaction> {
         Transaction::begin(self.clone(), behavior).await
     }
 
@@ -111,7 +136,9 @@ impl Connection {
 
     /// How long a statement waits for another connection's lock; zero is not at all.
     pub fn busy_timeout(&self, timeout: Duration) -> Result<()> {
-        self.link.tell(Command::With { job: Box::new(move |conn| conn.busy_timeout(timeout)) })
+        self.link.tell(Command::With {
+            job: Box::new(move |conn| conn.busy_timeout(timeout)),
+        })
     }
 
     /// True outside of a transaction.

@@ -149,7 +149,10 @@ impl fmt::Display for Error {
             Error::InvalidColumnName(name) => write!(f, "no column named {name}"),
             Error::InvalidParameterName(name) => write!(f, "no parameter named {name}"),
             Error::InvalidParameterCount { given, wanted } => {
-                write!(f, "{given} values given, the statement has {wanted} parameters")
+                write!(
+                    f,
+                    "{given} values given, the statement has {wanted} parameters"
+                )
             }
             Error::ExecuteReturnedRows => f.write_str("execute returned rows"),
             Error::QueryReturnedNoRows => f.write_str("query returned no rows"),

@@ -42,7 +42,8 @@ where
     T::Error: Into<BoxError>,
 {
     fn into_value(self) -> Result<Value> {
-        self.try_into().map_err(|e| Error::ToSqlConversionFailure(e.into()))
+        self.try_into()
+            .map_err(|e| Error::ToSqlConversionFailure(e.into()))
     }
 }
 
@@ -78,7 +79,10 @@ impl IntoParams for Params {
 impl<T: IntoValue> Sealed for Vec<T> {}
 impl<T: IntoValue> IntoParams for Vec<T> {
     fn into_params(self) -> Result<Params> {
-        self.into_iter().map(IntoValue::into_value).collect::<Result<_>>().map(Params::Positional)
+        self.into_iter()
+            .map(IntoValue::into_value)
+            .collect::<Result<_>>()
+            .map(Params::Positional)
     }
 }
 
@@ -95,7 +99,10 @@ impl<T: IntoValue> IntoParams for Vec<(String, T)> {
 impl<T: IntoValue, const N: usize> Sealed for [T; N] {}
 impl<T: IntoValue, const N: usize> IntoParams for [T; N] {
     fn into_params(self) -> Result<Params> {
-        self.into_iter().map(IntoValue::into_value).collect::<Result<_>>().map(Params::Positional)
+        self.into_iter()
+            .map(IntoValue::into_value)
+            .collect::<Result<_>>()
+            .map(Params::Positional)
     }
 }
 

@@ -57,7 +57,10 @@ struct Facts {
 
 impl Columns {
     pub(crate) fn of(program: &Program) -> Columns {
-        Columns(Arc::new(Facts { columns: program.columns.clone(), params: program.params.clone() }))
+        Columns(Arc::new(Facts {
+            columns: program.columns.clone(),
+            params: program.params.clone(),
+        }))
     }
 
     /// The names of the parameters, those that have one.
@@ -91,7 +94,12 @@ impl Columns {
             .columns
             .iter()
             .position(|c| *c.name == *name)
-            .or_else(|| self.0.columns.iter().position(|c| c.name.eq_ignore_ascii_case(name)))
+            .or_else(|| {
+                self.0
+                    .columns
+                    .iter()
+                    .position(|c| c.name.eq_ignore_ascii_case(name))
+            })
             .ok_or_else(|| Error::InvalidColumnName(name.to_owned()))
     }
 }
@@ -128,7 +136,10 @@ impl Row {
         match self.value(index)? {
             Value::Text(text) => Ok(text),
             Value::Null => Err(Error::NullValue),
-            other => Err(Error::InvalidColumnType { expected: "TEXT", found: other.value_type() }),
+            other => Err(Error::InvalidColumnType {
+                expected: "TEXT",
+                found: other.value_type(),
+            }),
         }
     }
 

@@ -24,7 +24,10 @@ pub struct Rows {
 
 impl std::fmt::Debug for Rows {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Rows").field("id", &self.id).field("done", &self.done).finish_non_exhaustive()
+        f.debug_struct("Rows")
+            .field("id", &self.id)
+            .field("done", &self.done)
+            .finish_non_exhaustive()
     }
 }
 
@@ -54,7 +57,10 @@ impl Rows {
         }
         let row = self.ready.pop_front();
         self.current = row.iter().flatten().map(Value::value_type).collect();
-        Ok(row.map(|values| Row { columns: self.columns.clone(), values }))
+        Ok(row.map(|values| Row {
+            columns: self.columns.clone(),
+            values,
+        }))
     }
 
     /// How many columns a row has.
@@ -81,7 +87,11 @@ impl Drop for Rows {
         if !self.done {
             let id = self.id;
             // A connection that is gone has no open rows.
-            let _ = self.link.tell(if self.owned { Command::Finalize { id } } else { Command::Reset { id } });
+            let _ = self.link.tell(if self.owned {
+                Command::Finalize { id }
+            } else {
+                Command::Reset { id }
+            });
         }
     }
 }
@@ -94,7 +104,9 @@ pub struct BatchRows {
 
 impl BatchRows {
     pub(crate) fn new(results: Vec<Batch>) -> BatchRows {
-        BatchRows { results: results.into() }
+        BatchRows {
+            results: results.into(),
+        }
     }
 
     /// The rows of the next statement; `None` after the last. A statement without result columns
@@ -105,6 +117,15 @@ impl BatchRows {
             return Some(None);
         }
         let columns = batch.columns;
-        Some(Some(batch.rows.into_iter().map(|values| Row { columns: columns.clone(), values }).collect()))
+        Some(Some(
+            batch
+                .rows
+                .into_iter()
+                .map(|values| Row {
+                    columns: columns.clone(),
+                    values,
+                })
+                .collect(),
+        ))
     }
 }

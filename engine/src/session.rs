@@ -43,19 +43,51 @@ pub(crate) struct Prepared {
 
 /// What a handle can ask for.
 pub(crate) enum Command {
-    Prepare { sql: String, reply: Sender<Result<Prepared>> },
-    Execute { id: u64, params: Params, reply: Sender<Result<u64>> },
-    Query { id: u64, params: Params, reply: Sender<Result<Batch>> },
-    ExecuteSql { sql: String, params: Params, reply: Sender<Result<u64>> },
+    Prepare {
+        sql: String,
+        reply: Sender<Result<Prepared>>,
+    },
+    Execute {
+        id: u64,
+        params: Params,
+        reply: Sender<Result<u64>>,
+    },
+    Query {
+        id: u64,
+        params: Params,
+        reply: Sender<Result<Batch>>,
+    },
+    ExecuteSql {
+        sql: String,
+        params: Params,
+        reply: Sender<Result<u64>>,
+    },
     /// Prepares and runs; the rows that remain are fetched under `id`, which the caller chose.
-    QuerySql { id: u64, sql: String, params: Params, reply: Sender<Result<Batch>> },
-    Next { id: u64, reply: Sender<Result<Batch>> },
-    Script { sql: String, reply: Sender<Result<Vec<Batch>>> },
+    QuerySql {
+        id: u64,
+        sql: String,
+        params: Params,
+        reply: Sender<Result<Batch>>,
+    },
+    Next {
+        id: u64,
+        reply: Sender<Result<Batch>>,
+    },
+    Script {
+        sql: String,
+        reply: Sender<Result<Vec<Batch>>>,
+    },
     /// Rows are dropped: the statement is reset and stays.
-    Reset { id: u64 },
-    Finalize { id: u64 },
+    Reset {
+        id: u64,
+    },
+    Finalize {
+        id: u64,
+    },
     /// Anything that needs the connection itself.
-    With { job: Box<dyn FnOnce(&LocalConnection) + Send> },
+    With {
+        job: Box<dyn FnOnce(&LocalConnection) + Send>,
+    },
 }
 
 /// What a handle may read without asking: kept up to date after every command.
@@ -76,14 +108,21 @@ impl Facts {
 
     fn update(&self, conn: &LocalConnection) {
         self.changes.store(conn.changes(), Ordering::Release);
-        self.total_changes.store(conn.total_changes(), Ordering::Release);
-        self.last_insert_rowid.store(conn.last_insert_rowid(), Ordering::Release);
-        self.in_transaction.store(!conn.is_autocommit(), Ordering::Release);
+        self.total_changes
+            .store(conn.total_changes(), Ordering::Release);
+        self.last_insert_rowid
+            .store(conn.last_insert_rowid(), Ordering::Release);
+        self.in_transaction
+            .store(!conn.is_autocommit(), Ordering::Release);
     }
 }
 
 /// Serves one connection until its handles are gone.
-pub(crate) async fn serve(conn: LocalConnection, mut queue: UnboundedReceiver<Command>, facts: Arc<Facts>) {
+pub(crate) async fn serve(
+    conn: LocalConnection,
+    mut queue: UnboundedReceiver<Command>,
+    facts: Arc<Facts>,
+) {
     let mut statements: HashMap<u64, local::Statement> = HashMap::new();
     while let Some(command) = std::future::poll_fn(|cx| {
         futures_core::Stream::poll_next(std::pin::Pin::new(&mut queue), cx)
@@ -94,7 +133,10 @@ pub(crate) async fn serve(conn: LocalConnection, mut queue: UnboundedReceiver<Co
         match command {
             Command::Prepare { sql, reply } => {
                 let answer = conn.prepare_async(&sql).await.map(|statement| {
-                    let prepared = Prepared { id: facts.id(), columns: statement.columns_shared() };
+                    let prepared = Prepared {
+                        id: facts.id(),
+                        columns: statement.columns_shared(),
+                    };
                     statements.insert(prepared.id, statement);
                     prepared
                 });
@@ -124,7 +166,12 @@ pub(crate) async fn serve(conn: LocalConnection, mut queue: UnboundedReceiver<Co
                 facts.update(&conn);
                 let _ = reply.send(answer);
             }
-            Command::QuerySql { id, sql, params, reply } => {
+            Command::QuerySql {
+                id,
+                sql,
+                params,
+                reply,
+            } => {
                 let answer = match conn.prepare_async(&sql).await {
                     Ok(mut statement) => {
                         let batch = start(&mut statement, params).await;
@@ -189,7 +236,11 @@ async fn start(statement: &mut local::Statement, params: Params) -> Result<Batch
 
 /// Steps until the batch is full or the statement is done.
 async fn fill(statement: &mut local::Statement) -> Result<Batch> {
-    let mut batch = Batch { columns: statement.columns_shared(), rows: Vec::new(), done: false };
+    let mut batch = Batch {
+        columns: statement.columns_shared(),
+        rows: Vec::new(),
+        done: false,
+    };
     let mut bytes = 0;
     while batch.rows.len() < BATCH_ROWS && bytes < BATCH_BYTES {
         if !statement.step_async().await? {
@@ -217,7 +268,11 @@ async fn script(conn: &LocalConnection, sql: &str) -> Result<Vec<Batch>> {
     let mut batches = Vec::new();
     let mut rest = sql;
     while let Some((mut statement, tail)) = conn.prepare_next_async(rest).await? {
-        let mut all = Batch { columns: statement.columns_shared(), rows: Vec::new(), done: true };
+        let mut all = Batch {
+            columns: statement.columns_shared(),
+            rows: Vec::new(),
+            done: true,
+        };
         loop {
             let batch = fill(&mut statement).await?;
             all.rows.extend(batch.rows);

@@ -17,7 +17,9 @@ pub struct Statement {
 
 impl std::fmt::Debug for Statement {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Statement").field("id", &self.prepared.id).finish_non_exhaustive()
+        f.debug_struct("Statement")
+            .field("id", &self.prepared.id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -29,7 +31,10 @@ impl Statement {
     /// Runs it; gives the number of rows that it changed.
     pub async fn execute(&mut self, params: impl IntoParams) -> Result<usize> {
         let (id, params) = (self.prepared.id, params.into_params()?);
-        self.link.ask(|reply| Command::Execute { id, params, reply }).await.map(|n| n as usize)
+        self.link
+            .ask(|reply| Command::Execute { id, params, reply })
+            .await
+            .map(|n| n as usize)
     }
 
     /// Runs it, whether it returns rows or not; rows are dropped.
@@ -42,7 +47,10 @@ impl Statement {
     /// Runs it and gives its rows. Running it again ends the rows that are still open.
     pub async fn query(&mut self, params: impl IntoParams) -> Result<Rows> {
         let (id, params) = (self.prepared.id, params.into_params()?);
-        let batch = self.link.ask(|reply| Command::Query { id, params, reply }).await?;
+        let batch = self
+            .link
+            .ask(|reply| Command::Query { id, params, reply })
+            .await?;
         Ok(Rows::new(self.link.clone(), id, batch, false))
     }
 
@@ -51,19 +59,27 @@ impl Statement {
     /// # Errors
     /// `QueryReturnedNoRows`.
     pub async fn query_row(&mut self, params: impl IntoParams) -> Result<Row> {
-        self.query(params).await?.next().await?.ok_or(Error::QueryReturnedNoRows)
+        self.query(params)
+            .await?
+            .next()
+            .await?
+            .ok_or(Error::QueryReturnedNoRows)
     }
 
     /// Ends the rows that are open.
     pub fn reset(&mut self) {
         // A connection that is gone has no open rows.
-        let _ = self.link.tell(Command::Reset { id: self.prepared.id });
+        let _ = self.link.tell(Command::Reset {
+            id: self.prepared.id,
+        });
     }
 
     /// Frees it; what is called afterwards fails with `Misuse`.
     pub fn finalize(&mut self) {
         // A connection that is gone has no statements.
-        let _ = self.link.tell(Command::Finalize { id: self.prepared.id });
+        let _ = self.link.tell(Command::Finalize {
+            id: self.prepared.id,
+        });
     }
 
     /// How many parameters it has.
@@ -79,7 +95,9 @@ impl Statement {
 
     /// Its result columns.
     pub fn columns(&self) -> Vec<Column<'_>> {
-        (0..self.prepared.columns.count()).filter_map(|i| self.prepared.columns.get(i)).collect()
+        (0..self.prepared.columns.count())
+            .filter_map(|i| self.prepared.columns.get(i))
+            .collect()
     }
 }
 

@@ -28,7 +28,10 @@ pub struct Transaction {
 }
 
 impl Transaction {
-    pub(crate) async fn begin(conn: Connection, behavior: TransactionBehavior) -> Result<Transaction> {
+    pub(crate) async fn begin(
+        conn: Connection,
+        behavior: TransactionBehavior,
+    ) -> Result<Transaction> {
         let sql = match behavior {
             TransactionBehavior::Deferred | TransactionBehavior::ReadOnly => "BEGIN DEFERRED",
             TransactionBehavior::Immediate => "BEGIN IMMEDIATE",

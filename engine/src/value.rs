@@ -74,22 +74,38 @@ impl Value {
 
     /// The integer, if it is one.
     pub fn as_integer(&self) -> Option<&i64> {
-        if let Value::Integer(i) = self { Some(i) } else { None }
+        if let Value::Integer(i) = self {
+            Some(i)
+        } else {
+            None
+        }
     }
 
     /// The real, if it is one.
     pub fn as_real(&self) -> Option<&f64> {
-        if let Value::Real(r) = self { Some(r) } else { None }
+        if let Value::Real(r) = self {
+            Some(r)
+        } else {
+            None
+        }
     }
 
     /// The text, if it is text.
     pub fn as_text(&self) -> Option<&String> {
-        if let Value::Text(s) = self { Some(s) } else { None }
+        if let Value::Text(s) = self {
+            Some(s)
+        } else {
+            None
+        }
     }
 
     /// The bytes, if it is a blob.
     pub fn as_blob(&self) -> Option<&Vec<u8>> {
-        if let Value::Blob(b) = self { Some(b) } else { None }
+        if let Value::Blob(b) = self {
+            Some(b)
+        } else {
+            None
+        }
     }
 
     pub(crate) fn into_stored(self) -> Stored {
@@ -242,7 +258,10 @@ pub trait FromValue: Sized {
 fn mismatch<T>(expected: &'static str, value: &Value) -> Result<T> {
     match value {
         Value::Null => Err(Error::NullValue),
-        other => Err(Error::InvalidColumnType { expected, found: other.value_type() }),
+        other => Err(Error::InvalidColumnType {
+            expected,
+            found: other.value_type(),
+        }),
     }
 }
 
@@ -306,7 +325,9 @@ impl FromValue for Vec<u8> {
 impl<const N: usize> FromValue for [u8; N] {
     fn from_sql(value: Value) -> Result<Self> {
         match value {
-            Value::Blob(b) => b.try_into().map_err(|b: Vec<u8>| Error::InvalidBlobSize(b.len())),
+            Value::Blob(b) => b
+                .try_into()
+                .map_err(|b: Vec<u8>| Error::InvalidBlobSize(b.len())),
             other => mismatch("BLOB", &other),
         }
     }

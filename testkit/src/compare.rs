@@ -53,16 +53,27 @@ pub fn compare(expected: &mut dyn Engine, got: &mut dyn Engine, sql: &str) -> Op
         (Ok(a), Err(b)) => Some(format!("expected {} rows, got error: {b}", a.rows.len())),
         (Err(a), Ok(b)) => Some(format!("expected error: {a}, got {} rows", b.rows.len())),
     };
-    what.map(|what| Difference { sql: sql.to_owned(), what })
+    what.map(|what| Difference {
+        sql: sql.to_owned(),
+        what,
+    })
 }
 
 fn errors(a: &EngineError, b: &EngineError) -> Option<String> {
-    (a != b).then(|| format!("expected error {a} at {:?}, got {b} at {:?}", a.offset, b.offset))
+    (a != b).then(|| {
+        format!(
+            "expected error {a} at {:?}, got {b} at {:?}",
+            a.offset, b.offset
+        )
+    })
 }
 
 fn answers(a: &Answer, b: &Answer, sql: &str) -> Option<String> {
     if a.columns != b.columns {
-        return Some(format!("columns: expected {:?}, got {:?}", a.columns, b.columns));
+        return Some(format!(
+            "columns: expected {:?}, got {:?}",
+            a.columns, b.columns
+        ));
     }
     let rows = |answer: &Answer| {
         let mut rows: Vec<String> = answer.rows.iter().map(|row| format!("{row:?}")).collect();
@@ -75,12 +86,25 @@ fn answers(a: &Answer, b: &Answer, sql: &str) -> Option<String> {
     if a == b {
         return None;
     }
-    let at = a.iter().zip(&b).position(|(a, b)| a != b).unwrap_or(a.len().min(b.len()));
+    let at = a
+        .iter()
+        .zip(&b)
+        .position(|(a, b)| a != b)
+        .unwrap_or(a.len().min(b.len()));
     let show = |rows: &[String]| rows.get(at).cloned().unwrap_or_else(|| "nothing".into());
-    Some(format!("{} rows expected, {} got; row {at}: expected {}, got {}", a.len(), b.len(), show(&a), show(&b)))
+    Some(format!(
+        "{} rows expected, {} got; row {at}: expected {}, got {}",
+        a.len(),
+        b.len(),
+        show(&a),
+        show(&b)
+    ))
 }
 
 /// Runs a script on both and gives every difference.
 pub fn run(expected: &mut dyn Engine, got: &mut dyn Engine, script: &str) -> Vec<Difference> {
-    statements(script).into_iter().filter_map(|sql| compare(expected, got, sql)).collect()
+    statements(script)
+        .into_iter()
+        .filter_map(|sql| compare(expected, got, sql))
+        .collect()
 }

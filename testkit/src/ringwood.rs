@@ -15,17 +15,25 @@ pub struct Ringwood {
 impl Ringwood {
     /// An in-memory database.
     pub fn memory() -> Ringwood {
-        Ringwood { connection: LocalConnection::open_in_memory().expect("memory opens") }
+        Ringwood {
+            connection: LocalConnection::open_in_memory().expect("memory opens"),
+        }
     }
 
     /// A file.
     pub fn open(path: &Path) -> Result<Ringwood, EngineError> {
-        LocalConnection::open(path).map(|connection| Ringwood { connection }).map_err(|e| convert(&e))
+        LocalConnection::open(path)
+            .map(|connection| Ringwood { connection })
+            .map_err(|e| convert(&e))
     }
 }
 
 fn convert(error: &ringwood::Error) -> EngineError {
-    EngineError { code: error.extended_code(), message: error.message(), offset: error.offset() }
+    EngineError {
+        code: error.extended_code(),
+        message: error.message(),
+        offset: error.offset(),
+    }
 }
 
 fn cell(value: ValueRef<'_>) -> Cell {
@@ -46,14 +54,20 @@ impl Engine for Ringwood {
     fn run(&mut self, sql: &str) -> Result<Answer, EngineError> {
         let mut answer = Answer::default();
         let mut rest = sql;
-        while let Some((mut statement, tail)) =
-            self.connection.prepare_next(rest).map_err(|e| convert(&e))?
+        while let Some((mut statement, tail)) = self
+            .connection
+            .prepare_next(rest)
+            .map_err(|e| convert(&e))?
         {
             let width = statement.column_count();
-            answer.columns = (0..width).map(|i| statement.column_name(i).to_owned()).collect();
+            answer.columns = (0..width)
+                .map(|i| statement.column_name(i).to_owned())
+                .collect();
             answer.rows.clear();
             while statement.step().map_err(|e| convert(&e))? {
-                answer.rows.push((0..width).map(|i| cell(statement.column(i))).collect());
+                answer
+                    .rows
+                    .push((0..width).map(|i| cell(statement.column(i))).collect());
             }
             rest = &rest[tail..];
         }

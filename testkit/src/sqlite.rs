@@ -16,12 +16,16 @@ pub struct Sqlite {
 impl Sqlite {
     /// An in-memory database.
     pub fn memory() -> Sqlite {
-        Sqlite { connection: rusqlite::Connection::open_in_memory().expect("stock SQLite opens memory") }
+        Sqlite {
+            connection: rusqlite::Connection::open_in_memory().expect("stock SQLite opens memory"),
+        }
     }
 
     /// A file.
     pub fn open(path: &Path) -> Result<Sqlite, EngineError> {
-        rusqlite::Connection::open(path).map(|connection| Sqlite { connection }).map_err(convert)
+        rusqlite::Connection::open(path)
+            .map(|connection| Sqlite { connection })
+            .map_err(convert)
     }
 }
 
@@ -32,12 +36,18 @@ fn convert(error: rusqlite::Error) -> EngineError {
             message: message.unwrap_or_else(|| e.to_string()),
             offset: None,
         },
-        rusqlite::Error::SqlInputError { error, msg, offset, .. } => EngineError {
+        rusqlite::Error::SqlInputError {
+            error, msg, offset, ..
+        } => EngineError {
             code: error.extended_code,
             message: msg,
             offset: u32::try_from(offset).ok(),
         },
-        other => EngineError { code: 1, message: other.to_string(), offset: None },
+        other => EngineError {
+            code: 1,
+            message: other.to_string(),
+            offset: None,
+        },
     }
 }
 
@@ -65,7 +75,11 @@ impl Engine for Sqlite {
             let width = statement.column_count();
             let mut rows = statement.raw_query();
             while let Some(row) = rows.next().map_err(convert)? {
-                answer.rows.push((0..width).map(|i| cell(row.get_ref(i).expect("column in range"))).collect());
+                answer.rows.push(
+                    (0..width)
+                        .map(|i| cell(row.get_ref(i).expect("column in range")))
+                        .collect(),
+                );
             }
         }
         Ok(answer)

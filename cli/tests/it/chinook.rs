@@ -39,7 +39,10 @@ const QUERIES: &[&str] = &[
 
 #[test]
 fn queries_give_what_stock_gives() {
-    let (Some(source), Some(_)) = (ringwood_testkit::data::file("data/chinook.db"), sqlite3()) else { return };
+    let (Some(source), Some(_)) = (ringwood_testkit::data::file("data/chinook.db"), sqlite3())
+    else {
+        return;
+    };
     let folder = Folder::new("chinook");
     let (ours, theirs) = (folder.file("ours.db"), folder.file("theirs.db"));
     std::fs::copy(&source, &ours).unwrap();
@@ -53,21 +56,36 @@ fn queries_give_what_stock_gives() {
         }
     }
     assert!(QUERIES.len() >= 25);
-    assert_eq!(std::fs::read(&source).unwrap(), std::fs::read(&ours).unwrap(), "reading changed the file");
+    assert_eq!(
+        std::fs::read(&source).unwrap(),
+        std::fs::read(&ours).unwrap(),
+        "reading changed the file"
+    );
 }
 
 #[test]
 fn a_write_is_refused_until_the_journal_mode_is_wal() {
-    let (Some(source), Some(sqlite)) = (ringwood_testkit::data::file("data/chinook.db"), sqlite3()) else { return };
+    let (Some(source), Some(sqlite)) = (ringwood_testkit::data::file("data/chinook.db"), sqlite3())
+    else {
+        return;
+    };
     let folder = Folder::new("chinook-write");
     let db = folder.file("c.db");
     std::fs::copy(&source, &db).unwrap();
     let insert = "INSERT INTO Genre VALUES(100,'Nordic noir');\n";
     let refused = run(ringwood(), &db, &[], insert);
     let message = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(!refused.status.success() && message.contains("PRAGMA journal_mode=WAL"), "{message}");
+    assert!(
+        !refused.status.success() && message.contains("PRAGMA journal_mode=WAL"),
+        "{message}"
+    );
     let script = format!("PRAGMA journal_mode=WAL;\n{insert}SELECT count(*) FROM Genre;\n");
     assert_eq!(stdout(&run(ringwood(), &db, &[], &script)), "wal\n26\n");
-    let check = run(sqlite, &db, &[], "PRAGMA integrity_check; SELECT Name FROM Genre WHERE GenreId=100;\n");
+    let check = run(
+        sqlite,
+        &db,
+        &[],
+        "PRAGMA integrity_check; SELECT Name FROM Genre WHERE GenreId=100;\n",
+    );
     assert_eq!(stdout(&check), "ok\nNordic noir\n");
 }

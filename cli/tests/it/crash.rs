@@ -70,7 +70,10 @@ fn a_killed_writer_loses_nothing_that_it_acknowledged() {
         child.wait().unwrap();
         writer.join().unwrap();
         let seen = reader.join().unwrap();
-        assert!(seen == 0 || seen > acknowledged, "round {round}: the counter went back");
+        assert!(
+            seen == 0 || seen > acknowledged,
+            "round {round}: the counter went back"
+        );
         acknowledged = acknowledged.max(seen);
 
         // Every other round stock recovers the log, else we do.
@@ -95,14 +98,30 @@ fn a_killed_writer_loses_nothing_that_it_acknowledged() {
         };
         assert_eq!(integrity, "ok", "round {round}");
         let (committed, pairs) = row.split_once('|').unwrap();
-        assert!(committed.parse::<i64>().unwrap() >= acknowledged, "round {round}: {committed} < {acknowledged}");
+        assert!(
+            committed.parse::<i64>().unwrap() >= acknowledged,
+            "round {round}: {committed} < {acknowledged}"
+        );
         assert_eq!(pairs, "1", "round {round}: half a transaction");
         if round % 2 == 1 {
-            let ours = stdout(&run(ringwood(), &db, &[], &check.replace("PRAGMA integrity_check;", "SELECT 'ok';")));
+            let ours = stdout(&run(
+                ringwood(),
+                &db,
+                &[],
+                &check.replace("PRAGMA integrity_check;", "SELECT 'ok';"),
+            ));
             assert_eq!(ours, stock, "round {round}");
         } else {
-            stdout(&run(sqlite3().unwrap(), &db, &[], "SELECT count(*) FROM t;\n"));
+            stdout(&run(
+                sqlite3().unwrap(),
+                &db,
+                &[],
+                "SELECT count(*) FROM t;\n",
+            ));
         }
     }
-    assert!(acknowledged > i64::from(KILLS), "the writer got somewhere: {acknowledged}");
+    assert!(
+        acknowledged > i64::from(KILLS),
+        "the writer got somewhere: {acknowledged}"
+    );
 }

@@ -16,7 +16,12 @@ const SCRIPT: &str = "PRAGMA journal_mode=WAL; PRAGMA cache_size=-2000;\n\
 
 /// Runs the script and, with the database still open, gives (peak resident bytes, log bytes).
 fn peak(mut shell: Command, db: &Path) -> (u64, u64) {
-    let mut child = shell.arg(db).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = shell
+        .arg(db)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(SCRIPT.as_bytes()).unwrap();
     stdin.flush().unwrap();
@@ -26,7 +31,10 @@ fn peak(mut shell: Command, db: &Path) -> (u64, u64) {
         .any(|line| line == "done|1000000");
     assert!(done, "the script ran");
     let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
-    let high = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).unwrap();
+    let high = status
+        .lines()
+        .find_map(|l| l.strip_prefix("VmHWM:"))
+        .unwrap();
     let kib: u64 = high.trim().trim_end_matches("kB").trim().parse().unwrap();
     let log = std::fs::metadata(format!("{}-wal", db.display())).map_or(0, |m| m.len());
     drop(stdin);
@@ -42,5 +50,8 @@ fn a_million_rows_through_a_cache_of_two_megabytes() {
     let (theirs, stock_log) = peak(sqlite, &folder.file("theirs.db"));
     println!("resident {resident} (stock {theirs}), log {log} (stock {stock_log})");
     assert!(resident < 64 << 20, "resident memory {resident}");
-    assert!(log as f64 <= 1.2 * stock_log as f64, "log {log}, stock {stock_log}");
+    assert!(
+        log as f64 <= 1.2 * stock_log as f64,
+        "log {log}, stock {stock_log}"
+    );
 }

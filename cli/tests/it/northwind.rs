@@ -3,7 +3,12 @@
 use crate::shell::{Folder, ringwood, run, sqlite3, stdout};
 
 fn load(name: &str, prologue: &str) {
-    let (Some(script), Some(_)) = (ringwood_testkit::data::file("data/northwind.sql"), sqlite3()) else { return };
+    let (Some(script), Some(_)) = (
+        ringwood_testkit::data::file("data/northwind.sql"),
+        sqlite3(),
+    ) else {
+        return;
+    };
     let script = format!("{prologue}\n{}", std::fs::read_to_string(script).unwrap());
     let folder = Folder::new(name);
     let (ours, theirs) = (folder.file("ours.db"), folder.file("theirs.db"));
@@ -16,7 +21,11 @@ fn load(name: &str, prologue: &str) {
     }
     let (a, b) = (stock(&ours, ".dump\n"), stock(&theirs, ".dump\n"));
     assert!(a.len() > 500_000, "a dump of the whole database");
-    assert!(a == b, "dumps differ, first at line {:?}", a.lines().zip(b.lines()).position(|(a, b)| a != b));
+    assert!(
+        a == b,
+        "dumps differ, first at line {:?}",
+        a.lines().zip(b.lines()).position(|(a, b)| a != b)
+    );
 }
 
 #[test]
@@ -41,5 +50,8 @@ fn utf16_little_endian() {
 
 #[test]
 fn utf16_big_endian_small_pages() {
-    load("nw16be", "PRAGMA page_size=512; PRAGMA encoding='UTF-16be';");
+    load(
+        "nw16be",
+        "PRAGMA page_size=512; PRAGMA encoding='UTF-16be';",
+    );
 }

@@ -12,10 +12,16 @@ pub fn ringwood() -> Command {
 
 /// Stock sqlite3's shell, or `None` (with a word on stderr) where it is not installed.
 pub fn sqlite3() -> Option<Command> {
-    let found = Command::new("sqlite3").arg("--version").output().is_ok_and(|o| o.status.success());
+    let found = Command::new("sqlite3")
+        .arg("--version")
+        .output()
+        .is_ok_and(|o| o.status.success());
     if !found {
         eprintln!("skipped: stock sqlite3 is not installed");
-        assert!(std::env::var_os("CI").is_none(), "CI runs with stock sqlite3");
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "CI runs with stock sqlite3"
+        );
     }
     found.then(|| Command::new("sqlite3"))
 }
@@ -44,7 +50,11 @@ pub fn run(mut shell: Command, db: &Path, args: &[&str], script: &str) -> Output
 /// Standard output of a run that must succeed silently.
 pub fn stdout(output: &Output) -> String {
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && errors.is_empty(), "{:?}: {errors}", output.status);
+    assert!(
+        output.status.success() && errors.is_empty(),
+        "{:?}: {errors}",
+        output.status
+    );
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 

@@ -27,15 +27,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ringwood_io::{IoHandle, LocalMutex};
 use ringwood_format::collation::Collation;
+use ringwood_io::{IoHandle, LocalMutex};
 use ringwood_sql::compiler::{CompileFlags, Limits};
 use ringwood_sql::schema::{NameMap, Schema};
 use ringwood_vdbe::{Env, FunctionDef, FunctionRegistry};
 use ringwood_wal::TxState;
 
-pub(crate) use open::{Store, open_store};
 pub use open::OpenOptions;
+pub(crate) use open::{Store, open_store};
 pub use statement::{Rows, Statement};
 
 use crate::error::{Error, Result};
@@ -209,7 +209,9 @@ impl LocalConnection {
     /// # Errors
     /// `QueryReturnedNoRows`.
     pub fn query_row(&self, sql: &str, params: impl IntoParams) -> Result<Row> {
-        self.query(sql, params)?.next()?.ok_or(Error::QueryReturnedNoRows)
+        self.query(sql, params)?
+            .next()?
+            .ok_or(Error::QueryReturnedNoRows)
     }
 
     /// Rows changed by the last INSERT, UPDATE or DELETE.
@@ -245,7 +247,8 @@ impl LocalConnection {
     /// Calls `handler` about every `opcodes` opcodes of a running statement; when it returns true
     /// the statement ends with `SQLITE_INTERRUPT`. `None` takes it away.
     pub fn progress_handler(&self, opcodes: u32, handler: Option<Box<dyn FnMut() -> bool>>) {
-        self.inner.with_env(|env| env.hooks.progress = handler.map(|h| (u64::from(opcodes.max(1)), h)));
+        self.inner
+            .with_env(|env| env.hooks.progress = handler.map(|h| (u64::from(opcodes.max(1)), h)));
     }
 
     /// Adds a function, or replaces the one of the same name and number of arguments. Statements
@@ -299,7 +302,9 @@ impl Inner {
     }
 
     async fn close(&self) -> Result<()> {
-        let Some(store) = self.store.take() else { return Ok(()) };
+        let Some(store) = self.store.take() else {
+            return Ok(());
+        };
         let mut env = self.env.lock().await;
         let mut synchronous = ringwood_wal::Synchronous::default();
         for (index, db) in env.dbs.iter_mut().enumerate() {
@@ -313,7 +318,10 @@ impl Inner {
             }
         }
         drop(env);
-        store.close(&self.io, synchronous).await.map_err(|e| Error::from_vdbe(e.into(), b""))
+        store
+            .close(&self.io, synchronous)
+            .await
+            .map_err(|e| Error::from_vdbe(e.into(), b""))
     }
 }
 

@@ -24,16 +24,19 @@ pub struct OpenOptions {
 impl Default for OpenOptions {
     /// For reading and writing, made if absent.
     fn default() -> OpenOptions {
-        OpenOptions { read_only: false, create: true }
+        OpenOptions {
+            read_only: false,
+            create: true,
+        }
     }
 }
 
 /// The page cache of the process.
 fn pool() -> Arc<Pool> {
     static POOL: OnceLock<Arc<Pool>> = OnceLock::new();
-    POOL.get_or_init(|| Pool::new(PoolOptions::default())).clone()
+    POOL.get_or_init(|| Pool::new(PoolOptions::default()))
+        .clone()
 }
-
 
 /// An open page store and how many connections it has.
 #[derive(Clone)]
@@ -44,11 +47,18 @@ pub(crate) struct Store {
 
 impl Store {
     fn new(db: Arc<Database>) -> Store {
-        Store { db, connections: Arc::default() }
+        Store {
+            db,
+            connections: Arc::default(),
+        }
     }
 
     /// A connection ends; the last one checkpoints the log and gives the file up.
-    pub(super) async fn close(&self, io: &IoHandle, synchronous: Synchronous) -> ringwood_wal::Result<()> {
+    pub(super) async fn close(
+        &self,
+        io: &IoHandle,
+        synchronous: Synchronous,
+    ) -> ringwood_wal::Result<()> {
         if self.connections.fetch_sub(1, Ordering::AcqRel) > 1 {
             return Ok(());
         }
@@ -58,12 +68,17 @@ impl Store {
 
 /// Opens the page store of a file, or of `:memory:` (also the empty path).
 pub(crate) async fn open_store(io: &IoHandle, path: &Path, options: &OpenOptions) -> Result<Store> {
-    let wanted = DbOptions { read_only: options.read_only, create: options.create, ..DbOptions::default() };
+    let wanted = DbOptions {
+        read_only: options.read_only,
+        create: options.create,
+        ..DbOptions::default()
+    };
     if path.as_os_str().is_empty() || path == Path::new(":memory:") {
         return Ok(Store::new(Database::memory(&pool(), wanted)));
     }
     let db = Database::open(io, &pool(), path, wanted).await;
-    db.map(Store::new).map_err(|e| Error::from_vdbe(e.into(), b""))
+    db.map(Store::new)
+        .map_err(|e| Error::from_vdbe(e.into(), b""))
 }
 
 /// The `Env` of a connection: its main database and an empty temporary one.

@@ -14,18 +14,23 @@ type Outcome = std::result::Result<Answer, VdbeError>;
 impl Inner {
     /// Carries a request out.
     pub(super) async fn answer(self: &Rc<Self>, env: &mut Env, request: Request) -> Answer {
-        self.try_answer(env, request).await.unwrap_or_else(Answer::Failed)
+        self.try_answer(env, request)
+            .await
+            .unwrap_or_else(Answer::Failed)
     }
 
     async fn try_answer(self: &Rc<Self>, env: &mut Env, request: Request) -> Outcome {
         match request {
             Request::ParseSchema { db, filter } => {
-                self.reload(env, db, filter.as_deref().and_then(Filter::parse)).await?;
+                self.reload(env, db, filter.as_deref().and_then(Filter::parse))
+                    .await?;
             }
             Request::LoadAnalysis { db } => self.reload(env, db, None).await?,
             Request::DropTable { db, name } => self.edit_schema(db, |s| s.drop_table(&text(&name))),
             Request::DropIndex { db, name } => self.edit_schema(db, |s| s.drop_index(&text(&name))),
-            Request::DropTrigger { db, name } => self.edit_schema(db, |s| s.drop_trigger(&text(&name))),
+            Request::DropTrigger { db, name } => {
+                self.edit_schema(db, |s| s.drop_trigger(&text(&name)))
+            }
             Request::JournalMode { db, mode } => return journal_mode(env, db, mode).await,
             Request::Checkpoint { db, mode } => return checkpoint(env, db, mode).await,
             Request::Execute { .. } => return Err(unsupported("statements within statements are")),
@@ -85,7 +90,9 @@ async fn checkpoint(env: &mut Env, db: Option<usize>, mode: i32) -> Outcome {
     };
     let mut counts = (0, -1, -1);
     for (index, database) in env.dbs.iter_mut().enumerate() {
-        if db.is_some_and(|db| db != index) || database.tx.database().journal_mode() != JournalMode::Wal {
+        if db.is_some_and(|db| db != index)
+            || database.tx.database().journal_mode() != JournalMode::Wal
+        {
             continue;
         }
         let result = database.tx.checkpoint(mode).await?;
@@ -96,5 +103,9 @@ async fn checkpoint(env: &mut Env, db: Option<usize>, mode: i32) -> Outcome {
         counts.0 |= i64::from(result.busy);
     }
     let (busy, log, copied) = counts;
-    Ok(Answer::Values(vec![Value::Integer(busy), Value::Integer(log), Value::Integer(copied)]))
+    Ok(Answer::Values(vec![
+        Value::Integer(busy),
+        Value::Integer(log),
+        Value::Integer(copied),
+    ]))
 }

@@ -33,7 +33,12 @@ impl Inner {
     }
 
     /// As `compile`, for a caller that holds the `Env`.
-    pub(super) async fn compile_in(&self, env: &mut Env, statement: &Statement, text: &[u8]) -> Result<Program> {
+    pub(super) async fn compile_in(
+        &self,
+        env: &mut Env,
+        statement: &Statement,
+        text: &[u8],
+    ) -> Result<Program> {
         let schema = self.schema(env).await?;
         let functions = self.functions();
         let context = CompileContext {
@@ -43,7 +48,8 @@ impl Inner {
             limits: self.limits.get(),
             flags: self.flags.get(),
         };
-        ringwood_sql::compile(&context, statement, text).map_err(|e: SqlError| Error::from_vdbe(e.into(), text))
+        ringwood_sql::compile(&context, statement, text)
+            .map_err(|e: SqlError| Error::from_vdbe(e.into(), text))
     }
 
     /// The schema of all databases, read now if it is not known.
@@ -57,7 +63,11 @@ impl Inner {
         }
         let mut dbs = Vec::with_capacity(env.dbs.len());
         for index in 0..env.dbs.len() {
-            dbs.push(load(env, index).await.map_err(|e| Error::from_vdbe(e, b""))?);
+            dbs.push(
+                load(env, index)
+                    .await
+                    .map_err(|e| Error::from_vdbe(e, b""))?,
+            );
         }
         let schema = Rc::new(Schema { dbs });
         *self.schema.borrow_mut() = Some(schema.clone());
@@ -65,8 +75,15 @@ impl Inner {
     }
 
     /// Adds rows to one database's schema, within the transaction that wrote them; without a filter reads it anew.
-    pub(super) async fn reload(&self, env: &mut Env, db: usize, filter: Option<Filter>) -> Result<(), VdbeError> {
-        let Some(mut schema) = self.schema.borrow_mut().take() else { return Ok(()) };
+    pub(super) async fn reload(
+        &self,
+        env: &mut Env,
+        db: usize,
+        filter: Option<Filter>,
+    ) -> Result<(), VdbeError> {
+        let Some(mut schema) = self.schema.borrow_mut().take() else {
+            return Ok(());
+        };
         let builder = match &filter {
             Some(_) => DbSchemaBuilder::extend(&schema.dbs[db]),
             None => DbSchemaBuilder::new(&env.dbs[db].name),
@@ -107,7 +124,11 @@ async fn load(env: &mut Env, index: usize) -> Result<Arc<DbSchema>, VdbeError> {
     Ok(Arc::new(schema))
 }
 
-async fn read_rows(tx: &Tx, mut builder: DbSchemaBuilder, filter: Option<&Filter>) -> Result<DbSchema, VdbeError> {
+async fn read_rows(
+    tx: &Tx,
+    mut builder: DbSchemaBuilder,
+    filter: Option<&Filter>,
+) -> Result<DbSchema, VdbeError> {
     builder.cookie(tx.header_field(Field::SchemaCookie));
     builder.encoding(tx.encoding());
     builder.file_format(match tx.header_field(Field::SchemaFormat) {
@@ -182,15 +203,20 @@ impl Filter {
             if rest.is_empty() {
                 return Some(Filter(terms));
             }
-            rest = rest.strip_prefix("AND ").or_else(|| rest.strip_prefix("and "))?.trim_start();
+            rest = rest
+                .strip_prefix("AND ")
+                .or_else(|| rest.strip_prefix("and "))?
+                .trim_start();
         }
     }
 
     fn matches(&self, row: &[Value]) -> bool {
-        self.0.iter().all(|(column, equal, value)| match text_at(row, *column) {
-            Some(text) => (text == value.as_slice()) == *equal,
-            None => false,
-        })
+        self.0
+            .iter()
+            .all(|(column, equal, value)| match text_at(row, *column) {
+                Some(text) => (text == value.as_slice()) == *equal,
+                None => false,
+            })
     }
 }
 
@@ -213,13 +239,20 @@ mod tests {
 
     #[test]
     fn filters_of_the_compiler_are_understood_and_others_are_not() {
-        let row = |kind: &str, name: &str, table: &str| [Value::text(kind), Value::text(name), Value::text(table)];
+        let row = |kind: &str, name: &str, table: &str| {
+            [Value::text(kind), Value::text(name), Value::text(table)]
+        };
         let filter = Filter::parse(b"tbl_name='it''s' AND type!='trigger'").unwrap();
         assert!(filter.matches(&row("table", "it's", "it's")));
         assert!(filter.matches(&row("index", "i", "it's")));
         assert!(!filter.matches(&row("trigger", "t", "it's")));
         assert!(!filter.matches(&row("table", "its", "its")));
-        for other in ["name LIKE 'x'", "rowid=1", "name='x' OR name='y'", "name='x"] {
+        for other in [
+            "name LIKE 'x'",
+            "rowid=1",
+            "name='x' OR name='y'",
+            "name='x",
+        ] {
             assert!(Filter::parse(other.as_bytes()).is_none(), "{other}");
         }
     }

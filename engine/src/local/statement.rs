@@ -30,7 +30,9 @@ pub struct Statement {
 
 impl std::fmt::Debug for Statement {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Statement").field("sql", &String::from_utf8_lossy(&self.sql)).finish_non_exhaustive()
+        f.debug_struct("Statement")
+            .field("sql", &String::from_utf8_lossy(&self.sql))
+            .finish_non_exhaustive()
     }
 }
 
@@ -46,7 +48,12 @@ impl Statement {
         let tail = parser.tail();
         let program = conn.compile(&parsed, sql.as_bytes()).await?;
         let text = &sql.as_bytes()[..tail];
-        let statement = Statement { vm: Vm::new(Arc::new(program)), conn, sql: text.into(), ended: false };
+        let statement = Statement {
+            vm: Vm::new(Arc::new(program)),
+            conn,
+            sql: text.into(),
+            ended: false,
+        };
         Ok(Some((statement, tail)))
     }
 
@@ -69,7 +76,10 @@ impl Statement {
         let mut retries = 0;
         if self.ended {
             self.ended = false;
-            self.vm.reset(&mut env).await.map_err(|e| Error::from_vdbe(e, &self.sql))?;
+            self.vm
+                .reset(&mut env)
+                .await
+                .map_err(|e| Error::from_vdbe(e, &self.sql))?;
         }
         let outcome = loop {
             match self.vm.step(&mut env).await {
@@ -104,7 +114,8 @@ impl Statement {
         let program = conn.compile_in(env, &parsed, &self.sql).await?;
         let mut vm = Vm::new(Arc::new(program));
         for (i, value) in self.vm.bindings().iter().enumerate() {
-            vm.bind(i + 1, value.as_value_ref()).map_err(|e| Error::from_vdbe(e, &self.sql))?;
+            vm.bind(i + 1, value.as_value_ref())
+                .map_err(|e| Error::from_vdbe(e, &self.sql))?;
         }
         self.vm = vm;
         Ok(())
@@ -116,7 +127,11 @@ impl Statement {
             self.reset();
             return Err(Error::ExecuteReturnedRows);
         }
-        let changed = if self.program().readonly { 0 } else { self.conn.counts.changes.get() };
+        let changed = if self.program().readonly {
+            0
+        } else {
+            self.conn.counts.changes.get()
+        };
         Ok(changed)
     }
 
@@ -150,7 +165,9 @@ impl Statement {
     /// # Errors
     /// `SQLITE_RANGE` if there is no such parameter.
     pub fn bind(&mut self, index: usize, value: impl Into<Value>) -> Result<()> {
-        self.vm.bind_value(index, value.into().into_stored()).map_err(|e| Error::from_vdbe(e, &self.sql))
+        self.vm
+            .bind_value(index, value.into().into_stored())
+            .map_err(|e| Error::from_vdbe(e, &self.sql))
     }
 
     /// Sets every parameter to NULL.
@@ -165,12 +182,20 @@ impl Statement {
             Params::Positional(values) => {
                 let wanted = self.parameter_count();
                 if values.len() > wanted {
-                    return Err(Error::InvalidParameterCount { given: values.len(), wanted });
+                    return Err(Error::InvalidParameterCount {
+                        given: values.len(),
+                        wanted,
+                    });
                 }
-                values.into_iter().enumerate().try_for_each(|(i, v)| self.bind(i + 1, v))
+                values
+                    .into_iter()
+                    .enumerate()
+                    .try_for_each(|(i, v)| self.bind(i + 1, v))
             }
             Params::Named(values) => values.into_iter().try_for_each(|(name, value)| {
-                let index = self.parameter_index(&name).ok_or(Error::InvalidParameterName(name))?;
+                let index = self
+                    .parameter_index(&name)
+                    .ok_or(Error::InvalidParameterName(name))?;
                 self.bind(index, value)
             }),
         }
@@ -188,7 +213,11 @@ impl Statement {
 
     /// The number of the parameter with that name, prefix included.
     pub fn parameter_index(&self, name: &str) -> Option<usize> {
-        self.program().params.iter().position(|p| p.as_deref() == Some(name)).map(|i| i + 1)
+        self.program()
+            .params
+            .iter()
+            .position(|p| p.as_deref() == Some(name))
+            .map(|i| i + 1)
     }
 
     /// How many columns its rows have; 0 for a statement that returns none.
@@ -230,7 +259,11 @@ impl Statement {
 
     /// The values of the current row, owned.
     pub fn values(&self) -> Vec<Value> {
-        self.vm.row().iter().map(|m| ValueRef::from(m.as_value_ref()).to_value()).collect()
+        self.vm
+            .row()
+            .iter()
+            .map(|m| ValueRef::from(m.as_value_ref()).to_value())
+            .collect()
     }
 
     /// True if it changes no database.
@@ -285,7 +318,10 @@ impl Rows {
         if !self.statement.step_async().await? {
             return Ok(None);
         }
-        Ok(Some(Row { columns: self.statement.columns_shared(), values: self.statement.values() }))
+        Ok(Some(Row {
+            columns: self.statement.columns_shared(),
+            values: self.statement.values(),
+        }))
     }
 
     /// The statement, for its columns.
@@ -295,7 +331,15 @@ impl Rows {
 }
 
 fn input_error(error: &ParseError, sql: &str) -> Error {
-    let code = if error.kind == ParseErrorKind::TooBig { ResultCode::TOOBIG } else { ResultCode::ERROR };
-    let error = ringwood_vdbe::Error { code, message: error.to_string(), offset: error.offset };
+    let code = if error.kind == ParseErrorKind::TooBig {
+        ResultCode::TOOBIG
+    } else {
+        ResultCode::ERROR
+    };
+    let error = ringwood_vdbe::Error {
+        code,
+        message: error.to_string(),
+        offset: error.offset,
+    };
     Error::from_vdbe(error, sql.as_bytes())
 }

@@ -21,8 +21,13 @@ fn main() -> ExitCode {
         let db = files.drain(..2).nth(1).expect("--db FILE");
         std::fs::create_dir_all(&folder).expect("a temporary folder");
         let (theirs, ours) = (folder.join("theirs.db"), folder.join("ours.db"));
-        std::fs::copy(&db, &theirs).and_then(|_| std::fs::copy(&db, &ours)).expect("the database is copied");
-        engines = (Sqlite::open(&theirs).expect("stock opens"), Ringwood::open(&ours).expect("ringwood opens"));
+        std::fs::copy(&db, &theirs)
+            .and_then(|_| std::fs::copy(&db, &ours))
+            .expect("the database is copied");
+        engines = (
+            Sqlite::open(&theirs).expect("stock opens"),
+            Ringwood::open(&ours).expect("ringwood opens"),
+        );
     }
     let mut scripts = Vec::new();
     for file in &files {
@@ -30,7 +35,9 @@ fn main() -> ExitCode {
     }
     if files.is_empty() {
         let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).expect("standard input is UTF-8");
+        std::io::stdin()
+            .read_to_string(&mut text)
+            .expect("standard input is UTF-8");
         scripts.push(text);
     }
     let mut count = 0;
@@ -44,5 +51,9 @@ fn main() -> ExitCode {
     // The copies are of no further use.
     let _ = std::fs::remove_dir_all(folder);
     println!("{count} differences");
-    if count == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if count == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }

@@ -35,7 +35,9 @@ fn main() -> ExitCode {
         }
     }
     let shell = std::fs::canonicalize(&shell).unwrap_or(shell);
-    let Some(file) = ringwood_testkit::data::file("probes/probes.json") else { return ExitCode::from(2) };
+    let Some(file) = ringwood_testkit::data::file("probes/probes.json") else {
+        return ExitCode::from(2);
+    };
     let probes: Vec<Probe> = match std::fs::read(&file).map(|text| serde_json::from_slice(&text)) {
         Ok(Ok(probes)) => probes,
         Ok(Err(e)) => return fail(&format!("{}: {e}", file.display())),
@@ -43,17 +45,27 @@ fn main() -> ExitCode {
     };
     let mut failed = 0;
     let mut run = 0;
-    for probe in probes.iter().filter(|p| wanted.is_empty() || wanted.contains(&p.id)) {
+    for probe in probes
+        .iter()
+        .filter(|p| wanted.is_empty() || wanted.contains(&p.id))
+    {
         run += 1;
         if let Err(why) = check(&shell, probe) {
             failed += 1;
             if failed <= show {
-                println!("{} [{}] {}\n  {}\n  {why}", probe.id, probe.group, probe.name, probe.sql);
+                println!(
+                    "{} [{}] {}\n  {}\n  {why}",
+                    probe.id, probe.group, probe.name, probe.sql
+                );
             }
         }
     }
     println!("probes: {} passed, {failed} failed", run - failed);
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 fn fail(message: &str) -> ExitCode {
@@ -62,7 +74,11 @@ fn fail(message: &str) -> ExitCode {
 }
 
 fn check(shell: &std::path::Path, probe: &Probe) -> Result<(), String> {
-    let folder = std::env::temp_dir().join(format!("ringwood-probe-{}-{}", std::process::id(), probe.id));
+    let folder = std::env::temp_dir().join(format!(
+        "ringwood-probe-{}-{}",
+        std::process::id(),
+        probe.id
+    ));
     std::fs::create_dir_all(&folder).map_err(|e| e.to_string())?;
     let outcome = (|| {
         let mut child = Command::new(shell)

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use ringwood_testkit::engine::Engine;
-use ringwood_testkit::slt::run::{Score, run};
 use ringwood_testkit::ringwood::Ringwood;
+use ringwood_testkit::slt::run::{Score, run};
 use ringwood_testkit::sqlite::Sqlite;
 
 fn main() -> ExitCode {
@@ -48,13 +48,26 @@ fn main() -> ExitCode {
         };
         let score = run(open().as_mut(), &file.display().to_string(), &text);
         println!("{}: {} of {}", file.display(), score.passed, score.total());
-        for failure in score.failures.iter().take(show.saturating_sub(total.failures.len())) {
+        for failure in score
+            .failures
+            .iter()
+            .take(show.saturating_sub(total.failures.len()))
+        {
             println!("  {failure}");
         }
         total.add(score);
     }
-    println!("{engine}: {} passed, {} failed, {} files", total.passed, total.failures.len(), files.len());
-    if total.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    println!(
+        "{engine}: {} passed, {} failed, {} files",
+        total.passed,
+        total.failures.len(),
+        files.len()
+    );
+    if total.failures.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 fn collect(path: &Path, files: &mut Vec<PathBuf>) {

@@ -60,7 +60,13 @@ pub fn run(engine: &mut dyn Engine, name: &str, text: &str) -> Score {
                 (Err(e), true) => Err(format!("{e}\n{sql}")),
                 (Ok(_), false) => Err(format!("succeeded, should fail\n{sql}")),
             },
-            Kind::Query { types, sort, label, sql, expected } => {
+            Kind::Query {
+                types,
+                sort,
+                label,
+                sql,
+                expected,
+            } => {
                 // In the original runner a query that fails while it runs has the rows so far: none where
                 // none are expected.
                 let none = matches!(expected, Expected::Values(values) if values.is_empty());
@@ -68,17 +74,21 @@ pub fn run(engine: &mut dyn Engine, name: &str, text: &str) -> Score {
                     Err(_) if none => Ok(Vec::new()),
                     other => other,
                 };
-                values.map_err(|e| format!("{e}\n{sql}")).and_then(|values| {
-                    compare(&values, expected, threshold).map_err(|e| format!("{e}\n{sql}"))?;
-                    if let Some(label) = label {
-                        let hash = md5(&values);
-                        let first = labels.entry(label).or_insert_with(|| hash.clone());
-                        if *first != hash {
-                            return Err(format!("differs from another record labelled {label}\n{sql}"));
+                values
+                    .map_err(|e| format!("{e}\n{sql}"))
+                    .and_then(|values| {
+                        compare(&values, expected, threshold).map_err(|e| format!("{e}\n{sql}"))?;
+                        if let Some(label) = label {
+                            let hash = md5(&values);
+                            let first = labels.entry(label).or_insert_with(|| hash.clone());
+                            if *first != hash {
+                                return Err(format!(
+                                    "differs from another record labelled {label}\n{sql}"
+                                ));
+                            }
                         }
-                    }
-                    Ok(())
-                })
+                        Ok(())
+                    })
             }
         };
         match outcome {
@@ -89,15 +99,29 @@ pub fn run(engine: &mut dyn Engine, name: &str, text: &str) -> Score {
     score
 }
 
-fn query(engine: &mut dyn Engine, types: &str, sort: Sort, sql: &str) -> Result<Vec<String>, String> {
+fn query(
+    engine: &mut dyn Engine,
+    types: &str,
+    sort: Sort,
+    sql: &str,
+) -> Result<Vec<String>, String> {
     let answer = engine.run(sql).map_err(|e| e.to_string())?;
     if answer.columns.len() != types.len() {
-        return Err(format!("{} columns, {} expected", answer.columns.len(), types.len()));
+        return Err(format!(
+            "{} columns, {} expected",
+            answer.columns.len(),
+            types.len()
+        ));
     }
     let mut rows: Vec<Vec<String>> = answer
         .rows
         .iter()
-        .map(|row| row.iter().zip(types.bytes()).map(|(cell, letter)| render(cell, letter)).collect())
+        .map(|row| {
+            row.iter()
+                .zip(types.bytes())
+                .map(|(cell, letter)| render(cell, letter))
+                .collect()
+        })
         .collect();
     if sort == Sort::Rows {
         rows.sort();
@@ -121,7 +145,15 @@ fn render(cell: &Cell, letter: u8) -> String {
             if text.is_empty() {
                 return "(empty)".to_owned();
             }
-            text.iter().map(|b| if (b' '..=b'~').contains(b) { char::from(*b) } else { '@' }).collect()
+            text.iter()
+                .map(|b| {
+                    if (b' '..=b'~').contains(b) {
+                        char::from(*b)
+                    } else {
+                        '@'
+                    }
+                })
+                .collect()
         }
     }
 }
@@ -135,7 +167,11 @@ fn three_decimals(r: f64) -> String {
     let (digits, exponent) = scientific.split_once('e').expect("an exponent");
     let (sign, digits) = digits.strip_prefix('-').map_or(("", digits), |d| ("-", d));
     let exponent: usize = exponent.parse().expect("positive above 1e16");
-    format!("{sign}{:0<width$}.000", digits.replace('.', ""), width = exponent + 1)
+    format!(
+        "{sign}{:0<width$}.000",
+        digits.replace('.', ""),
+        width = exponent + 1
+    )
 }
 
 fn compare(values: &[String], expected: &Expected<'_>, threshold: usize) -> Result<(), String> {
@@ -145,14 +181,21 @@ fn compare(values: &[String], expected: &Expected<'_>, threshold: usize) -> Resu
             if values.len() == *count && got == *hash {
                 return Ok(());
             }
-            Err(format!("{} values hashing to {got}, expected {count} hashing to {hash}", values.len()))
+            Err(format!(
+                "{} values hashing to {got}, expected {count} hashing to {hash}",
+                values.len()
+            ))
         }
         Expected::Values(wanted) => {
             if values.iter().map(String::as_str).eq(wanted.iter().copied()) {
                 return Ok(());
             }
             let shown = threshold.max(8);
-            Err(format!("got {:?}, expected {:?}", head(values, shown), head(wanted, shown)))
+            Err(format!(
+                "got {:?}, expected {:?}",
+                head(values, shown),
+                head(wanted, shown)
+            ))
         }
     }
 }
@@ -167,10 +210,13 @@ fn md5(values: &[String]) -> String {
         hasher.update(value.as_bytes());
         hasher.update(b"\n");
     }
-    hasher.finalize().iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    hasher
+        .finalize()
+        .iter()
+        .fold(String::new(), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
 }
 
 #[cfg(test)]
@@ -192,10 +238,18 @@ mod tests {
             ("statement error", "statement ok"),
             ("rowsort l", "nosort l"),
             ("query R", "query RR"),
-            ("SELECT a,b FROM t ORDER BY a\n----\n1\nNULL\n2\nx", "SELECT 1,2\n----\n1\n2"),
+            (
+                "SELECT a,b FROM t ORDER BY a\n----\n1\nNULL\n2\nx",
+                "SELECT 1,2\n----\n1\n2",
+            ),
         ] {
             let score = run(&mut Sqlite::memory(), "lie", &right.replacen(good, bad, 1));
-            assert_eq!(score.failures.len(), 1, "{good} -> {bad}: {:?}", score.failures);
+            assert_eq!(
+                score.failures.len(),
+                1,
+                "{good} -> {bad}: {:?}",
+                score.failures
+            );
         }
     }
 }

@@ -72,7 +72,11 @@ pub enum Expected<'a> {
 /// The line number and what is wrong with it.
 pub fn parse<'a>(text: &'a str, engine: &str) -> Result<Vec<Record<'a>>, String> {
     let mut records = Vec::new();
-    let mut lines = text.lines().enumerate().map(|(i, l)| (i + 1, l.trim_end())).peekable();
+    let mut lines = text
+        .lines()
+        .enumerate()
+        .map(|(i, l)| (i + 1, l.trim_end()))
+        .peekable();
     while let Some((line, head)) = lines.next() {
         if head.is_empty() || head.starts_with('#') {
             continue;
@@ -86,7 +90,9 @@ pub fn parse<'a>(text: &'a str, engine: &str) -> Result<Vec<Record<'a>>, String>
                 Some("onlyif") => wanted &= words.next() == Some(engine),
                 _ => break,
             }
-            head = lines.next().ok_or_else(|| format!("line {line}: nothing follows"))?;
+            head = lines
+                .next()
+                .ok_or_else(|| format!("line {line}: nothing follows"))?;
         }
         let mut body = Vec::new();
         while let Some((_, l)) = lines.next_if(|(_, l)| !l.is_empty()) {
@@ -115,7 +121,10 @@ fn record<'a>(head: &'a str, body: &[&'a str]) -> Result<Option<Kind<'a>>, Strin
                 Some("error") => false,
                 other => return Err(format!("statement {other:?}")),
             };
-            Kind::Statement { succeeds, sql: body.join("\n") }
+            Kind::Statement {
+                succeeds,
+                sql: body.join("\n"),
+            }
         }
         "query" => {
             let types = words.next().unwrap_or_default();
@@ -163,19 +172,41 @@ mod tests {
         let records = parse(text, "sqlite").unwrap();
         assert_eq!(records.len(), 5);
         assert_eq!(records[1].line, 4);
-        let Kind::Query { types: "IT", sort: Sort::Rows, label: Some("x"), sql, expected } = &records[2].kind
+        let Kind::Query {
+            types: "IT",
+            sort: Sort::Rows,
+            label: Some("x"),
+            sql,
+            expected,
+        } = &records[2].kind
         else {
             panic!("{:?}", records[2]);
         };
         assert_eq!(sql, "SELECT 1,\n 2");
         assert_eq!(*expected, Expected::Values(vec!["1", "2"]));
-        let Kind::Query { expected, label: None, .. } = &records[3].kind else { panic!() };
-        assert_eq!(*expected, Expected::Hash { count: 30, md5: "00ff" });
+        let Kind::Query {
+            expected,
+            label: None,
+            ..
+        } = &records[3].kind
+        else {
+            panic!()
+        };
+        assert_eq!(
+            *expected,
+            Expected::Hash {
+                count: 30,
+                md5: "00ff"
+            }
+        );
         assert_eq!(records[4].kind, Kind::Halt);
     }
 
     #[test]
     fn what_is_not_a_record_is_named_with_its_line() {
-        assert_eq!(parse("\n\nquest I\nSELECT 1\n", "sqlite"), Err("line 3: unknown record quest".into()));
+        assert_eq!(
+            parse("\n\nquest I\nSELECT 1\n", "sqlite"),
+            Err("line 3: unknown record quest".into())
+        );
     }
 }
