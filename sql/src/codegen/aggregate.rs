@@ -18,7 +18,7 @@
 //! Source: SQLite's AggInfo, `analyzeAggregate`, `updateAccumulator`, `finalizeAggFunctions`.
 
 use super::expr::ListFlags;
-use crate::bound::walk::{Node, NodeMut, Walk, same, walk, walk_mut};
+use crate::bound::walk::{NodeMut, Walk, same, walk_mut};
 use crate::bound::{AggregateCall, AggregateId, Expr, FunctionCall, OrderTerm, Select, SelectId};
 use crate::compiler::{Compiler, Result, SqlError};
 use ringwood_format::collation::Collation;
@@ -215,8 +215,6 @@ pub struct Collected {
     pub id: AggregateId,
     /// The result columns.
     pub result: Vec<Expr>,
-    /// GROUP BY, as aggregate columns.
-    pub group_by: Vec<Expr>,
     /// HAVING.
     pub having: Option<Expr>,
     /// ORDER BY.
@@ -246,9 +244,7 @@ impl Compiler<'_> {
             .collect();
         let mut order_by = select.order_by.clone();
         let mut having = select.having.clone();
-        let mut group_by = select.group_by.clone();
         // The order is SQLite's: it decides the numbering of registers and of the sorter's columns.
-        group_by.iter_mut().for_each(|expr| collector.collect(expr));
         result.iter_mut().for_each(|expr| collector.collect(expr));
         order_by
             .iter_mut()
@@ -280,7 +276,6 @@ impl Compiler<'_> {
         Ok(Collected {
             id,
             result,
-            group_by,
             having,
             order_by,
             min_max,
@@ -414,16 +409,8 @@ impl Compiler<'_> {
     }
 
     /// One row comes in (SQLite's updateAccumulator). `flag`: a register that is not 0 once the group's first row has
-    /// been seen, if the plain columns keep the first row's values.
-    pub fn step_aggregates(
-        &mut self,
-        id: AggregateId,
-        flag: i32,
-        min_max: Option<MinMax>,
-    ) -> Result<()> {
-        if min_max.is_some() && self.aggregates(id).functions.is_empty() {
-            return Ok(());
-        }
+    /// been seen, if the plain columns keep the first row's values; 0: there is none.
+    pub fn step_aggregates(&mut self, id: AggregateId, flag: i32) -> Result<()> {
         self.aggregates_mut(id).direct_mode = true;
         let mut hit = 0;
         for i in 0..self.aggregates(id).functions.len() {
@@ -690,35 +677,21 @@ fn single_min_max(select: &Select, found: &Aggregates) -> Option<(MinMax, Expr)>
     Some((which, arg.clone()))
 }
 
-/// Whether a SELECT is `SELECT count(*) FROM t` and nothing more.
-pub fn is_count_star(select: &Select, found: &Aggregates) -> bool {
-    let [function] = found.functions.as_slice() else {
+/// Whether a SELECT is `SELECT count(*) FROM t` of a stored table and nothing more (SQLite's isSimpleCount).
+pub fn is_count_star(select: &Select, collected: &Collected, found: &Aggregates) -> bool {
+    let ([function], [item], [result]) = (
+        found.functions.as_slice(),
+        select.from.items.as_slice(),
+        collected.result.as_slice(),
+    ) else {
         return false;
     };
     select.where_.is_none()
         && select.having.is_none()
-        && select.group_by.is_empty()
-        && function.args.is_empty()
+        && matches!(item.source, crate::bound::FromSource::Table)
+        && matches!(result, Expr::AggregateValue { .. })
         && function.def.flags.contains(FunctionFlags::COUNT)
+        && function.args.is_empty()
         && !function.call.distinct
         && function.call.filter.is_none()
-        && !select
-            .result
-            .iter()
-            .any(|column| mentions_from(&column.expr, select))
-}
-
-fn mentions_from(expr: &Expr, select: &Select) -> bool {
-    !walk(expr, &mut |node| match node {
-        Node::Expr(Expr::Column(column))
-            if select
-                .from
-                .items
-                .iter()
-                .any(|item| item.cursor == column.cursor) =>
-        {
-            Walk::Stop
-        }
-        _ => Walk::Continue,
-    })
 }

@@ -22,10 +22,6 @@ pub enum DestinationKind {
     Table,
     /// The same; the SELECT opens the table (SQLite's SRT_EphemTab).
     EphemeralTable,
-    /// Into the ephemeral index `param`, duplicates dropped (SRT_Union).
-    Union,
-    /// Out of the ephemeral index `param` (SRT_Except).
-    Except,
     /// `Yield` through register `param`: the registers `first`… hold the row.
     Coroutine,
     /// Nowhere: for its effects.
@@ -81,19 +77,8 @@ impl Destination {
         Destination::new(DestinationKind::Exists, reg)
     }
 
-    /// Whether duplicates make no difference (SQLite's IgnorableDistinct).
-    pub const fn ignores_duplicates(&self) -> bool {
-        matches!(
-            self.kind,
-            DestinationKind::Exists
-                | DestinationKind::Set { .. }
-                | DestinationKind::Union
-                | DestinationKind::Except
-        )
-    }
-
-    /// Whether the order makes no difference (SQLite's IgnorableOrderby).
+    /// Whether neither duplicates nor the order make a difference (SQLite's IgnorableDistinct).
     pub const fn ignores_order(&self) -> bool {
-        self.ignores_duplicates() || matches!(self.kind, DestinationKind::Discard)
+        matches!(self.kind, DestinationKind::Exists | DestinationKind::Discard)
     }
 }

@@ -1,0 +1,107 @@
+//! Subqueries in FROM: coroutines and ephemeral tables, coded before the loops over them.
+//!
+//! ```text
+//!   coroutine      InitCoroutine r, over, body        MATERIALIZE    Goto over
+//!                  body: the SELECT, Yield r                         fill: Once (unless correlated)
+//!                        EndCoroutine r                              OpenEphemeral; the SELECT
+//!                  over:                                             Return r
+//!                                                                   over:
+//! ```
+//!
+//! A coroutine can be run through once only: it serves the outermost loop.
+//!
+//! Source: SQLite's `sqlite3Select` (tag-select-0480), `fromClauseTermCanBeCoroutine`.
+
+use super::{Destination, DestinationKind};
+use crate::ast::Materialized;
+use crate::bound::{FromClause, FromItem, FromSource, Select};
+use crate::compiler::{Compiler, CursorOverride, FromRows, Result};
+use ringwood_vdbe::Opcode;
+
+impl Compiler<'_> {
+    /// Codes the subqueries of a FROM clause.
+    pub(super) fn code_sources(&mut self, select: &Select) -> Result<()> {
+        for i in 0..select.from.items.len() {
+            let item = &select.from.items[i];
+            let FromSource::Select(inner) = &item.source else { continue };
+            if self.from_rows(item).is_some() {
+                continue;
+            }
+            if self.can_be_coroutine(&select.from, i) {
+                self.code_coroutine(item, inner)?;
+            } else if !self.reuse_materialized(item) {
+                self.code_materialized(item, inner)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn can_be_coroutine(&mut self, from: &FromClause, i: usize) -> bool {
+        let item = &from.items[i];
+        if let Some(number) = item.cte {
+            let cte = self.cte(number);
+            if cte.materialized == Materialized::Yes || cte.uses >= 2 && cte.materialized != Materialized::No {
+                return false;
+            }
+        }
+        if from.items[0].join.left_of_right {
+            return false;
+        }
+        let left = &from.items[..i];
+        let movable = |item: &FromItem| !item.join.is_outer() && !item.join.cross;
+        i == 0
+            || movable(item)
+                && left.iter().all(|item| matches!(item.source, FromSource::Table) && movable(item))
+    }
+
+    fn code_coroutine(&mut self, item: &FromItem, inner: &Select) -> Result<()> {
+        let yield_reg = self.alloc_reg();
+        let entry = self.here() + 1;
+        let init = self.op(Opcode::InitCoroutine, yield_reg, 0, entry);
+        self.explain_push(|| format!("CO-ROUTINE {}", item.display_name()));
+        let mut dest = Destination::new(DestinationKind::Coroutine, yield_reg);
+        let estimate = self.code_select(inner, &mut dest)?;
+        self.explain_pop();
+        self.op(Opcode::EndCoroutine, yield_reg, 0, 0);
+        self.jump_here(init);
+        self.clear_temps();
+        let result = dest.first;
+        self.set_from_rows(item, FromRows::Coroutine { yield_reg, entry, result }, estimate);
+        let source = CursorOverride::Registers { first: result, rowid: None, unstored: false };
+        self.override_cursor(item.cursor, Some(source));
+        Ok(())
+    }
+
+    /// A common table expression that was materialised for another item is used again.
+    fn reuse_materialized(&mut self, item: &FromItem) -> bool {
+        let Some(number) = item.cte else { return false };
+        let Some((return_reg, entry, cursor, estimate)) = self.cte(number).coded else { return false };
+        self.op(Opcode::Gosub, return_reg, entry, 0);
+        self.op(Opcode::OpenDup, item.cursor, cursor, 0);
+        self.set_from_rows(item, FromRows::Ephemeral, estimate);
+        true
+    }
+
+    fn code_materialized(&mut self, item: &FromItem, inner: &Select) -> Result<()> {
+        let return_reg = self.alloc_reg();
+        let over = self.op(Opcode::Goto, 0, 0, 0);
+        let entry = self.here();
+        let once = (!item.correlated).then(|| self.op(Opcode::Once, 0, 0, 0));
+        self.explain_push(|| format!("MATERIALIZE {}", item.display_name()));
+        let mut dest = Destination::new(DestinationKind::EphemeralTable, item.cursor);
+        let estimate = self.code_select(inner, &mut dest)?;
+        self.explain_pop();
+        if let Some(once) = once {
+            self.jump_here(once);
+        }
+        self.op(Opcode::Return, return_reg, entry, 0);
+        self.jump_here(over);
+        self.clear_temps();
+        let correlated = item.correlated;
+        self.set_from_rows(item, FromRows::Materialized { return_reg, entry, correlated }, estimate);
+        if let (Some(number), false) = (item.cte, correlated) {
+            self.cte(number).coded = Some((return_reg, entry, item.cursor, estimate));
+        }
+        Ok(())
+    }
+}
