@@ -711,6 +711,7 @@ impl<'q> Where<'q> {
     pub fn next_subquery(&mut self) -> Option<SubqueryId> {
         let (base, count) = self.made_ids;
         self.made_ids.1 += 1;
-        (count < 1 << 10 && base < 1 << 21).then_some(SubqueryId(0x8000_0000 | (base << 10) | count))
+        (count < 1 << 10 && base < 1 << 21)
+            .then_some(SubqueryId(0x8000_0000 | (base << 10) | count))
     }
 }

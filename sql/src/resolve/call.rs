@@ -165,7 +165,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
                     ..
                 },
             ] => {
-                let value: f64 = text.parse().unwrap_or(-1.0);
+                let value = ringwood_format::number::parse_real(text.as_bytes()).value;
                 (0.0..=1.0)
                     .contains(&value)
                     .then_some((value * 134_217_728.0) as i32)

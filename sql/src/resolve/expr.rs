@@ -477,7 +477,7 @@ fn check_vectors(left: &Expr, right: &Expr) -> Result<()> {
 
 /// The value of a number that is no integer.
 fn real(text: &str) -> f64 {
-    text.parse().unwrap_or(f64::INFINITY)
+    ringwood_format::number::parse_real(text.as_bytes()).value
 }
 
 /// The operator between parts of a compound.

@@ -42,14 +42,20 @@ impl Compiler<'_> {
         let Some((op, _)) = &select.prior else {
             return self.code_values(select, dest, limits);
         };
-        if select.order_by.is_empty() && (*op == CompoundOp::UnionAll || is_union_limit_one(select)) {
+        if select.order_by.is_empty() && (*op == CompoundOp::UnionAll || is_union_limit_one(select))
+        {
             return self.code_union_all(select, dest, limits);
         }
         self.code_merge(select, dest, limits)
     }
 
     /// VALUES: one row after the other.
-    fn code_values(&mut self, select: &Select, dest: &mut Destination, limits: LimitRegs) -> Result<LogEst> {
+    fn code_values(
+        &mut self,
+        select: &Select,
+        dest: &mut Destination,
+        limits: LimitRegs,
+    ) -> Result<LogEst> {
         let count = select.rows.len() + 1;
         if !select.order_by.is_empty() {
             return self.code_sorted_values(select, dest, limits);
@@ -57,13 +63,34 @@ impl Compiler<'_> {
         self.open_destination(dest, select.result.len());
         let end = self.label();
         let (limits, ..) = self.code_limits(select, limits, end)?;
-        self.explain(|| format!("SCAN {count} CONSTANT ROW{}", if count == 1 { "" } else { "S" }));
+        self.explain(|| {
+            format!(
+                "SCAN {count} CONSTANT ROW{}",
+                if count == 1 { "" } else { "S" }
+            )
+        });
         let next = self.label();
-        self.code_row(ResultExprs::Columns(&select.result), None, None, dest, limits, next.into(), end.into())?;
+        self.code_row(
+            ResultExprs::Columns(&select.result),
+            None,
+            None,
+            dest,
+            limits,
+            next.into(),
+            end.into(),
+        )?;
         self.place(next);
         for row in &select.rows {
             let next = self.label();
-            self.code_row(ResultExprs::Exprs(row), None, None, dest, limits, next.into(), end.into())?;
+            self.code_row(
+                ResultExprs::Exprs(row),
+                None,
+                None,
+                dest,
+                limits,
+                next.into(),
+                end.into(),
+            )?;
             self.place(next);
         }
         self.place(end);
@@ -71,7 +98,12 @@ impl Compiler<'_> {
     }
 
     /// VALUES with ORDER BY: the rows go through a sorter.
-    fn code_sorted_values(&mut self, select: &Select, dest: &mut Destination, limits: LimitRegs) -> Result<LogEst> {
+    fn code_sorted_values(
+        &mut self,
+        select: &Select,
+        dest: &mut Destination,
+        limits: LimitRegs,
+    ) -> Result<LogEst> {
         let columns = select.result.len();
         let mut sort = self.open_sort(&select.order_by, columns)?;
         self.open_destination(dest, columns);
@@ -84,12 +116,21 @@ impl Compiler<'_> {
         let entry = self.here() + 1;
         let init = self.op(Opcode::InitCoroutine, yield_reg, 0, entry);
         let mut inner = Destination::new(DestinationKind::Coroutine, yield_reg);
-        let plain = Select { order_by: Vec::new(), limit: None, offset: None, ..select.clone() };
+        let plain = Select {
+            order_by: Vec::new(),
+            limit: None,
+            offset: None,
+            ..select.clone()
+        };
         let estimate = self.code_values(&plain, &mut inner, LimitRegs::default())?;
         self.op(Opcode::EndCoroutine, yield_reg, 0, 0);
         self.jump_here(init);
         let exprs: Vec<Expr> = (0..columns)
-            .map(|i| Expr::Register { reg: inner.first + i as i32, affinity: ringwood_format::affinity::Affinity::None, collation: None })
+            .map(|i| Expr::Register {
+                reg: inner.first + i as i32,
+                affinity: ringwood_format::affinity::Affinity::None,
+                collation: None,
+            })
             .collect();
         let done = self.label();
         let top = self.jump(Opcode::Yield, yield_reg, done, 0);
@@ -97,13 +138,23 @@ impl Compiler<'_> {
             .order_by
             .iter()
             .map(|term| OrderTerm {
-                expr: term.result_column.map_or_else(|| term.expr.clone(), |i| exprs[i].clone()),
+                expr: term
+                    .result_column
+                    .map_or_else(|| term.expr.clone(), |i| exprs[i].clone()),
                 ..term.clone()
             })
             .collect();
         sort.terms = &terms;
         let next = self.label();
-        self.code_row(ResultExprs::Exprs(&exprs), Some(&mut sort), None, dest, limits, next.into(), done.into())?;
+        self.code_row(
+            ResultExprs::Exprs(&exprs),
+            Some(&mut sort),
+            None,
+            dest,
+            limits,
+            next.into(),
+            done.into(),
+        )?;
         self.place(next);
         self.op(Opcode::Goto, 0, top, 0);
         self.place(done);
@@ -113,10 +164,22 @@ impl Compiler<'_> {
     }
 
     /// The left side, then the right side.
-    fn code_union_all(&mut self, select: &Select, dest: &mut Destination, limits: LimitRegs) -> Result<LogEst> {
-        let Some((_, prior)) = &select.prior else { return Ok(0) };
+    fn code_union_all(
+        &mut self,
+        select: &Select,
+        dest: &mut Destination,
+        limits: LimitRegs,
+    ) -> Result<LogEst> {
+        let Some((_, prior)) = &select.prior else {
+            return Ok(0);
+        };
         if matches!(dest.kind, DestinationKind::EphemeralTable) {
-            self.op(Opcode::OpenEphemeral, dest.param, select.result.len() as i32, 0);
+            self.op(
+                Opcode::OpenEphemeral,
+                dest.param,
+                select.result.len() as i32,
+                0,
+            );
             dest.kind = DestinationKind::Table;
         }
         let end = self.label();
@@ -137,11 +200,22 @@ impl Compiler<'_> {
         if limits.limit != 0 {
             skip = Some(self.op(Opcode::IfNot, limits.limit, 0, 0));
             if limits.offset != 0 {
-                self.op(Opcode::OffsetLimit, limits.limit, limits.offset + 1, limits.offset);
+                self.op(
+                    Opcode::OffsetLimit,
+                    limits.limit,
+                    limits.offset + 1,
+                    limits.offset,
+                );
             }
         }
         self.explain_push(|| "UNION ALL".to_owned());
-        let alone = Select { prior: None, limit: None, offset: None, order_by: Vec::new(), ..select.clone() };
+        let alone = Select {
+            prior: None,
+            limit: None,
+            offset: None,
+            order_by: Vec::new(),
+            ..select.clone()
+        };
         let right_rows = self.code_part(&alone, dest, limits)?;
         self.explain_pop();
         if let Some(skip) = skip {
@@ -152,13 +226,25 @@ impl Compiler<'_> {
     }
 
     /// A part whose LIMIT is the compound's.
-    fn code_part(&mut self, part: &Select, dest: &mut Destination, limits: LimitRegs) -> Result<LogEst> {
+    fn code_part(
+        &mut self,
+        part: &Select,
+        dest: &mut Destination,
+        limits: LimitRegs,
+    ) -> Result<LogEst> {
         self.code_select_limited(part, dest, limits)
     }
 
     /// Two coroutines and a merge.
-    fn code_merge(&mut self, select: &Select, dest: &mut Destination, limits: LimitRegs) -> Result<LogEst> {
-        let Some((op, _)) = select.prior.as_ref().map(|(op, prior)| (*op, prior)) else { return Ok(0) };
+    fn code_merge(
+        &mut self,
+        select: &Select,
+        dest: &mut Destination,
+        limits: LimitRegs,
+    ) -> Result<LogEst> {
+        let Some((op, _)) = select.prior.as_ref().map(|(op, prior)| (*op, prior)) else {
+            return Ok(0);
+        };
         let columns = select.result.len();
         if matches!(dest.kind, DestinationKind::EphemeralTable) {
             self.op(Opcode::OpenEphemeral, dest.param, columns as i32, 0);
@@ -166,7 +252,9 @@ impl Compiler<'_> {
         }
         let (end, compare) = (self.label(), self.label());
         let order = merge_order(select, op);
-        let collations: Vec<Option<CollationName>> = (0..columns).map(|i| self.compound_collation(select, i)).collect();
+        let collations: Vec<Option<CollationName>> = (0..columns)
+            .map(|i| self.compound_collation(select, i))
+            .collect();
         let (merge_key, order) = self.merge_key(&order, &collations)?;
         let previous = if op == CompoundOp::UnionAll {
             0
@@ -183,7 +271,11 @@ impl Compiler<'_> {
         if limits.limit != 0 && (op == CompoundOp::UnionAll || is_union_limit_one(select)) {
             left_limits.limit = self.alloc_reg();
             right_limits.limit = self.alloc_reg();
-            let from = if limits.offset != 0 { limits.offset + 1 } else { limits.limit };
+            let from = if limits.offset != 0 {
+                limits.offset + 1
+            } else {
+                limits.limit
+            };
             self.op(Opcode::Copy, from, left_limits.limit, 0);
             self.op(Opcode::Copy, left_limits.limit, right_limits.limit, 0);
         }
@@ -204,7 +296,11 @@ impl Compiler<'_> {
         let start = self.op(Opcode::Goto, 0, 0, 0);
         let out_a = self.code_merge_output(&a, dest, previous, &duplicate_key, limits, end)?;
         let both = matches!(op, CompoundOp::UnionAll | CompoundOp::Union);
-        let out_b = if both { self.code_merge_output(&b, dest, previous, &duplicate_key, limits, end)? } else { 0 };
+        let out_b = if both {
+            self.code_merge_output(&b, dest, previous, &duplicate_key, limits, end)?
+        } else {
+            0
+        };
 
         // A is exhausted: the rest of B.
         let (eof_a, eof_a_no_b): (i32, i32) = if both {
@@ -251,13 +347,25 @@ impl Compiler<'_> {
             greater = next_b;
         }
         self.place(compare);
-        let permuted = order.iter().enumerate().any(|(i, term)| term.result_column != Some(i));
+        let permuted = order
+            .iter()
+            .enumerate()
+            .any(|(i, term)| term.result_column != Some(i));
         if permuted {
-            let map: Vec<u32> = order.iter().map(|term| term.result_column.unwrap_or(0) as u32).collect();
+            let map: Vec<u32> = order
+                .iter()
+                .map(|term| term.result_column.unwrap_or(0) as u32)
+                .collect();
             self.op4(Opcode::Permutation, 0, 0, 0, P4::Ints(map.into()));
         }
         let count = order.len() as i32;
-        self.op4(Opcode::Compare, a.dest.first, b.dest.first, count, P4::KeyInfo(merge_key));
+        self.op4(
+            Opcode::Compare,
+            a.dest.first,
+            b.dest.first,
+            count,
+            P4::KeyInfo(merge_key),
+        );
         if permuted {
             self.p5(p5::PERMUTE);
         }
@@ -272,7 +380,13 @@ impl Compiler<'_> {
     }
 
     /// The coroutine of one side.
-    fn code_side(&mut self, select: &Select, side: &mut Side, limits: LimitRegs, name: &str) -> Result<LogEst> {
+    fn code_side(
+        &mut self,
+        select: &Select,
+        side: &mut Side,
+        limits: LimitRegs,
+        name: &str,
+    ) -> Result<LogEst> {
         let entry = self.here() + 1;
         let init = self.op(Opcode::InitCoroutine, side.yield_reg, 0, entry);
         self.explain_push(|| name.to_owned());
@@ -299,8 +413,13 @@ impl Compiler<'_> {
         let (first, count) = (side.dest.first, side.dest.count);
         if previous != 0 {
             let is_first = self.op(Opcode::IfNot, previous, 0, 0);
-            let compare =
-                self.op4(Opcode::Compare, first, previous + 1, count as i32, P4::KeyInfo(key.clone()));
+            let compare = self.op4(
+                Opcode::Compare,
+                first,
+                previous + 1,
+                count as i32,
+                P4::KeyInfo(key.clone()),
+            );
             self.op(Opcode::Jump, compare + 2, next.into(), compare + 2);
             self.jump_here(is_first);
             self.op(Opcode::Copy, first, previous + 1, count as i32 - 1);
@@ -324,7 +443,13 @@ impl Compiler<'_> {
                 let affinities = affinities.clone();
                 let record = self.temp_reg();
                 self.op4(Opcode::MakeRecord, first, count as i32, record, affinities);
-                self.op4(Opcode::IdxInsert, dest.param, record, first, P4::Int(count as i32));
+                self.op4(
+                    Opcode::IdxInsert,
+                    dest.param,
+                    record,
+                    first,
+                    P4::Int(count as i32),
+                );
                 self.release_temp(record);
             }
             DestinationKind::Memory => {
@@ -353,7 +478,10 @@ impl Compiler<'_> {
 
     /// The collation of a column of a compound: that of the first part that has one.
     fn compound_collation(&self, select: &Select, column: usize) -> Option<CollationName> {
-        let before = select.prior.as_ref().and_then(|(_, prior)| self.compound_collation(prior, column));
+        let before = select
+            .prior
+            .as_ref()
+            .and_then(|(_, prior)| self.compound_collation(prior, column));
         before.or_else(|| self.collation_name(&select.result[column].expr))
     }
 
@@ -363,7 +491,10 @@ impl Compiler<'_> {
         order: &[OrderTerm],
         collations: &[Option<CollationName>],
     ) -> Result<(Arc<KeyInfo>, Vec<OrderTerm>)> {
-        let mut key = KeyInfo { columns: Vec::new(), encoding: self.ctx.schema.dbs[0].encoding };
+        let mut key = KeyInfo {
+            columns: Vec::new(),
+            encoding: self.ctx.schema.dbs[0].encoding,
+        };
         let mut terms = Vec::with_capacity(order.len());
         for term in order {
             let column = term.result_column.unwrap_or(0);
@@ -373,19 +504,40 @@ impl Compiler<'_> {
                 collations[column].clone().unwrap_or_default()
             };
             let collation = self.collation(&name)?;
-            key.columns.push(KeyColumn { collation, desc: term.order.desc, big_null: term.order.big_null });
-            let expr = Expr::Collate { expr: Box::new(Expr::Null), collation: name };
-            terms.push(OrderTerm { expr, ..term.clone() });
+            key.columns.push(KeyColumn {
+                collation,
+                desc: term.order.desc,
+                big_null: term.order.big_null,
+            });
+            let expr = Expr::Collate {
+                expr: Box::new(Expr::Null),
+                collation: name,
+            };
+            terms.push(OrderTerm {
+                expr,
+                ..term.clone()
+            });
         }
         // Values of the row that are no terms of the order do not count.
         Ok((Arc::new(key), terms))
     }
 
     fn duplicate_key(&self, collations: &[Option<CollationName>]) -> Result<Arc<KeyInfo>> {
-        let mut key = KeyInfo { columns: Vec::new(), encoding: self.ctx.schema.dbs[0].encoding };
+        let mut key = KeyInfo {
+            columns: Vec::new(),
+            encoding: self.ctx.schema.dbs[0].encoding,
+        };
         for name in collations {
-            let collation = name.as_ref().map(|name| self.collation(name)).transpose()?.unwrap_or_default();
-            key.columns.push(KeyColumn { collation, desc: false, big_null: false });
+            let collation = name
+                .as_ref()
+                .map(|name| self.collation(name))
+                .transpose()?
+                .unwrap_or_default();
+            key.columns.push(KeyColumn {
+                collation,
+                desc: false,
+                big_null: false,
+            });
         }
         Ok(Arc::new(key))
     }
@@ -469,12 +621,17 @@ fn order_side(side: &mut Select, order: &[OrderTerm]) {
                 side.result[column].expr.clone()
             };
             let expr = match &term.expr {
-                Expr::Collate { collation, .. } => {
-                    Expr::Collate { expr: Box::new(value), collation: collation.clone() }
-                }
+                Expr::Collate { collation, .. } => Expr::Collate {
+                    expr: Box::new(value),
+                    collation: collation.clone(),
+                },
                 _ => value,
             };
-            OrderTerm { expr, order: term.order, result_column: Some(column) }
+            OrderTerm {
+                expr,
+                order: term.order,
+                result_column: Some(column),
+            }
         })
         .collect();
 }

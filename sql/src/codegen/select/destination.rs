@@ -79,6 +79,9 @@ impl Destination {
 
     /// Whether neither duplicates nor the order make a difference (SQLite's IgnorableDistinct).
     pub const fn ignores_order(&self) -> bool {
-        matches!(self.kind, DestinationKind::Exists | DestinationKind::Discard)
+        matches!(
+            self.kind,
+            DestinationKind::Exists | DestinationKind::Discard
+        )
     }
 }

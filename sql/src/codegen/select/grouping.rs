@@ -59,10 +59,17 @@ impl Compiler<'_> {
         from_distinct: bool,
     ) -> Result<LogEst> {
         self.code_sources(select)?;
-        let order_by: &[OrderTerm] = if dest.ignores_order() { &[] } else { &select.order_by };
+        let order_by: &[OrderTerm] = if dest.ignores_order() {
+            &[]
+        } else {
+            &select.order_by
+        };
         let collected = self.collect_aggregates(select)?;
-        let collected_order: Vec<OrderTerm> =
-            if order_by.is_empty() { Vec::new() } else { collected.order_by.clone() };
+        let collected_order: Vec<OrderTerm> = if order_by.is_empty() {
+            Vec::new()
+        } else {
+            collected.order_by.clone()
+        };
         // The sorter's collations are those of the expressions as written.
         let mut sort = self.open_sort(&collected_order, select.result.len())?;
         self.open_destination(dest, select.result.len());
@@ -88,15 +95,38 @@ impl Compiler<'_> {
         } else {
             estimate = estimate.min(66);
             let same_order = order_by.len() == select.group_by.len()
-                && order_by.iter().zip(&select.group_by).all(|(term, group)| same(&term.expr, group));
+                && order_by
+                    .iter()
+                    .zip(&select.group_by)
+                    .all(|(term, group)| same(&term.expr, group));
             let order: Vec<SortOrder> = if same_order {
-                order_by.iter().map(|term| SortOrder { desc: term.order.desc, big_null: false }).collect()
+                order_by
+                    .iter()
+                    .map(|term| SortOrder {
+                        desc: term.order.desc,
+                        big_null: false,
+                    })
+                    .collect()
             } else {
                 vec![SortOrder::default(); select.group_by.len()]
             };
-            let mut pass = GroupPass { select, collected: &collected, same_order, order, from_distinct, done };
+            let mut pass = GroupPass {
+                select,
+                collected: &collected,
+                same_order,
+                order,
+                from_distinct,
+                done,
+            };
             let groups = self.code_groups(&mut pass, &mut sort)?;
-            self.code_group_output(&pass, &groups, sort.as_mut(), distinct.as_ref(), dest, limits)?;
+            self.code_group_output(
+                &pass,
+                &groups,
+                sort.as_mut(),
+                distinct.as_ref(),
+                dest,
+                limits,
+            )?;
         }
         self.place(done);
         if distinct.is_some() && !select.group_by.is_empty() {
@@ -110,7 +140,12 @@ impl Compiler<'_> {
     }
 
     /// All rows are one group; afterwards the aggregates have their results.
-    fn code_single_group(&mut self, select: &Select, collected: &Collected, _done: Label) -> Result<()> {
+    fn code_single_group(
+        &mut self,
+        select: &Select,
+        collected: &Collected,
+        _done: Label,
+    ) -> Result<()> {
         let id = collected.id;
         if is_count_star(select, collected, self.aggregates(id)) {
             return self.code_count(select, collected);
@@ -118,8 +153,10 @@ impl Compiler<'_> {
         self.prepare_aggregate_indexes(id);
         let aggregates = self.aggregates(id);
         // Plain columns keep the first row's values, unless min() or max() says which.
-        let by_min_max =
-            aggregates.functions.iter().any(|function| function.def.flags.contains(FunctionFlags::NEEDS_COLLATION));
+        let by_min_max = aggregates
+            .functions
+            .iter()
+            .any(|function| function.def.flags.contains(FunctionFlags::NEEDS_COLLATION));
         let mut flag = 0;
         if aggregates.accumulators > 0 && !by_min_max {
             flag = self.alloc_reg();
@@ -135,9 +172,21 @@ impl Compiler<'_> {
             let (control, order) = match which {
                 MinMax::Min => {
                     let big_null = self.can_be_null(arg);
-                    (Control::ORDERBY_MIN, SortOrder { desc: false, big_null })
+                    (
+                        Control::ORDERBY_MIN,
+                        SortOrder {
+                            desc: false,
+                            big_null,
+                        },
+                    )
                 }
-                MinMax::Max => (Control::ORDERBY_MAX, SortOrder { desc: true, big_null: false }),
+                MinMax::Max => (
+                    Control::ORDERBY_MAX,
+                    SortOrder {
+                        desc: true,
+                        big_null: false,
+                    },
+                ),
             };
             request.control |= control;
             request.order = Some(std::iter::once((arg, order)).collect());
@@ -159,12 +208,21 @@ impl Compiler<'_> {
         let item = &select.from.items[0];
         let table = item.table.clone();
         let cursor = self.alloc_cursor(None);
-        let mut best: Option<Arc<Index>> =
-            if table.has_rowid() { None } else { table.primary_key_index().cloned() };
+        let mut best: Option<Arc<Index>> = if table.has_rowid() {
+            None
+        } else {
+            table.primary_key_index().cloned()
+        };
         if !matches!(item.hint, crate::bound::IndexHint::None) {
             for index in &table.indexes {
-                let smaller = best.as_ref().is_none_or(|best| index.entry_size < best.entry_size);
-                if !index.unordered && index.entry_size < table.row_size && index.partial.is_none() && smaller {
+                let smaller = best
+                    .as_ref()
+                    .is_none_or(|best| index.entry_size < best.entry_size);
+                if !index.unordered
+                    && index.entry_size < table.row_size
+                    && index.partial.is_none()
+                    && smaller
+                {
                     best = Some(index.clone());
                 }
             }
@@ -173,7 +231,13 @@ impl Compiler<'_> {
             Some(index) => self.open_index(cursor, item.db, index, false)?,
             None => {
                 self.uses_db(item.db);
-                self.op4(Opcode::OpenRead, cursor, table.root as i32, item.db as i32, P4::Int(1))
+                self.op4(
+                    Opcode::OpenRead,
+                    cursor,
+                    table.root as i32,
+                    item.db as i32,
+                    P4::Int(1),
+                )
             }
         };
         self.assign_aggregate_registers(collected.id);
@@ -181,7 +245,9 @@ impl Compiler<'_> {
         self.op(Opcode::Count, cursor, reg, 0);
         self.op(Opcode::Close, cursor, 0, 0);
         self.explain(|| {
-            let covering = best.as_ref().filter(|index| table.has_rowid() || !index.is_primary_key());
+            let covering = best
+                .as_ref()
+                .filter(|index| table.has_rowid() || !index.is_primary_key());
             match covering {
                 Some(index) => format!("SCAN {} USING COVERING INDEX {}", table.name, index.name),
                 None => format!("SCAN {}", table.name),
@@ -191,7 +257,11 @@ impl Compiler<'_> {
     }
 
     /// The loops over the rows, group by group.
-    fn code_groups(&mut self, pass: &mut GroupPass<'_>, sort: &mut Option<Sort<'_>>) -> Result<Groups> {
+    fn code_groups(
+        &mut self,
+        pass: &mut GroupPass<'_>,
+        sort: &mut Option<Sort<'_>>,
+    ) -> Result<Groups> {
         let (select, id) = (pass.select, pass.collected.id);
         let count = select.group_by.len();
         self.prepare_aggregate_indexes(id);
@@ -199,7 +269,13 @@ impl Compiler<'_> {
         let terms = select.group_by.iter().zip(pass.order.iter().copied());
         let key = P4::KeyInfo(self.key_info_of(terms, 0)?);
         let sorter = self.alloc_cursor(None);
-        let sorter_addr = self.op4(Opcode::SorterOpen, sorter, sorter_columns as i32, 0, key.clone());
+        let sorter_addr = self.op4(
+            Opcode::SorterOpen,
+            sorter,
+            sorter_columns as i32,
+            0,
+            key.clone(),
+        );
         let groups = Groups {
             use_flag: self.alloc_reg(),
             abort_flag: self.alloc_reg(),
@@ -220,8 +296,18 @@ impl Compiler<'_> {
         let rows = self.source_rows(select);
         let mut request = Request::new(&select.from, &rows, select.where_.as_ref());
         request.select = Some(select);
-        request.order = Some(select.group_by.iter().zip(pass.order.iter().copied()).collect());
-        request.control |= if pass.from_distinct { Control::DISTINCTBY } else { Control::GROUPBY };
+        request.order = Some(
+            select
+                .group_by
+                .iter()
+                .zip(pass.order.iter().copied())
+                .collect(),
+        );
+        request.control |= if pass.from_distinct {
+            Control::DISTINCTBY
+        } else {
+            Control::GROUPBY
+        };
         if pass.same_order {
             request.control |= Control::SORTBYGROUP;
         }
@@ -249,9 +335,10 @@ impl Compiler<'_> {
     fn assign_sorter_columns(&mut self, select: &Select, id: crate::bound::AggregateId) -> usize {
         let mut next = select.group_by.len();
         for column in &mut self.aggregates_mut(id).columns {
-            let key = select.group_by.iter().position(|group| {
-                matches!(group, Expr::Column(_)) && same(group, &column.expr)
-            });
+            let key = select
+                .group_by
+                .iter()
+                .position(|group| matches!(group, Expr::Column(_)) && same(group, &column.expr));
             column.sorter_column = match key {
                 Some(key) => key as i32,
                 None => {
@@ -263,7 +350,12 @@ impl Compiler<'_> {
         next
     }
 
-    fn code_groups_in_order(&mut self, pass: &GroupPass<'_>, groups: &Groups, loops: Loops<'_>) -> Result<()> {
+    fn code_groups_in_order(
+        &mut self,
+        pass: &GroupPass<'_>,
+        groups: &Groups,
+        loops: Loops<'_>,
+    ) -> Result<()> {
         let id = pass.collected.id;
         self.aggregates_mut(id).direct_mode = true;
         for (i, group) in pass.select.group_by.iter().enumerate() {
@@ -286,7 +378,11 @@ impl Compiler<'_> {
         columns: usize,
     ) -> Result<()> {
         let (select, id) = (pass.select, pass.collected.id);
-        let what = if pass.from_distinct { "DISTINCT" } else { "GROUP BY" };
+        let what = if pass.from_distinct {
+            "DISTINCT"
+        } else {
+            "GROUP BY"
+        };
         self.explain(|| format!("USE TEMP B-TREE FOR {what}"));
         let keys = select.group_by.len();
         let base = self.temp_regs(columns);
@@ -328,7 +424,13 @@ impl Compiler<'_> {
     /// If the key has changed, outputs the group and begins another.
     fn code_group_change(&mut self, pass: &GroupPass<'_>, groups: &Groups) -> Result<()> {
         let count = pass.select.group_by.len() as i32;
-        self.op4(Opcode::Compare, groups.old, groups.new, count, groups.key.clone());
+        self.op4(
+            Opcode::Compare,
+            groups.old,
+            groups.new,
+            count,
+            groups.key.clone(),
+        );
         let jump = self.here();
         self.op(Opcode::Jump, jump + 1, 0, jump + 1);
         self.jump(Opcode::Gosub, groups.output_return, groups.output, 0);
@@ -369,14 +471,29 @@ impl Compiler<'_> {
         // Result columns that are GROUP BY terms are in the key.
         let mut result = collected.result.clone();
         for (i, group) in pass.select.group_by.iter().enumerate() {
-            let column = pass.select.result.iter().rposition(|column| same(&column.expr, group));
+            let column = pass
+                .select
+                .result
+                .iter()
+                .rposition(|column| same(&column.expr, group));
             if let Some(column) = column {
-                if !matches!(result[column].without_collate(), Expr::AggregateColumn { .. } | Expr::Register { .. }) {
+                if !matches!(
+                    result[column].without_collate(),
+                    Expr::AggregateColumn { .. } | Expr::Register { .. }
+                ) {
                     result[column] = self.register_expr(group, groups.old + i as i32);
                 }
             }
         }
-        self.code_row(ResultExprs::Exprs(&result), sort, distinct, dest, limits, leave, abort)?;
+        self.code_row(
+            ResultExprs::Exprs(&result),
+            sort,
+            distinct,
+            dest,
+            limits,
+            leave,
+            abort,
+        )?;
         self.op(Opcode::Return, groups.output_return, 0, 0);
         self.place(groups.reset);
         self.reset_aggregates(collected.id)?;

@@ -80,18 +80,31 @@ impl Compiler<'_> {
         let is_grouping = select.flags.distinct
             && !select.flags.aggregate
             && select.order_by.len() == select.result.len()
-            && select.order_by.iter().zip(&select.result).all(|(term, column)| same(&term.expr, &column.expr));
+            && select
+                .order_by
+                .iter()
+                .zip(&select.result)
+                .all(|(term, column)| same(&term.expr, &column.expr));
         if is_grouping {
             let mut grouped = select.clone();
             grouped.flags.distinct = false;
             grouped.flags.aggregate = true;
-            grouped.group_by = select.result.iter().map(|column| column.expr.clone()).collect();
+            grouped.group_by = select
+                .result
+                .iter()
+                .map(|column| column.expr.clone())
+                .collect();
             return self.code_grouped(&grouped, dest, limits, true);
         }
         self.code_simple(select, dest, limits)
     }
 
-    fn code_simple(&mut self, select: &Select, dest: &mut Destination, limits: LimitRegs) -> Result<LogEst> {
+    fn code_simple(
+        &mut self,
+        select: &Select,
+        dest: &mut Destination,
+        limits: LimitRegs,
+    ) -> Result<LogEst> {
         if select.flags.aggregate {
             return self.code_grouped(select, dest, limits, false);
         }
@@ -111,7 +124,13 @@ impl Compiler<'_> {
             request.control |= Control::WANT_DISTINCT;
         }
         if !select.order_by.is_empty() {
-            request.order = Some(select.order_by.iter().map(|term| (&term.expr, term.order)).collect());
+            request.order = Some(
+                select
+                    .order_by
+                    .iter()
+                    .map(|term| (&term.expr, term.order))
+                    .collect(),
+            );
         }
         if fixed {
             request.control |= Control::USE_LIMIT;
@@ -156,7 +175,10 @@ impl Compiler<'_> {
     /// How the rows of each FROM item come, for the planner.
     fn source_rows(&self, select: &Select) -> SmallVec<[Rows; 4]> {
         let items = &select.from.items;
-        if items.iter().all(|item| matches!(item.source, FromSource::Table)) {
+        if items
+            .iter()
+            .all(|item| matches!(item.source, FromSource::Table))
+        {
             return SmallVec::new();
         }
         items
@@ -164,12 +186,30 @@ impl Compiler<'_> {
             .map(|item| match self.from_rows(item) {
                 None => Rows::Table,
                 Some((FromRows::Ephemeral, _)) => Rows::Ephemeral,
-                Some((FromRows::Materialized { return_reg, entry, correlated }, _)) => {
-                    Rows::Materialized { return_reg, address: entry, correlated }
-                }
-                Some((FromRows::Coroutine { yield_reg, entry, result }, _)) => {
-                    Rows::Coroutine { yield_reg, address: entry, result }
-                }
+                Some((
+                    FromRows::Materialized {
+                        return_reg,
+                        entry,
+                        correlated,
+                    },
+                    _,
+                )) => Rows::Materialized {
+                    return_reg,
+                    address: entry,
+                    correlated,
+                },
+                Some((
+                    FromRows::Coroutine {
+                        yield_reg,
+                        entry,
+                        result,
+                    },
+                    _,
+                )) => Rows::Coroutine {
+                    yield_reg,
+                    address: entry,
+                    result,
+                },
             })
             .collect()
     }
@@ -191,7 +231,11 @@ impl Compiler<'_> {
         let key = self.key_info_of(select.result.iter().map(|column| (&column.expr, order)), 0)?;
         let addr = self.op4(Opcode::OpenEphemeral, cursor, 0, 0, P4::KeyInfo(key));
         self.p5(p5::BTREE_UNORDERED);
-        Ok(Some(DistinctIndex { cursor, addr, kind: Distinct::Unordered }))
+        Ok(Some(DistinctIndex {
+            cursor,
+            addr,
+            kind: Distinct::Unordered,
+        }))
     }
 
     /// Puts LIMIT and OFFSET into registers (SQLite's computeLimitRegisters): the registers, an estimate of the rows,
@@ -205,8 +249,13 @@ impl Compiler<'_> {
         if given.limit != 0 {
             return Ok((given, ROWS_MAX, false));
         }
-        let Some(limit) = &select.limit else { return Ok((given, ROWS_MAX, false)) };
-        let mut regs = LimitRegs { limit: self.alloc_reg(), offset: 0 };
+        let Some(limit) = &select.limit else {
+            return Ok((given, ROWS_MAX, false));
+        };
+        let mut regs = LimitRegs {
+            limit: self.alloc_reg(),
+            offset: 0,
+        };
         let (mut estimate, mut fixed) = (ROWS_MAX, false);
         if let Some(count) = limit.as_integer() {
             self.op(Opcode::Integer, count, regs.limit, 0);
@@ -226,7 +275,12 @@ impl Compiler<'_> {
             regs.offset = self.alloc_regs(2);
             self.expr_code(offset, regs.offset)?;
             self.op(Opcode::MustBeInt, regs.offset, 0, 0);
-            self.op(Opcode::OffsetLimit, regs.limit, regs.offset + 1, regs.offset);
+            self.op(
+                Opcode::OffsetLimit,
+                regs.limit,
+                regs.offset + 1,
+                regs.offset,
+            );
             self.may_abort = true;
         }
         Ok((regs, estimate, fixed))
@@ -241,10 +295,17 @@ impl Compiler<'_> {
         let mut columns = Vec::new();
         for (expr, order) in terms {
             let collation = self.expr_collation(expr)?;
-            columns.push(KeyColumn { collation, desc: order.desc, big_null: order.big_null });
+            columns.push(KeyColumn {
+                collation,
+                desc: order.desc,
+                big_null: order.big_null,
+            });
         }
         columns.extend(std::iter::repeat_n(KeyColumn::default(), extra));
-        Ok(Arc::new(KeyInfo { columns, encoding: self.ctx.schema.dbs[0].encoding }))
+        Ok(Arc::new(KeyInfo {
+            columns,
+            encoding: self.ctx.schema.dbs[0].encoding,
+        }))
     }
 
     /// Opens the sorter of ORDER BY, if there is one.
@@ -255,7 +316,13 @@ impl Compiler<'_> {
         let cursor = self.alloc_cursor(None);
         let key = self.key_info_of(terms.iter().map(|term| (&term.expr, term.order)), count + 1)?;
         let columns = terms.len() + 1 + count;
-        let addr = self.op4(Opcode::OpenEphemeral, cursor, columns as i32, 0, P4::KeyInfo(key));
+        let addr = self.op4(
+            Opcode::OpenEphemeral,
+            cursor,
+            columns as i32,
+            0,
+            P4::KeyInfo(key),
+        );
         Ok(Some(Sort::new(terms, cursor, addr, count)))
     }
 
@@ -263,7 +330,8 @@ impl Compiler<'_> {
     fn settle_sort(&mut self, sort: &mut Option<Sort<'_>>, limits: LimitRegs) -> Result<()> {
         let Some(sort) = sort else { return Ok(()) };
         if limits.limit == 0 {
-            let key = self.key_info_of(sort.terms.iter().map(|term| (&term.expr, term.order)), 0)?;
+            let key =
+                self.key_info_of(sort.terms.iter().map(|term| (&term.expr, term.order)), 0)?;
             let insn = self.b.insn_mut(sort.addr);
             insn.opcode = Opcode::SorterOpen;
             insn.p4 = P4::KeyInfo(key);

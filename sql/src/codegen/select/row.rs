@@ -81,7 +81,10 @@ impl Compiler<'_> {
                 dest.kind,
                 DestinationKind::Memory | DestinationKind::Output | DestinationKind::Coroutine
             );
-            let is_record = matches!(dest.kind, DestinationKind::EphemeralTable | DestinationKind::Table);
+            let is_record = matches!(
+                dest.kind,
+                DestinationKind::EphemeralTable | DestinationKind::Table
+            );
             let mut load: SmallVec<[&Expr; 8]> = exprs;
             if let Some(sort) = sort.as_deref_mut() {
                 if !is_distinct && !is_record {
@@ -89,7 +92,10 @@ impl Compiler<'_> {
                     sort.mark_columns_in_key();
                     if sort.key_position.iter().any(Option::is_some) {
                         original = 0;
-                        let kept = load.iter().zip(&sort.key_position).filter(|(_, key)| key.is_none());
+                        let kept = load
+                            .iter()
+                            .zip(&sort.key_position)
+                            .filter(|(_, key)| key.is_none());
                         load = kept.map(|(expr, _)| *expr).collect();
                         count = load.len();
                     }
@@ -101,7 +107,11 @@ impl Compiler<'_> {
             if deferred {
                 original = 0;
                 if let Some(sort) = sort.as_deref_mut() {
-                    sort.deferred = Some((load.iter().map(|expr| (*expr).clone()).collect(), first, flags));
+                    sort.deferred = Some((
+                        load.iter().map(|expr| (*expr).clone()).collect(),
+                        first,
+                        flags,
+                    ));
                 }
             } else {
                 self.expr_code_list(load, first, flags)?;
@@ -164,7 +174,13 @@ impl Compiler<'_> {
                 let affinities = affinities.clone();
                 let record = self.temp_reg();
                 self.op4(Opcode::MakeRecord, first, count as i32, record, affinities);
-                self.op4(Opcode::IdxInsert, dest.param, record, first, P4::Int(count as i32));
+                self.op4(
+                    Opcode::IdxInsert,
+                    dest.param,
+                    record,
+                    first,
+                    P4::Int(count as i32),
+                );
                 self.release_temp(record);
             }
             DestinationKind::Memory => {
@@ -224,9 +240,21 @@ impl Compiler<'_> {
             Distinct::Unique => self.drop_distinct_index(distinct),
             Distinct::Noop | Distinct::Unordered => {
                 let record = self.temp_reg();
-                self.op4(Opcode::Found, distinct.cursor, next, first, P4::Int(count as i32));
+                self.op4(
+                    Opcode::Found,
+                    distinct.cursor,
+                    next,
+                    first,
+                    P4::Int(count as i32),
+                );
                 self.op(Opcode::MakeRecord, first, count as i32, record);
-                self.op4(Opcode::IdxInsert, distinct.cursor, record, first, P4::Int(count as i32));
+                self.op4(
+                    Opcode::IdxInsert,
+                    distinct.cursor,
+                    record,
+                    first,
+                    P4::Int(count as i32),
+                );
                 self.p5(p5::USESEEKRESULT);
                 self.release_temp(record);
             }

@@ -84,8 +84,16 @@ impl Compiler<'_> {
         let terms = sort.terms.len() as i32;
         let total = terms + sequence + count as i32;
         let satisfied = sort.satisfied as i32;
-        let base = if prefix > 0 { data - prefix as i32 } else { self.alloc_regs(total as usize) };
-        let limit = if limits.offset != 0 { limits.offset + 1 } else { limits.limit };
+        let base = if prefix > 0 {
+            data - prefix as i32
+        } else {
+            self.alloc_regs(total as usize)
+        };
+        let limit = if limits.offset != 0 {
+            limits.offset + 1
+        } else {
+            limits.limit
+        };
         let done = self.label();
         sort.done = Some(done);
         self.code_sort_key(sort, base, original)?;
@@ -117,7 +125,13 @@ impl Compiler<'_> {
             self.op(Opcode::SorterInsert, sort.cursor, record, 0);
         } else {
             let key = P4::Int(total - satisfied);
-            self.op4(Opcode::IdxInsert, sort.cursor, record, base + satisfied, key);
+            self.op4(
+                Opcode::IdxInsert,
+                sort.cursor,
+                record,
+                base + satisfied,
+                key,
+            );
         }
         if let Some(skip) = skip {
             let to = sort.limit_label.unwrap_or_else(|| self.here());
@@ -134,7 +148,14 @@ impl Compiler<'_> {
                 Some(column) if original != 0 => {
                     self.op(Opcode::Copy, original + column as i32, target, 0);
                 }
-                _ => self.expr_code_list([&term.expr], target, ListFlags { dup: true, factor: false })?,
+                _ => self.expr_code_list(
+                    [&term.expr],
+                    target,
+                    ListFlags {
+                        dup: true,
+                        factor: false,
+                    },
+                )?,
             }
         }
         Ok(())
@@ -146,7 +167,12 @@ impl Compiler<'_> {
             self.expr_code_list(&exprs, first, flags)?;
         }
         let satisfied = sort.satisfied as i32;
-        self.op(Opcode::MakeRecord, base + satisfied, total - satisfied, record);
+        self.op(
+            Opcode::MakeRecord,
+            base + satisfied,
+            total - satisfied,
+            record,
+        );
         Ok(record)
     }
 
@@ -168,13 +194,28 @@ impl Compiler<'_> {
             self.op(Opcode::IfNot, base + terms as i32, 0, 0)
         };
         // Only whether they differ matters: no directions.
-        let mut same_key = KeyInfo { columns: Vec::new(), encoding: self.ctx.schema.dbs[0].encoding };
+        let mut same_key = KeyInfo {
+            columns: Vec::new(),
+            encoding: self.ctx.schema.dbs[0].encoding,
+        };
         for term in &sort.terms[..satisfied] {
             let collation = self.expr_collation(&term.expr)?;
-            same_key.columns.push(KeyColumn { collation, desc: false, big_null: false });
+            same_key.columns.push(KeyColumn {
+                collation,
+                desc: false,
+                big_null: false,
+            });
         }
-        self.op4(Opcode::Compare, previous, base, satisfied as i32, P4::KeyInfo(Arc::new(same_key)));
-        let rest = sort.terms[satisfied..].iter().map(|term| (&term.expr, term.order));
+        self.op4(
+            Opcode::Compare,
+            previous,
+            base,
+            satisfied as i32,
+            P4::KeyInfo(Arc::new(same_key)),
+        );
+        let rest = sort.terms[satisfied..]
+            .iter()
+            .map(|term| (&term.expr, term.order));
         let sequence = usize::from(!sort.use_sorter);
         let extra = if sort.use_sorter { 0 } else { sequence + count };
         let key = self.key_info_of(rest, extra)?;
@@ -207,7 +248,11 @@ impl Compiler<'_> {
     ) -> Result<()> {
         let keys = sort.terms.len() - sort.satisfied;
         if sort.satisfied == 0 || keys == 1 {
-            let last = if sort.satisfied > 0 { "LAST TERM OF " } else { "" };
+            let last = if sort.satisfied > 0 {
+                "LAST TERM OF "
+            } else {
+                ""
+            };
             self.explain(|| format!("USE TEMP B-TREE FOR {last}ORDER BY"));
         } else {
             self.explain(|| format!("USE TEMP B-TREE FOR LAST {keys} TERMS OF ORDER BY"));
@@ -219,9 +264,14 @@ impl Compiler<'_> {
             self.goto(stop);
             self.place(block);
         }
-        let is_record = matches!(dest.kind, DestinationKind::Table | DestinationKind::EphemeralTable);
-        let in_place =
-            matches!(dest.kind, DestinationKind::Output | DestinationKind::Coroutine | DestinationKind::Memory);
+        let is_record = matches!(
+            dest.kind,
+            DestinationKind::Table | DestinationKind::EphemeralTable
+        );
+        let in_place = matches!(
+            dest.kind,
+            DestinationKind::Output | DestinationKind::Coroutine | DestinationKind::Memory
+        );
         let columns = if is_record { 0 } else { columns };
         let (row, scratch) = if in_place {
             if matches!(dest.kind, DestinationKind::Memory) && limits.offset != 0 {
@@ -230,10 +280,22 @@ impl Compiler<'_> {
             (dest.first, 0)
         } else {
             let scratch = self.temp_reg();
-            (if is_record { self.temp_reg() } else { self.temp_regs(columns) }, scratch)
+            (
+                if is_record {
+                    self.temp_reg()
+                } else {
+                    self.temp_regs(columns)
+                },
+                scratch,
+            )
         };
         let (source, top, sequence) = self.begin_sorted(&sort, keys, columns, stop, next, limits);
-        let stored = sort.key_position.iter().take(columns).filter(|key| key.is_none()).count();
+        let stored = sort
+            .key_position
+            .iter()
+            .take(columns)
+            .filter(|key| key.is_none())
+            .count();
         let mut at = keys + sequence + stored;
         for i in (0..columns).rev() {
             let position = match sort.key_position[i] {
@@ -255,7 +317,13 @@ impl Compiler<'_> {
             DestinationKind::Set { affinities } => {
                 let affinities = affinities.clone();
                 self.op4(Opcode::MakeRecord, row, columns as i32, scratch, affinities);
-                self.op4(Opcode::IdxInsert, dest.param, scratch, row, P4::Int(columns as i32));
+                self.op4(
+                    Opcode::IdxInsert,
+                    dest.param,
+                    scratch,
+                    row,
+                    P4::Int(columns as i32),
+                );
             }
             DestinationKind::Output => {
                 self.op(Opcode::ResultRow, dest.first, columns as i32, 0);
@@ -270,7 +338,11 @@ impl Compiler<'_> {
             self.release_temps(row, columns.max(1));
         }
         self.place(next);
-        let step = if sort.use_sorter { Opcode::SorterNext } else { Opcode::Next };
+        let step = if sort.use_sorter {
+            Opcode::SorterNext
+        } else {
+            Opcode::Next
+        };
         self.op(step, sort.cursor, top, 0);
         if let Some((_, return_reg)) = sort.block {
             self.op(Opcode::Return, return_reg, 0, 0);
@@ -301,7 +373,12 @@ impl Compiler<'_> {
         let once = sort.block.map(|_| self.op(Opcode::Once, 0, 0, 0));
         let record = self.alloc_reg();
         let pseudo = self.alloc_cursor(None);
-        self.op(Opcode::OpenPseudo, pseudo, record, (keys + 1 + columns) as i32);
+        self.op(
+            Opcode::OpenPseudo,
+            pseudo,
+            record,
+            (keys + 1 + columns) as i32,
+        );
         if let Some(once) = once {
             self.jump_here(once);
         }

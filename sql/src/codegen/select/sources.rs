@@ -23,7 +23,9 @@ impl Compiler<'_> {
     pub(super) fn code_sources(&mut self, select: &Select) -> Result<()> {
         for i in 0..select.from.items.len() {
             let item = &select.from.items[i];
-            let FromSource::Select(inner) = &item.source else { continue };
+            let FromSource::Select(inner) = &item.source else {
+                continue;
+            };
             if self.from_rows(item).is_some() {
                 continue;
             }
@@ -40,7 +42,9 @@ impl Compiler<'_> {
         let item = &from.items[i];
         if let Some(number) = item.cte {
             let cte = self.cte(number);
-            if cte.materialized == Materialized::Yes || cte.uses >= 2 && cte.materialized != Materialized::No {
+            if cte.materialized == Materialized::Yes
+                || cte.uses >= 2 && cte.materialized != Materialized::No
+            {
                 return false;
             }
         }
@@ -51,7 +55,9 @@ impl Compiler<'_> {
         let movable = |item: &FromItem| !item.join.is_outer() && !item.join.cross;
         i == 0
             || movable(item)
-                && left.iter().all(|item| matches!(item.source, FromSource::Table) && movable(item))
+                && left
+                    .iter()
+                    .all(|item| matches!(item.source, FromSource::Table) && movable(item))
     }
 
     fn code_coroutine(&mut self, item: &FromItem, inner: &Select) -> Result<()> {
@@ -66,8 +72,20 @@ impl Compiler<'_> {
         self.jump_here(init);
         self.clear_temps();
         let result = dest.first;
-        self.set_from_rows(item, FromRows::Coroutine { yield_reg, entry, result }, estimate);
-        let source = CursorOverride::Registers { first: result, rowid: None, unstored: false };
+        self.set_from_rows(
+            item,
+            FromRows::Coroutine {
+                yield_reg,
+                entry,
+                result,
+            },
+            estimate,
+        );
+        let source = CursorOverride::Registers {
+            first: result,
+            rowid: None,
+            unstored: false,
+        };
         self.override_cursor(item.cursor, Some(source));
         Ok(())
     }
@@ -75,7 +93,9 @@ impl Compiler<'_> {
     /// A common table expression that was materialised for another item is used again.
     fn reuse_materialized(&mut self, item: &FromItem) -> bool {
         let Some(number) = item.cte else { return false };
-        let Some((return_reg, entry, cursor, estimate)) = self.cte(number).coded else { return false };
+        let Some((return_reg, entry, cursor, estimate)) = self.cte(number).coded else {
+            return false;
+        };
         self.op(Opcode::Gosub, return_reg, entry, 0);
         self.op(Opcode::OpenDup, item.cursor, cursor, 0);
         self.set_from_rows(item, FromRows::Ephemeral, estimate);
@@ -98,7 +118,15 @@ impl Compiler<'_> {
         self.jump_here(over);
         self.clear_temps();
         let correlated = item.correlated;
-        self.set_from_rows(item, FromRows::Materialized { return_reg, entry, correlated }, estimate);
+        self.set_from_rows(
+            item,
+            FromRows::Materialized {
+                return_reg,
+                entry,
+                correlated,
+            },
+            estimate,
+        );
         if let (Some(number), false) = (item.cte, correlated) {
             self.cte(number).coded = Some((return_reg, entry, item.cursor, estimate));
         }
