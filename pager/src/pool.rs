@@ -138,6 +138,7 @@ pub struct Pool {
     arena: Arena,
     budget: AtomicUsize,
     used: AtomicUsize,
+    used_by_class: [AtomicUsize; CLASS_COUNT],
     pub(crate) counters: Counters,
 }
 
@@ -155,6 +156,7 @@ impl Pool {
             arena: options.arena,
             budget: AtomicUsize::new(options.budget_bytes),
             used: AtomicUsize::new(0),
+            used_by_class: Default::default(),
             counters: Counters::default(),
         })
     }
@@ -235,39 +237,49 @@ impl Pool {
     fn install(self: &Arc<Pool>, buf: Buf) -> PageRef {
         let number = Pool::class_of(buf.len());
         self.used.fetch_add(buf.len(), Relaxed);
+        self.used_by_class[number].fetch_add(buf.len(), Relaxed);
         self.class(number).take_empty().fill(buf, self)
     }
 
-    /// Evicts until there is room for one more page, or nothing more can be evicted.
+    /// Evicts until there is room for one more page, or nothing more can be evicted: from the class
+    /// that has the most, so that none starves another.
     fn reserve(&self, page_size: usize) {
-        let own = Pool::class_of(page_size);
         let budget = self.budget.load(Relaxed);
         if self.used.load(Relaxed) + page_size <= budget {
             return;
         }
-        // The own class first: its buffer is the one that is wanted.
-        for number in std::iter::once(own).chain((0..CLASS_COUNT).filter(|&n| n != own)) {
-            loop {
-                if self.used.load(Relaxed) + page_size <= budget {
-                    return;
+        let mut exhausted = [false; CLASS_COUNT];
+        loop {
+            let open = (0..CLASS_COUNT).filter(|&number| !exhausted[number]);
+            let Some(number) = open.max_by_key(|&number| self.used_by_class[number].load(Relaxed))
+            else {
+                self.counters.grown.fetch_add(1, Relaxed);
+                return;
+            };
+            match self.class(number).evict() {
+                Some(buf) => {
+                    self.release(number, buf);
+                    self.counters.evictions.fetch_add(1, Relaxed);
                 }
-                let Some(buf) = self.class(number).evict() else {
-                    break;
-                };
-                self.used.fetch_sub(buf.len(), Relaxed);
-                self.counters.evictions.fetch_add(1, Relaxed);
+                None => exhausted[number] = true,
+            }
+            if self.used.load(Relaxed) + page_size <= budget {
+                return;
             }
         }
-        self.counters.grown.fetch_add(1, Relaxed);
+    }
+
+    fn release(&self, class: usize, buf: Buf) {
+        self.used.fetch_sub(buf.len(), Relaxed);
+        self.used_by_class[class].fetch_sub(buf.len(), Relaxed);
     }
 
     /// Takes a frame back that its last pin made EXCLUSIVE.
     pub(crate) fn take_back(&self, frame: &Frame) {
         let buf = frame.empty();
-        self.used.fetch_sub(buf.len(), Relaxed);
-        self.class(Pool::class_of(buf.len()))
-            .empty
-            .push(frame.index);
+        let number = Pool::class_of(buf.len());
+        self.class(number).empty.push(frame.index);
+        self.release(number, buf);
     }
 
     /// Puts a frame that was just published under the policy. The caller has it pinned.
@@ -290,7 +302,8 @@ impl Pool {
         class.policy.remove(frame.index);
         let buf = frame.empty();
         class.empty.push(frame.index);
-        self.used.fetch_sub(buf.len(), Relaxed);
+        drop(class);
+        self.release(Pool::class_of(page_size), buf);
         true
     }
 
