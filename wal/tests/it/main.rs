@@ -1,5 +1,8 @@
 //! The page store from outside: transactions, the freelist, the log, and what stock SQLite makes of it.
 
+mod costs;
+mod crash;
 mod file;
 mod memory;
+mod stock;
 mod store;

@@ -1,0 +1,364 @@
+//! The log and the file between stock SQLite and us: each reads what the other left, crashes included.
+
+use crate::store::{Dir, Store, no};
+use ringwood_format::page::Geometry;
+use ringwood_io::IoHandle;
+use ringwood_wal::{Allocate, CheckpointMode, Error, Field, Synchronous, Tx};
+use rusqlite::Connection;
+use std::path::Path;
+use std::time::Duration;
+
+fn stock(path: &Path) -> Connection {
+    let stock = Connection::open(path).expect("opens");
+    stock.busy_timeout(Duration::ZERO).expect("sets");
+    stock
+}
+
+fn ask<T: rusqlite::types::FromSql>(stock: &Connection, sql: &str) -> T {
+    stock
+        .query_row(sql, [], |row| row.get(0))
+        .unwrap_or_else(|error| panic!("{sql}: {error}"))
+}
+
+/// A table of texts of 300 times one letter, made by stock.
+fn make(path: &Path, page_size: u32, rows: u32) {
+    let stock = stock(path);
+    stock
+        .execute_batch(&format!(
+            "PRAGMA page_size={page_size}; PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0;
+             CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT);
+             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<{rows})
+             INSERT INTO t SELECT i, replace(hex(zeroblob(150)), '0', 'a') FROM n"
+        ))
+        .expect("runs");
+}
+
+/// Changes the texts on all pages from one letter to another, in place. Shorter runs of the byte are something else.
+async fn change(tx: &mut Tx, from: u8, to: u8) -> u32 {
+    let mut changed = 0;
+    for n in 2..=tx.page_count() {
+        let page = tx.fetch(no(n)).await.expect("there");
+        let mut runs = Vec::new();
+        let mut at = 0;
+        for run in page.chunk_by(|a, b| a == b) {
+            if run[0] == from && run.len() > 20 {
+                runs.push(at..at + run.len());
+            }
+            at += run.len();
+        }
+        drop(page);
+        if runs.is_empty() {
+            continue;
+        }
+        let bytes = tx.page_mut(no(n)).expect("in memory");
+        for run in runs {
+            bytes[run].fill(to);
+        }
+        changed += 1;
+    }
+    changed
+}
+
+fn copy(from: &Path, to: &Path) {
+    for suffix in ["", "-wal"] {
+        let name = |path: &Path| format!("{}{suffix}", path.display());
+        if Path::new(&name(from)).exists() {
+            std::fs::copy(name(from), name(to)).expect("copies");
+        }
+    }
+}
+
+#[test]
+fn stock_recovers_our_log() {
+    for page_size in [512, 1024, 4096, 65536] {
+        let dir = Dir::new();
+        let (path, crashed) = (dir.file("ours.db"), dir.file("crashed.db"));
+        make(&path, page_size, 400);
+        let io = IoHandle::for_thread();
+        let store = Store::open(&io, &path, Geometry::default());
+        io.block_on(async {
+            let mut tx = store.tx();
+            tx.set_autocheckpoint(0);
+            tx.set_cache_size(10);
+            for (from, to) in [(b'a', b'b'), (b'b', b'c')] {
+                tx.begin_write().await.expect("writes");
+                tx.set_header_field(Field::UserVersion, u32::from(to))
+                    .expect("writes");
+                assert!(change(&mut tx, from, to).await > 1);
+                tx.commit().await.expect("commits");
+            }
+            // Frames of a transaction that never ends.
+            tx.begin_write().await.expect("writes");
+            for _ in 0..30 {
+                tx.allocate(None, Allocate::Any).await.expect("room");
+            }
+            change(&mut tx, b'c', b'x').await;
+            tx.make_room().await.expect("room");
+        });
+        copy(&path, &crashed);
+        let stock = stock(&crashed);
+        assert_eq!(ask::<String>(&stock, "PRAGMA integrity_check"), "ok");
+        assert_eq!(
+            ask::<u32>(
+                &stock,
+                "SELECT count(*) FROM t WHERE b = replace(hex(zeroblob(150)), '0', 'c')"
+            ),
+            400
+        );
+        assert_eq!(ask::<u8>(&stock, "PRAGMA user_version"), b'c');
+        assert_eq!(ask::<u32>(&stock, "PRAGMA page_size"), page_size);
+        stock
+            .execute_batch("UPDATE t SET b = 'd'; PRAGMA wal_checkpoint(TRUNCATE)")
+            .expect("runs");
+    }
+}
+
+#[test]
+fn we_recover_stocks_log() {
+    let dir = Dir::new();
+    let (path, crashed) = (dir.file("stock.db"), dir.file("crashed.db"));
+    make(&path, 1024, 300);
+    let stock = stock(&path);
+    stock
+        .execute_batch("PRAGMA wal_autocheckpoint=0; UPDATE t SET b = replace(b, 'a', 'g'); PRAGMA user_version=77")
+        .expect("runs");
+    copy(&path, &crashed);
+    let io = IoHandle::for_thread();
+    let store = Store::open(&io, &crashed, Geometry::default());
+    io.block_on(async {
+        let mut tx = store.tx();
+        tx.begin_write().await.expect("recovers");
+        assert_eq!(tx.header_field(Field::UserVersion), 77);
+        assert_eq!(tx.page_count(), ask::<u32>(&stock, "PRAGMA page_count"));
+        assert!(change(&mut tx, b'g', b'h').await > 10);
+        tx.commit().await.expect("commits");
+        tx.end_read();
+        store
+            .db
+            .close(&io, Synchronous::Full)
+            .await
+            .expect("closes");
+    });
+    let theirs = Connection::open(&crashed).expect("opens");
+    assert_eq!(ask::<String>(&theirs, "PRAGMA integrity_check"), "ok");
+    assert_eq!(
+        ask::<u32>(
+            &theirs,
+            "SELECT count(*) FROM t WHERE b = replace(hex(zeroblob(150)), '0', 'h')"
+        ),
+        300
+    );
+}
+
+#[test]
+fn a_big_endian_log_is_read_and_continued() {
+    let dir = Dir::new();
+    let (path, other) = (dir.file("little.db"), dir.file("big.db"));
+    make(&path, 512, 50);
+    let stock = stock(&path);
+    stock
+        .execute_batch("UPDATE t SET b = replace(b, 'a', 'b')")
+        .expect("runs");
+    copy(&path, &other);
+    // The same log as a big-endian machine would have written it.
+    let log = format!("{}-wal", other.display());
+    let bytes = std::fs::read(&log).expect("reads");
+    std::fs::write(&log, big_endian(&bytes, 512)).expect("writes");
+    let io = IoHandle::for_thread();
+    let store = Store::open(&io, &other, Geometry::default());
+    io.block_on(async {
+        let mut tx = store.tx();
+        tx.begin_write().await.expect("recovers");
+        assert_eq!(tx.page_count(), ask::<u32>(&stock, "PRAGMA page_count"));
+        assert!(change(&mut tx, b'b', b'c').await > 10);
+        tx.commit().await.expect("commits");
+    });
+    let copied = dir.file("copied.db");
+    copy(&other, &copied);
+    let theirs = Connection::open(&copied).expect("opens");
+    assert_eq!(
+        ask::<u32>(
+            &theirs,
+            "SELECT count(*) FROM t WHERE b = replace(hex(zeroblob(150)), '0', 'c')"
+        ),
+        50
+    );
+    assert_eq!(ask::<String>(&theirs, "PRAGMA integrity_check"), "ok");
+}
+
+fn big_endian(log: &[u8], page_size: usize) -> Vec<u8> {
+    let mut out = log.to_vec();
+    let sum = |bytes: &[u8], mut s: (u32, u32)| {
+        for pair in bytes.chunks_exact(8) {
+            let word =
+                |at: usize| u32::from_be_bytes(pair[at..at + 4].try_into().expect("4 bytes"));
+            s.0 = s.0.wrapping_add(word(0)).wrapping_add(s.1);
+            s.1 = s.1.wrapping_add(word(4)).wrapping_add(s.0);
+        }
+        s
+    };
+    out[3] |= 1;
+    let mut s = sum(&out[..24], (0, 0));
+    out[24..28].copy_from_slice(&s.0.to_be_bytes());
+    out[28..32].copy_from_slice(&s.1.to_be_bytes());
+    for frame in out[32..].chunks_exact_mut(24 + page_size) {
+        s = sum(&frame[..8], s);
+        s = sum(&frame[24..], s);
+        frame[16..20].copy_from_slice(&s.0.to_be_bytes());
+        frame[20..24].copy_from_slice(&s.1.to_be_bytes());
+    }
+    out
+}
+
+#[test]
+fn stock_is_told_that_it_is_busy() {
+    let dir = Dir::new();
+    let path = dir.file("busy.db");
+    make(&path, 4096, 10);
+    let io = IoHandle::for_thread();
+    let store = Store::open(&io, &path, Geometry::default());
+    io.block_on(async {
+        let mut tx = store.tx();
+        let theirs = stock(&path);
+        assert_eq!(ask::<u32>(&theirs, "SELECT count(*) FROM t"), 10);
+        assert_eq!(tx.begin_read().await, Err(Error::Busy), "stock has it open");
+        drop(theirs);
+        tx.begin_read().await.expect("alone now");
+        tx.end_read();
+        let theirs = stock(&path);
+        let refused = theirs.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, u32>(0));
+        assert_eq!(
+            refused.expect_err("locked").to_string(),
+            "database is locked"
+        );
+        store
+            .db
+            .close(&io, Synchronous::Full)
+            .await
+            .expect("closes");
+        assert_eq!(ask::<u32>(&theirs, "SELECT count(*) FROM t"), 10);
+    });
+}
+
+#[test]
+fn a_hot_journal_is_refused() {
+    let dir = Dir::new();
+    let (path, crashed) = (dir.file("hot.db"), dir.file("crashed.db"));
+    let stock = stock(&path);
+    stock
+        .execute_batch("CREATE TABLE t(a); INSERT INTO t VALUES (zeroblob(100000))")
+        .expect("runs");
+    stock
+        .execute_batch("PRAGMA cache_size=2; BEGIN; UPDATE t SET a = randomblob(100000)")
+        .expect("runs");
+    for suffix in ["", "-journal"] {
+        let name = |path: &Path| format!("{}{suffix}", path.display());
+        std::fs::copy(name(&path), name(&crashed)).expect("copies");
+    }
+    let io = IoHandle::for_thread();
+    let store = Store::open(&io, &crashed, Geometry::default());
+    io.block_on(async {
+        let mut tx = store.tx();
+        let error = tx.begin_read().await.expect_err("hot");
+        assert!(
+            matches!(&error, Error::HotJournal(path) if path.ends_with("crashed.db-journal")),
+            "{error}"
+        );
+        let theirs = Connection::open(&crashed).expect("opens");
+        assert_eq!(ask::<u32>(&theirs, "SELECT sum(length(a)) FROM t"), 100_000);
+        drop(theirs);
+        tx.begin_read().await.expect("rolled back");
+    });
+}
+
+#[test]
+fn garbage_is_no_database() {
+    let io = IoHandle::in_memory();
+    for (n, bytes) in [
+        &b"x"[..],
+        &[0; 4096],
+        &[0xff; 5000],
+        b"SQLite format 3\0 but then nothing",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let path = format!("/garbage{n}");
+        let file = io
+            .open(&path, &ringwood_io::OpenOptions::create())
+            .expect("opens");
+        io.write_now(&file, 0, bytes).expect("writes");
+        let store = Store::open(&io, Path::new(&path), Geometry::default());
+        let mut tx = store.tx();
+        let error = io.block_on(tx.begin_read()).expect_err("garbage");
+        assert!(matches!(error, Error::NotADb(_)), "{error}");
+    }
+}
+
+#[test]
+fn a_database_of_ours_is_one_of_theirs() {
+    for (page_size, reserved) in [(512, 0), (4096, 0), (4096, 32), (65536, 0)] {
+        let dir = Dir::new();
+        let path = dir.file("new.db");
+        let io = IoHandle::for_thread();
+        let geometry = Geometry::new(page_size, reserved).expect("a geometry");
+        let store = Store::open(&io, &path, geometry);
+        io.block_on(async {
+            let mut tx = store.tx();
+            tx.begin_write().await.expect("writes");
+            tx.set_header_field(Field::ApplicationId, 7)
+                .expect("writes");
+            let mut pages = Vec::new();
+            for _ in 0..40 {
+                pages.push(tx.allocate(None, Allocate::Any).await.expect("room"));
+            }
+            for page in pages {
+                tx.free(page).await.expect("frees");
+            }
+            tx.commit().await.expect("commits");
+        });
+        let crashed = dir.file("crashed.db");
+        copy(&path, &crashed);
+        io.block_on(store.db.close(&io, Synchronous::Full))
+            .expect("closes");
+        for path in [path, crashed] {
+            let theirs = Connection::open(&path).expect("opens");
+            assert_eq!(ask::<String>(&theirs, "PRAGMA integrity_check"), "ok");
+            assert_eq!(ask::<u32>(&theirs, "PRAGMA freelist_count"), 40);
+            assert_eq!(ask::<u32>(&theirs, "PRAGMA application_id"), 7);
+            assert_eq!(ask::<String>(&theirs, "PRAGMA journal_mode"), "wal");
+            theirs
+                .execute_batch("CREATE TABLE t(a); INSERT INTO t VALUES (zeroblob(200000))")
+                .expect("runs");
+            assert_eq!(ask::<String>(&theirs, "PRAGMA integrity_check"), "ok");
+        }
+    }
+}
+
+#[test]
+fn a_checkpointed_file_is_the_same_as_theirs() {
+    let dir = Dir::new();
+    let (path, ours, theirs) = (
+        dir.file("stock.db"),
+        dir.file("ours.db"),
+        dir.file("theirs.db"),
+    );
+    make(&path, 1024, 500);
+    let writer = stock(&path);
+    writer.execute_batch("PRAGMA wal_autocheckpoint=0; DELETE FROM t WHERE a % 3 = 0; UPDATE t SET b = 'short' WHERE a > 400").expect("runs");
+    copy(&path, &ours);
+    copy(&path, &theirs);
+    let io = IoHandle::for_thread();
+    let store = Store::open(&io, &ours, Geometry::default());
+    io.block_on(async {
+        let mut tx = store.tx();
+        let done = tx.checkpoint(CheckpointMode::Truncate).await.expect("runs");
+        assert!(!done.busy);
+    });
+    let other = stock(&theirs);
+    let _: u32 = ask(&other, "PRAGMA wal_checkpoint(TRUNCATE)");
+    assert!(
+        std::fs::read(&ours).expect("reads") == std::fs::read(&theirs).expect("reads"),
+        "byte for byte"
+    );
+}
