@@ -78,6 +78,8 @@ pub struct Vm {
     seen_rollbacks: (u64, u64),
     /// A step is under way; still set if its future was dropped (rule 4).
     stepping: bool,
+    /// Why `step_now` could not go on.
+    pause: Option<Pause>,
 }
 
 impl Vm {
@@ -90,6 +92,7 @@ impl Vm {
             listing: None,
             seen_rollbacks: (0, 0),
             stepping: false,
+            pause: None,
         }
     }
 
@@ -177,19 +180,78 @@ impl Vm {
     /// # Suspends
     /// As rule 1 says.
     pub async fn step(&mut self, env: &mut Env) -> Result<Exit> {
+        match self.step_now(env) {
+            Some(exit) => exit,
+            // In a box, so that the futures around this one stay small: they are moved for every row, this one is made
+            // where something has to be waited for.
+            None => Box::pin(self.step_slow(env)).await,
+        }
+    }
+
+    /// The same without waiting: none if something has to be waited for, and [`step`](Vm::step) is to be called.
+    ///
+    /// # Errors
+    /// As [`step`](Vm::step).
+    #[inline]
+    pub fn step_now(&mut self, env: &mut Env) -> Option<Result<Exit>> {
+        if self.state.status != Status::Running && !self.begin(env) {
+            return None;
+        }
+        if !self.is_undisturbed(env) {
+            return None;
+        }
+        match run(&self.program, &mut self.state, env) {
+            Pause::Row => Some(Ok(Exit::Row)),
+            pause => self.step_on(env, pause),
+        }
+    }
+
+    /// Begins a run of a program that is ready and runs; false for any other.
+    fn begin(&mut self, env: &mut Env) -> bool {
+        let begins = self.state.status == Status::Ready && self.program.explain == Explain::No;
+        if begins {
+            self.start(env);
+        }
+        begins
+    }
+
+    /// Whether the run can go on as it is.
+    #[inline]
+    fn is_undisturbed(&self, env: &Env) -> bool {
+        self.pause.is_none()
+            && !self.stepping
+            && self.state.failed_answer.is_none()
+            && self.seen_rollbacks == (env.rollbacks, env.schema_rollbacks)
+    }
+
+    /// What can be done at once about a pause; else it is kept for `step_slow`.
+    fn step_on(&mut self, env: &mut Env, pause: Pause) -> Option<Result<Exit>> {
+        match pause {
+            Pause::Halt if !halt::needs_commit(&self.program, &self.state, env) => {
+                self.state.row = (0, 0);
+                Some(halt::halt_now(&self.program, &mut self.state, env, Ok(())).map(|()| Exit::Done))
+            }
+            pause => {
+                self.pause = Some(pause);
+                None
+            }
+        }
+    }
+
+    async fn step_slow(&mut self, env: &mut Env) -> Result<Exit> {
         if self.program.explain != Explain::No {
             return self.step_listing();
         }
-        match self.state.status {
-            Status::Running if self.stepping => return Err(Error::code(ResultCode::MISUSE)),
-            Status::Running => self.check_rollbacks(env).await?,
-            Status::Ready => self.start(env),
-            Status::Halted => return Err(Error::code(ResultCode::MISUSE)),
+        if self.state.status != Status::Running || self.stepping {
+            return Err(Error::code(ResultCode::MISUSE));
         }
         self.stepping = true;
         let exit = match self.state.failed_answer.take() {
             Some(error) => self.fail(env, *error).await,
-            None => self.go(env).await,
+            None => match self.check_rollbacks(env) {
+                Ok(()) => self.go(env).await,
+                Err(error) => self.fail(env, error).await,
+            },
         };
         self.stepping = false;
         self.seen_rollbacks = (env.rollbacks, env.schema_rollbacks);
@@ -212,27 +274,22 @@ impl Vm {
     }
 
     /// A rollback since the last step may have taken the ground away.
-    async fn check_rollbacks(&mut self, env: &mut Env) -> Result<()> {
+    fn check_rollbacks(&self, env: &Env) -> Result<()> {
         let (rollbacks, schema_rollbacks) = self.seen_rollbacks;
-        if env.schema_rollbacks != schema_rollbacks
-            || (env.rollbacks != rollbacks && !self.program.readonly)
-        {
-            return self
-                .fail(env, Error::code(ResultCode::ABORT_ROLLBACK))
-                .await;
+        if env.schema_rollbacks != schema_rollbacks || (env.rollbacks != rollbacks && !self.program.readonly) {
+            return Err(Error::code(ResultCode::ABORT_ROLLBACK));
         }
         Ok(())
     }
 
     async fn go(&mut self, env: &mut Env) -> Result<Exit> {
         loop {
-            match run(&self.program, &mut self.state, env) {
+            let pause = self.pause.take().unwrap_or_else(|| run(&self.program, &mut self.state, env));
+            match pause {
                 Pause::Row => return Ok(Exit::Row),
                 Pause::Halt => {
                     self.state.row = (0, 0);
-                    return halt::halt(&self.program, &mut self.state, env)
-                        .await
-                        .map(|()| Exit::Done);
+                    return halt::halt(&self.program, &mut self.state, env).await.map(|()| Exit::Done);
                 }
                 Pause::Miss(store, page) => {
                     let fetched = tx_of(&env.dbs, &self.state.temp, store).fetch(page).await;
@@ -244,14 +301,10 @@ impl Vm {
                 }
                 Pause::Slow => match slow::slow(&self.program, &mut self.state, env).await {
                     Ok(Next::Advance) => self.state.pc += 1,
-                    Ok(Next::Jump) => {
-                        self.state.pc = self.program.insns[self.state.pc as usize].p2 as u32
-                    }
+                    Ok(Next::Jump) => self.state.pc = self.program.insns[self.state.pc as usize].p2 as u32,
                     Ok(Next::Again) => {}
                     Ok(Next::Done) => return Ok(Exit::Done),
-                    Err(error)
-                        if error.code.primary() == ResultCode::BUSY && self.at_transaction() =>
-                    {
+                    Err(error) if error.code.primary() == ResultCode::BUSY && self.at_transaction() => {
                         return Err(error);
                     }
                     Err(error) => return self.fail(env, error).await,
@@ -259,12 +312,10 @@ impl Vm {
                 Pause::Request(request) => {
                     if self.state.asked {
                         let message = "internal error: a request was not answered";
-                        return self
-                            .fail(env, Error::new(ResultCode::MISUSE, message))
-                            .await;
+                        return self.fail(env, Error::new(ResultCode::MISUSE, message)).await;
                     }
                     self.state.asked = true;
-                    return Ok(Exit::Request(request));
+                    return Ok(Exit::Request(*request));
                 }
                 Pause::Fail(error) => return self.fail(env, *error).await,
             }
@@ -358,6 +409,7 @@ impl Vm {
         self.state.row = (0, 0);
         self.state.failed_answer = None;
         self.stepping = false;
+        self.pause = None;
         self.listing = None;
     }
 

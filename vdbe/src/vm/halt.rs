@@ -32,12 +32,32 @@ enum Statement {
 
 /// Ends the run: closes cursors, settles the transaction, and counts. The statement's error, if it has one.
 pub(super) async fn halt(program: &Program, s: &mut State, env: &mut Env) -> Result<()> {
+    let mut committed = Ok(());
+    if s.status == Status::Running && needs_commit(program, s, env) {
+        s.close_all();
+        committed = commit_all(env).await;
+    }
+    halt_now(program, s, env, committed)
+}
+
+/// Whether something has to be made durable before the run can end.
+pub(super) fn needs_commit(program: &Program, s: &State, env: &Env) -> bool {
+    program.is_reader
+        && env.autocommit
+        && env.active_write == u32::from(!program.readonly)
+        && (s.outcome.error.is_none() || s.outcome.action == p5::OE_FAIL)
+        && s.violations == 0
+        && env.dbs.iter().any(|db| db.tx.state() == TxState::Write)
+}
+
+/// Ends the run, after it was committed if it [needed that](needs_commit).
+pub(super) fn halt_now(program: &Program, s: &mut State, env: &mut Env, committed: Result<()>) -> Result<()> {
     if s.status != Status::Running {
-        return Ok(());
+        return committed;
     }
     s.close_all();
     if program.is_reader {
-        settle(program, s, env).await;
+        settle(program, s, env, committed);
     }
     s.status = Status::Halted;
     env.active -= 1;
@@ -77,7 +97,7 @@ pub(super) fn abandon(program: &Program, s: &mut State, env: &mut Env) {
     env.active -= 1;
 }
 
-async fn settle(program: &Program, s: &mut State, env: &mut Env) {
+fn settle(program: &Program, s: &mut State, env: &mut Env, committed: Result<()>) {
     let code = s.outcome.error.as_ref().map(|error| error.code);
     let is_special = matches!(
         code.map(ResultCode::primary),
@@ -101,7 +121,7 @@ async fn settle(program: &Program, s: &mut State, env: &mut Env) {
     let writes = u32::from(!program.readonly);
     if env.autocommit && env.active_write == writes {
         if passes(s) {
-            if let Err(error) = commit_all(env).await {
+            if let Err(error) = committed.and_then(|()| forget_violations(env)) {
                 s.outcome.error = Some(Box::new(error));
                 roll_back_all(env);
                 s.changes = 0;
@@ -188,20 +208,24 @@ async fn commit_all(env: &mut Env) -> Result<()> {
     if env.deferred_violations > 0 {
         return Err(foreign_key_error());
     }
-    let writes = env.dbs.iter().any(|db| db.tx.state() == TxState::Write);
-    if writes {
-        if let Some(hook) = &mut env.hooks.commit {
-            if hook() {
-                return Err(Error::code(ResultCode::CONSTRAINT_COMMITHOOK));
-            }
-        }
-        for db in &mut env.dbs {
-            if db.tx.state() == TxState::Write {
-                db.tx.commit().await?;
-            }
+    if let Some(hook) = &mut env.hooks.commit {
+        if hook() {
+            return Err(Error::code(ResultCode::CONSTRAINT_COMMITHOOK));
         }
     }
-    env.deferred_violations = 0;
+    for db in &mut env.dbs {
+        if db.tx.state() == TxState::Write {
+            db.tx.commit().await?;
+        }
+    }
+    Ok(())
+}
+
+/// The end of a transaction that went well.
+fn forget_violations(env: &mut Env) -> Result<()> {
+    if env.deferred_violations > 0 {
+        return Err(foreign_key_error());
+    }
     env.defer_foreign_keys = false;
     env.schema_changed = false;
     Ok(())

@@ -39,7 +39,7 @@ pub(super) enum Pause {
     /// The instruction has to wait.
     Slow,
     /// The engine is asked for something.
-    Request(Request),
+    Request(Box<Request>),
     /// The statement failed.
     Fail(Box<Error>),
 }
@@ -560,7 +560,7 @@ pub(super) fn run(program: &Program, s: &mut State, env: &mut Env) -> Pause {
             | Opcode::Vacuum
             | Opcode::IncrVacuum
             | Opcode::MaxPgcnt => match request::request(s, insn) {
-                Some(request) => leave!(Pause::Request(request)),
+                Some(request) => leave!(Pause::Request(Box::new(request))),
                 None => leave!(Pause::Slow),
             },
 
