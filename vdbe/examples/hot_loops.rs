@@ -161,17 +161,28 @@ fn main() {
     let mut number = |default| args.next().and_then(|n| n.parse().ok()).unwrap_or(default);
     let (rows, repeats) = (number(10_000), number(1));
     let io = IoHandle::in_memory();
-    let pool = Pool::new(PoolOptions { budget_bytes: 256 << 20, ..PoolOptions::default() });
+    let pool = Pool::new(PoolOptions {
+        budget_bytes: 256 << 20,
+        ..PoolOptions::default()
+    });
     let mut env = Env::new(io.clone(), pool.clone());
     let tx = Tx::new(Database::memory(&pool, DbOptions::default()), io.clone());
-    env.dbs.push(Db { name: "main".into(), tx, schema_cookie: 0, generation: 0, file_format: 4 });
+    env.dbs.push(Db {
+        name: "main".into(),
+        tx,
+        schema_cookie: 0,
+        generation: 0,
+        file_format: 4,
+    });
     let mut run = |program: &Arc<Program>, repeats: i32| {
         let mut vm = Vm::new(program.clone());
         let mut found = 0u64;
         for i in 0..repeats {
             if !vm.bindings().is_empty() {
-                vm.bind(1, ringwood_format::value::ValueRef::Integer(i64::from(i))).expect("a binding");
-                vm.bind(2, ringwood_format::value::ValueRef::Text(b"some text")).expect("a binding");
+                vm.bind(1, ringwood_format::value::ValueRef::Integer(i64::from(i)))
+                    .expect("a binding");
+                vm.bind(2, ringwood_format::value::ValueRef::Text(b"some text"))
+                    .expect("a binding");
             }
             while io.block_on(vm.step(&mut env)).expect("a step") == Exit::Row {
                 found += vm.row().len() as u64;

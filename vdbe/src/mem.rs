@@ -405,6 +405,15 @@ impl Mem {
         }
     }
 
+    /// The aggregate that lives here, if there is one.
+    #[inline]
+    pub(crate) fn existing_aggregate(&mut self) -> Option<&mut dyn Aggregate> {
+        match &mut self.store {
+            Store::Aggregate(aggregate) if self.kind == Kind::Object => Some(&mut **aggregate),
+            _ => None,
+        }
+    }
+
     /// The set of rowids that lives here, made if there is none.
     pub(crate) fn rowset(&mut self) -> &mut RowSet {
         if self.kind != Kind::Object || !matches!(self.store, Store::RowSet(_)) {

@@ -229,7 +229,10 @@ impl Vm {
         match pause {
             Pause::Halt if !halt::needs_commit(&self.program, &self.state, env) => {
                 self.state.row = (0, 0);
-                Some(halt::halt_now(&self.program, &mut self.state, env, Ok(())).map(|()| Exit::Done))
+                Some(
+                    halt::halt_now(&self.program, &mut self.state, env, Ok(()))
+                        .map(|()| Exit::Done),
+                )
             }
             pause => {
                 self.pause = Some(pause);
@@ -276,7 +279,9 @@ impl Vm {
     /// A rollback since the last step may have taken the ground away.
     fn check_rollbacks(&self, env: &Env) -> Result<()> {
         let (rollbacks, schema_rollbacks) = self.seen_rollbacks;
-        if env.schema_rollbacks != schema_rollbacks || (env.rollbacks != rollbacks && !self.program.readonly) {
+        if env.schema_rollbacks != schema_rollbacks
+            || (env.rollbacks != rollbacks && !self.program.readonly)
+        {
             return Err(Error::code(ResultCode::ABORT_ROLLBACK));
         }
         Ok(())
@@ -284,12 +289,17 @@ impl Vm {
 
     async fn go(&mut self, env: &mut Env) -> Result<Exit> {
         loop {
-            let pause = self.pause.take().unwrap_or_else(|| run(&self.program, &mut self.state, env));
+            let pause = self
+                .pause
+                .take()
+                .unwrap_or_else(|| run(&self.program, &mut self.state, env));
             match pause {
                 Pause::Row => return Ok(Exit::Row),
                 Pause::Halt => {
                     self.state.row = (0, 0);
-                    return halt::halt(&self.program, &mut self.state, env).await.map(|()| Exit::Done);
+                    return halt::halt(&self.program, &mut self.state, env)
+                        .await
+                        .map(|()| Exit::Done);
                 }
                 Pause::Miss(store, page) => {
                     let fetched = tx_of(&env.dbs, &self.state.temp, store).fetch(page).await;
@@ -301,10 +311,14 @@ impl Vm {
                 }
                 Pause::Slow => match slow::slow(&self.program, &mut self.state, env).await {
                     Ok(Next::Advance) => self.state.pc += 1,
-                    Ok(Next::Jump) => self.state.pc = self.program.insns[self.state.pc as usize].p2 as u32,
+                    Ok(Next::Jump) => {
+                        self.state.pc = self.program.insns[self.state.pc as usize].p2 as u32
+                    }
                     Ok(Next::Again) => {}
                     Ok(Next::Done) => return Ok(Exit::Done),
-                    Err(error) if error.code.primary() == ResultCode::BUSY && self.at_transaction() => {
+                    Err(error)
+                        if error.code.primary() == ResultCode::BUSY && self.at_transaction() =>
+                    {
                         return Err(error);
                     }
                     Err(error) => return self.fail(env, error).await,
@@ -312,7 +326,9 @@ impl Vm {
                 Pause::Request(request) => {
                     if self.state.asked {
                         let message = "internal error: a request was not answered";
-                        return self.fail(env, Error::new(ResultCode::MISUSE, message)).await;
+                        return self
+                            .fail(env, Error::new(ResultCode::MISUSE, message))
+                            .await;
                     }
                     self.state.asked = true;
                     return Ok(Exit::Request(*request));

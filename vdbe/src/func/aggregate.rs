@@ -8,7 +8,7 @@
 //! Source: SQLite's `sumStep`, `kahanBabuskaStep`, `minmaxStep`, `countStep`.
 
 use super::{Aggregate, FnContext, FnError, FunctionDef, FunctionFlags, FunctionRegistry};
-use crate::mem::Mem;
+use crate::mem::{Kind, Mem};
 use ringwood_format::number::Number;
 use ringwood_format::value::{ValueType, compare_values_encoded};
 use std::cmp::Ordering;
@@ -37,6 +37,11 @@ pub fn register(registry: &mut FunctionRegistry) {
 struct Count(i64);
 
 impl Aggregate for Count {
+    fn step_quickly(&mut self, args: &[Mem]) -> bool {
+        self.0 += i64::from(args.first().is_none_or(|arg| !arg.is_null()));
+        true
+    }
+
     fn step(&mut self, _: &mut FnContext<'_>, args: &[Mem]) -> Result<(), FnError> {
         self.0 += i64::from(args.first().is_none_or(|arg| !arg.is_null()));
         Ok(())
@@ -193,6 +198,24 @@ impl Aggregate for Sum {
         Ok(())
     }
 
+    fn step_quickly(&mut self, args: &[Mem]) -> bool {
+        match args {
+            [arg] if arg.kind() == Kind::Real && self.is_real => {
+                self.has_overflown = false;
+                self.add(arg.raw_real());
+            }
+            [arg] if arg.kind() == Kind::Int && !self.is_real => {
+                match self.integers.checked_add(arg.raw_int()) {
+                    Some(sum) => self.integers = sum,
+                    None => return false,
+                }
+            }
+            _ => return false,
+        }
+        self.count += 1;
+        true
+    }
+
     fn inverse(&mut self, _: &mut FnContext<'_>, args: &[Mem]) -> Result<(), FnError> {
         if let [arg] = args {
             self.take(arg, -1);
@@ -234,6 +257,20 @@ impl Extreme {
 }
 
 impl Aggregate for Extreme {
+    fn step_quickly(&mut self, args: &[Mem]) -> bool {
+        // A number that is better than the best; the others must say that they are not.
+        match (args, self.best.as_int()) {
+            ([arg], Some(best)) => match arg.as_int() {
+                Some(i) if i.cmp(&best) == self.wanted => {
+                    self.best.set_int(i);
+                    true
+                }
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
     fn step(&mut self, ctx: &mut FnContext<'_>, args: &[Mem]) -> Result<(), FnError> {
         let [arg] = args else { return Ok(()) };
         if arg.is_null() {

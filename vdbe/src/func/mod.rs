@@ -175,6 +175,12 @@ pub trait Aggregate: Send {
     /// Takes one row in.
     fn step(&mut self, ctx: &mut FnContext<'_>, args: &[Mem]) -> Result<(), FnError>;
 
+    /// Takes one row in if that needs no context and cannot fail; false if it does, and nothing has changed.
+    #[inline]
+    fn step_quickly(&mut self, _args: &[Mem]) -> bool {
+        false
+    }
+
     /// The result, once all rows are in (there may be none).
     fn finish(&mut self, ctx: &mut FnContext<'_>) -> Result<(), FnError>;
 

@@ -117,10 +117,6 @@ pub(super) fn aggregate_step(
     turn: Turn,
 ) -> Step {
     let insn = &insns[pc];
-    let def = definition(insn);
-    let FunctionKind::Aggregate(new) = &def.kind else {
-        return fail(ResultCode::INTERNAL);
-    };
     let (first, count, at) = (insn.p2 as usize, insn.p5 as usize, insn.p3 as usize);
     // The accumulator lies before or behind the arguments.
     let (accumulator, args) = if at < first {
@@ -132,6 +128,17 @@ pub(super) fn aggregate_step(
             &mut right[0],
             left.get_mut(first..first + count).unwrap_or_default(),
         )
+    };
+    if turn == Turn::Step {
+        if let Some(state) = accumulator.existing_aggregate() {
+            if state.step_quickly(args) {
+                return Ok(());
+            }
+        }
+    }
+    let def = definition(insn);
+    let FunctionKind::Aggregate(new) = &def.kind else {
+        return fail(ResultCode::INTERNAL);
     };
     expand_arguments(def, args);
     let mut ctx = FnContext {

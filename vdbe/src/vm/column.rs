@@ -60,8 +60,35 @@ pub(super) fn finish_seek(c: &mut TreeCursor, tx: &Tx) -> Step {
 }
 
 /// Column.
-#[inline]
+#[inline(always)]
 pub(super) fn column(s: &mut State, env: &Env, insn: &Insn) -> Step {
+    // The common case first: a cursor that stands where it stood, a column on the leaf.
+    if let Slot::Tree(c) = &mut s.cursors[insn.p1 as usize] {
+        if c.row.valid || (!c.null_row && !c.deferred && c.cur.is_current()) {
+            let local = c.cur.local_payload();
+            if !c.row.valid {
+                c.row.start(c.cur.payload_size());
+            }
+            if let Some((kind, offset)) = c.row.find(local, insn.p2 as usize)? {
+                if let Some(tail) = local.get(offset as usize..) {
+                    if decode(
+                        kind,
+                        tail,
+                        env.facts.encoding,
+                        &mut s.mems[insn.p3 as usize],
+                    ) {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+    column_slow(s, env, insn)
+}
+
+/// Column in all other cases.
+#[inline(never)]
+fn column_slow(s: &mut State, env: &Env, insn: &Insn) -> Step {
     let column = insn.p2 as usize;
     let State {
         cursors,
@@ -81,7 +108,7 @@ pub(super) fn column(s: &mut State, env: &Env, insn: &Insn) -> Step {
                             p2: column,
                             ..insn.clone()
                         };
-                        return self::column(s, env, &redirected);
+                        return column_slow(s, env, &redirected);
                     }
                 }
                 if !ready(c, tx)? {
@@ -91,20 +118,12 @@ pub(super) fn column(s: &mut State, env: &Env, insn: &Insn) -> Step {
                 c.row.start(c.cur.payload_size());
             }
             let out = &mut mems[insn.p3 as usize];
-            let (kind, offset) = match c.row.get(column) {
-                Some(found) => found,
-                None => {
-                    if !c.row.is_complete() {
-                        parse(c, env, temp.as_deref(), column, payload)?;
-                    }
-                    match c.row.get(column) {
-                        Some(found) => found,
-                        None => {
-                            missing(insn, out);
-                            return Ok(());
-                        }
-                    }
-                }
+            if c.row.get(column).is_none() && !c.row.is_complete() {
+                parse(c, env, temp.as_deref(), column, payload)?;
+            }
+            let Some((kind, offset)) = c.row.get(column) else {
+                missing(insn, out);
+                return Ok(());
             };
             let tail = c
                 .cur
@@ -264,7 +283,7 @@ fn describe(kind: u32, size: u32, asks: u16, out: &mut Mem) -> bool {
 }
 
 /// Puts the value at the start of `tail` into a register; false if it goes on behind the end.
-#[inline]
+#[inline(always)]
 fn decode(kind: u32, tail: &[u8], encoding: TextEncoding, out: &mut Mem) -> bool {
     match kind {
         0 | 10 | 11 => out.set_null(),

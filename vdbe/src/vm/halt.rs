@@ -51,7 +51,12 @@ pub(super) fn needs_commit(program: &Program, s: &State, env: &Env) -> bool {
 }
 
 /// Ends the run, after it was committed if it [needed that](needs_commit).
-pub(super) fn halt_now(program: &Program, s: &mut State, env: &mut Env, committed: Result<()>) -> Result<()> {
+pub(super) fn halt_now(
+    program: &Program,
+    s: &mut State,
+    env: &mut Env,
+    committed: Result<()>,
+) -> Result<()> {
     if s.status != Status::Running {
         return committed;
     }

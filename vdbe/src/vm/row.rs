@@ -3,11 +3,11 @@
 //! ```text
 //!   payload   | header size | type 0 | type 1 | type 2 | … | body 0 | body 1 | …
 //!                                      ^next                          ^end (of the bodies of the parsed types)
-//!   types     [t0, t1]        offsets  [b0, b1]
+//!   cells     [type 0 | offset 0 << 32, type 1 | offset 1 << 32]
 //! ```
 //!
 //! Rules:
-//! 1. `parsed` columns are known; `types` and `offsets` keep their memory from row to row.
+//! 1. `parsed` columns are known; `cells` keeps its memory from row to row.
 //! 2. A header that does not end on a type, or bodies that do not end with the payload, is corruption, found when the
 //!    parser gets there, as SQLite does.
 //!
@@ -30,9 +30,11 @@ pub(super) struct Row {
     next: u32,
     end: u64,
     size: u32,
-    types: Vec<u32>,
-    offsets: Vec<u32>,
+    cells: Vec<u64>,
 }
+
+/// A column's serial type and the offset of its body.
+pub(super) type Found = (u32, u32);
 
 /// Body sizes of one-byte serial types.
 const SIZES: [u8; 128] = {
@@ -57,9 +59,11 @@ impl Row {
 
     /// The type and offset of column `column` if it is parsed already.
     #[inline]
-    pub(super) fn get(&self, column: usize) -> Option<(u32, u32)> {
+    pub(super) fn get(&self, column: usize) -> Option<Found> {
         if column < self.parsed as usize {
-            Some((self.types[column], self.offsets[column]))
+            self.cells
+                .get(column)
+                .map(|&cell| (cell as u32, (cell >> 32) as u32))
         } else {
             None
         }
@@ -72,73 +76,133 @@ impl Row {
     }
 
     /// Size of the header, once it is known.
+    #[inline]
     pub(super) fn header_size(&self) -> u32 {
         self.header
+    }
+
+    /// Finds a column of a record whose header lies in `payload`, which may end early behind it. None if the record has
+    /// no such column, or if the header does not end in `payload`.
+    #[inline(always)]
+    pub(super) fn find(&mut self, payload: &[u8], column: usize) -> Result<Option<Found>, Corrupt> {
+        if column < self.parsed as usize {
+            return Ok(self.get(column));
+        }
+        if self.header == 0 {
+            match payload.first() {
+                Some(&first) if first.wrapping_sub(1) < 0x7f && u32::from(first) <= self.size => {
+                    self.header = u32::from(first);
+                    self.next = 1;
+                    self.end = u64::from(first);
+                }
+                _ => self.read_long_size(payload)?,
+            }
+        }
+        let Some(header) = payload.get(..self.header as usize) else {
+            return Ok(None);
+        };
+        // One-byte types, up to the column that is wanted; everything else goes the long way.
+        let mut next = self.next as usize;
+        let mut end = self.end;
+        let Some(cells) = self.cells.get_mut(self.parsed as usize..=column) else {
+            return self.find_slowly(payload, column);
+        };
+        for cell in cells {
+            match header.get(next) {
+                Some(&kind) if kind < 0x80 => {
+                    *cell = end << 32 | u64::from(kind);
+                    end += u64::from(SIZES[kind as usize]);
+                    next += 1;
+                }
+                _ => return self.find_slowly(payload, column),
+            }
+        }
+        if end > u64::from(self.size) || (next == header.len() && end != u64::from(self.size)) {
+            return Err(Corrupt::new("record and payload differ in length"));
+        }
+        self.next = next as u32;
+        self.parsed = column as u32 + 1;
+        self.end = end;
+        Ok(self.get(column))
+    }
+
+    #[inline(never)]
+    fn find_slowly(&mut self, payload: &[u8], column: usize) -> Result<Option<Found>, Corrupt> {
+        if !self.is_complete() {
+            self.parse(payload, column)?;
+        }
+        Ok(self.get(column))
     }
 
     /// Reads the header's size from the start of the record.
     #[inline]
     pub(super) fn read_size(&mut self, payload: &[u8]) -> Result<(), Corrupt> {
-        if self.header != 0 {
-            return Ok(());
+        if self.header == 0 {
+            self.read_long_size(payload)
+        } else {
+            Ok(())
         }
-        let (header, len) = match payload.first() {
-            Some(&first) if first < 0x80 => (first as u32, 1),
-            _ => match varint::read_u32(payload) {
-                Some(found) => (found.0, found.1 as u32),
-                None => return Err(Corrupt::new("record header is cut off")),
-            },
+    }
+
+    #[cold]
+    fn read_long_size(&mut self, payload: &[u8]) -> Result<(), Corrupt> {
+        let Some((header, len)) = varint::read_u32(payload) else {
+            return Err(Corrupt::new("record header is cut off"));
         };
         if header as usize > RECORD_HEADER_SIZE_MAX || header > self.size.max(1) {
             return Err(Corrupt::new("record header size is impossible"));
         }
-        self.header = header.max(len);
-        self.next = len;
+        // A header too small for its own size is a record without values, as it is to SQLite.
+        self.header = header.max(len as u32);
+        self.next = len as u32;
         self.end = u64::from(header);
         Ok(())
     }
 
-    /// Parses up to `column` or the end of the header. `header` holds at least the header.
-    #[inline]
-    pub(super) fn parse(&mut self, header: &[u8], column: usize) -> Result<(), Corrupt> {
-        let size = self.header as usize;
-        let Some(header) = header.get(..size) else {
+    /// Parses up to `column` or the end of the header. `payload` holds at least the header.
+    pub(super) fn parse(&mut self, payload: &[u8], column: usize) -> Result<(), Corrupt> {
+        if self.cells.len() <= column {
+            self.grow(column);
+        }
+        let Some(header) = payload.get(..self.header as usize) else {
             return Err(Corrupt::new("record header is cut off"));
         };
-        if self.types.len() <= column {
-            let room = (column + 1).next_power_of_two().clamp(8, 32768);
-            self.types.resize(room.max(column + 1), 0);
-            self.offsets.resize(room.max(column + 1), 0);
-        }
         let mut next = self.next as usize;
-        let mut at = self.parsed as usize;
         let mut end = self.end;
-        while at <= column && next < size {
-            let first = header[next];
-            let kind;
+        let cells = &mut self.cells[self.parsed as usize..=column];
+        let mut parsed = self.parsed;
+        for cell in cells {
+            let Some(&first) = header.get(next) else {
+                break;
+            };
             if first < 0x80 {
-                kind = u32::from(first);
-                next += 1;
-                self.types[at] = kind;
-                self.offsets[at] = end as u32;
+                *cell = end << 32 | u64::from(first);
                 end += u64::from(SIZES[first as usize]);
+                next += 1;
             } else {
                 let Some((long, len)) = varint::read_u32(&header[next..]) else {
                     return Err(Corrupt::new("record header is cut off"));
                 };
-                next += len;
-                self.types[at] = long;
-                self.offsets[at] = end as u32;
+                *cell = end << 32 | u64::from(long);
                 end += u64::from(SerialType(long).size());
+                next += len;
             }
-            at += 1;
+            parsed += 1;
         }
-        if end > u64::from(self.size) || (next >= size && end != u64::from(self.size) && size > 1) {
+        if end > u64::from(self.size)
+            || (next >= header.len() && end != u64::from(self.size) && header.len() > 1)
+        {
             return Err(Corrupt::new("record and payload differ in length"));
         }
         self.next = next as u32;
-        self.parsed = at as u32;
+        self.parsed = parsed;
         self.end = end;
         Ok(())
+    }
+
+    #[cold]
+    fn grow(&mut self, column: usize) {
+        self.cells
+            .resize((column + 1).next_power_of_two().max(8), 0);
     }
 }
