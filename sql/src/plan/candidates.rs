@@ -893,7 +893,8 @@ impl Where<'_> {
         let mut n = 1;
         while n < count {
             let place = &index.columns[usize::from(at) + n];
-            let Some(place_column) = place.key.column() else {
+            // The rowid ends it, as in SQLite: it has no collation.
+            let Some(place_column) = place.key.column().filter(|&c| c >= 0) else {
                 break;
             };
             let Some(right) = sides.right.as_deref().map(|r| r.vector_field(n)) else {

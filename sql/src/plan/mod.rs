@@ -19,6 +19,7 @@
 //! ## Passes
 //! | pass | module | from | to |
 //! |---|---|---|---|
+//! | weaken | [`outer_joins`] | a bound SELECT | the same with weaker joins |
 //! | split | [`analyze`] | expressions | base terms |
 //! | analyze | [`analyze`], [`like`], [`disjunction`] | base terms | operator, column, masks; virtual terms |
 //! | short cut | [`shortcut`] | a single table with `rowid = ?` or a unique key | the path, at once |
@@ -59,6 +60,7 @@ pub mod like;
 pub mod multi_or;
 pub mod noop_join;
 pub mod order;
+pub mod outer_joins;
 pub mod partial;
 pub mod scan;
 pub mod shortcut;

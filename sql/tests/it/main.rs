@@ -8,4 +8,5 @@ mod gate;
 mod golden;
 mod oracle;
 mod plans;
+mod plans_generated;
 mod roundtrip;
