@@ -1,0 +1,378 @@
+//! Constraints, index entries, and the storing of a row.
+//!
+//! The order is SQLite's: NOT NULL, CHECK, the rowid, each index; a rowid whose conflict is settled by REPLACE while
+//! the indexes' are not is looked at last, so that nothing is deleted before the others have been checked.
+//!
+//! Source: SQLite's `sqlite3GenerateConstraintChecks`, `sqlite3CompleteInsertion`.
+
+use super::{Target, conflict_code};
+use crate::ast::ConflictAction;
+use crate::compiler::{Compiler, CursorOverride, Result};
+use crate::schema::{Index, IndexKey};
+use ringwood_vdbe::opcode::p5;
+use ringwood_vdbe::{Label, Opcode, P4, ResultCode};
+use std::sync::Arc;
+
+/// A row about to be stored, and how.
+pub struct Row<'r> {
+    /// The table.
+    pub target: &'r Target,
+    /// The register of the new rowid; the columns follow.
+    pub new: i32,
+    /// The register of the old rowid, of an UPDATE; the old columns follow, in a WITHOUT ROWID table.
+    pub old: Option<i32>,
+    /// Whether the primary key may change (always so in an INSERT).
+    pub key_changes: bool,
+    /// The statement's OR.
+    pub or: Option<ConflictAction>,
+    /// Where IGNORE goes.
+    pub ignore: Label,
+    /// Of an UPDATE: which columns change; all of an INSERT.
+    pub changed: Option<&'r [bool]>,
+    /// For each index the register of its new entry (0: not touched), then that of the row's record.
+    pub records: &'r [i32],
+}
+
+impl Row<'_> {
+    fn action(&self, own: Option<ConflictAction>) -> ConflictAction {
+        self.or.or(own).unwrap_or(ConflictAction::Abort)
+    }
+
+    fn is_changed(&self, column: usize) -> bool {
+        self.changed.is_none_or(|changed| changed[column])
+    }
+}
+
+impl Compiler<'_> {
+    /// Emits every check of a row, and its index entries and record into `row.records`. Tells whether a REPLACE may
+    /// have deleted rows, after which the positions of cursors are not to be trusted.
+    pub fn check_row(&mut self, row: &Row<'_>) -> Result<bool> {
+        self.check_not_null(row)?;
+        self.check_checks(row)?;
+        let deferred = self.check_rowid(row)?;
+        let mut replaces = deferred.replaces;
+        let table = &row.target.table;
+        let mut affinity_done = false;
+        for (n, index) in table.indexes.iter().enumerate() {
+            if row.records[n] == 0 {
+                continue;
+            }
+            if !affinity_done {
+                self.table_affinity(table, row.new + 1);
+                affinity_done = true;
+            }
+            replaces |= self.check_index(row, n, index)?;
+        }
+        if let Some((top, bottom)) = deferred.jumps {
+            self.op(Opcode::Goto, 0, top, 0);
+            self.jump_here(bottom);
+        }
+        if table.has_rowid() {
+            let record = row.records[table.indexes.len()];
+            self.op(Opcode::MakeRecord, row.new + 1, table.stored_count() as i32, record);
+            if !affinity_done {
+                self.table_affinity(table, 0);
+            }
+        }
+        Ok(replaces)
+    }
+
+    fn check_not_null(&mut self, row: &Row<'_>) -> Result<()> {
+        let table = &row.target.table;
+        for (i, column) in table.columns.iter().enumerate() {
+            let Some(own) = column.not_null else { continue };
+            if table.rowid_alias == Some(i) || !row.is_changed(i) {
+                continue;
+            }
+            let reg = row.new + 1 + i as i32;
+            let mut action = row.or.unwrap_or(own);
+            if action == ConflictAction::Replace {
+                action = ConflictAction::Abort;
+                if let Some(default) = &column.default {
+                    let given = self.op(Opcode::NotNull, reg, 0, 0);
+                    let expr = crate::resolve::resolve_constant(self, &default.expr)?;
+                    self.expr_code(&expr, reg)?;
+                    self.jump_here(given);
+                }
+            }
+            match action {
+                ConflictAction::Ignore => {
+                    self.jump(Opcode::IsNull, reg, row.ignore, 0);
+                }
+                _ => {
+                    if action == ConflictAction::Abort {
+                        self.may_abort = true;
+                    }
+                    let message = format!("{}.{}", table.name, column.name);
+                    let code = ResultCode::CONSTRAINT_NOTNULL.code();
+                    self.op4(Opcode::HaltIfNull, code, conflict_code(action), reg, P4::text(message));
+                    self.p5(p5::HALT_NOTNULL);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_checks(&mut self, row: &Row<'_>) -> Result<()> {
+        let table = &row.target.table;
+        if table.checks.is_empty() || self.ctx.flags.ignore_check_constraints {
+            return Ok(());
+        }
+        let action = match row.action(None) {
+            ConflictAction::Replace => ConflictAction::Abort,
+            action => action,
+        };
+        for check in &table.checks {
+            let ok = self.label();
+            let expr = crate::resolve::resolve_self(self, table, row.target.data_cursor, &check.expr)?;
+            self.on_new_row(row, |c| c.expr_if_true(&expr, ok, true))?;
+            if action == ConflictAction::Ignore {
+                self.goto(row.ignore);
+            } else {
+                let code = ResultCode::CONSTRAINT_CHECK;
+                self.halt_constraint(code, conflict_code(action), &check.name, p5::HALT_CHECK);
+            }
+            self.place(ok);
+        }
+        Ok(())
+    }
+
+    /// Runs `body` while the table's columns are those of the row about to be stored.
+    fn on_new_row<T>(&mut self, row: &Row<'_>, body: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let registers = CursorOverride::Registers { first: row.new + 1, rowid: Some(row.new), unstored: true };
+        let cursor = row.target.data_cursor;
+        let factor = std::mem::replace(&mut self.factor_constants, false);
+        let result = self.with_override(cursor, registers, body);
+        self.factor_constants = factor;
+        result
+    }
+
+    fn check_rowid(&mut self, row: &Row<'_>) -> Result<Deferred> {
+        let (target, table) = (row.target, &row.target.table);
+        let mut deferred = Deferred::default();
+        if !row.key_changes || !table.has_rowid() {
+            return Ok(deferred);
+        }
+        let own = table.key_conflict;
+        let action = row.action(own);
+        let ok = self.label();
+        if let Some(old) = row.old {
+            self.jump(Opcode::Eq, row.new, ok, old);
+            self.p5(p5::NULLEQ);
+        }
+        let mut top = None;
+        if action == ConflictAction::Replace && row.or != Some(ConflictAction::Replace) && !table.indexes.is_empty() {
+            top = Some(self.op(Opcode::Goto, 0, 0, 0) + 1);
+        }
+        self.jump(Opcode::NotExists, target.data_cursor, ok, row.new);
+        match action {
+            ConflictAction::Ignore => {
+                self.goto(row.ignore);
+            }
+            ConflictAction::Replace => {
+                if !table.indexes.is_empty() {
+                    self.multi_write = true;
+                    self.delete_index_entries(target, None, None)?;
+                }
+                deferred.replaces = true;
+            }
+            _ => {
+                let (code, message) = match table.rowid_alias {
+                    Some(alias) => {
+                        let column = &table.columns[alias].name;
+                        (ResultCode::CONSTRAINT_PRIMARYKEY, format!("{}.{column}", table.name))
+                    }
+                    None => (ResultCode::CONSTRAINT_ROWID, format!("{}.rowid", table.name)),
+                };
+                self.halt_constraint(code, conflict_code(action), &message, p5::HALT_UNIQUE);
+            }
+        }
+        self.place(ok);
+        if let Some(top) = top {
+            let bottom = self.op(Opcode::Goto, 0, 0, 0);
+            self.jump_here(top - 1);
+            deferred.jumps = Some((top, bottom));
+        }
+        Ok(deferred)
+    }
+
+    /// Makes the new entry of an index and looks for another row that has it.
+    fn check_index(&mut self, row: &Row<'_>, n: usize, index: &Arc<Index>) -> Result<bool> {
+        let (target, table) = (row.target, &row.target.table);
+        let (cursor, record) = (target.cursor_of(n), row.records[n]);
+        let key = record + 1;
+        let unique_ok = self.label();
+        if let Some(partial) = &index.partial {
+            self.op(Opcode::Null, 0, record, 0);
+            let expr = crate::resolve::resolve_self(self, table, target.data_cursor, partial)?;
+            self.on_new_row(row, |c| c.expr_if_false(&expr, unique_ok, true))?;
+        }
+        for (i, column) in index.columns.iter().enumerate() {
+            let to = key + i as i32;
+            match &column.key {
+                IndexKey::Expr(expr) => {
+                    let expr = crate::resolve::resolve_self(self, table, target.data_cursor, expr)?;
+                    self.on_new_row(row, |c| c.expr_code(&expr, to))?;
+                }
+                IndexKey::Column(column) if table.rowid_alias != Some(*column) => {
+                    self.op(Opcode::SCopy, row.new + 1 + *column as i32, to, 0);
+                }
+                _ => {
+                    self.op(Opcode::IntCopy, row.new, to, 0);
+                }
+            }
+        }
+        self.op(Opcode::MakeRecord, key, index.columns.len() as i32, record);
+        let is_table = target.is_table(n);
+        if row.old.is_some() && is_table && !row.key_changes {
+            self.place(unique_ok);
+            return Ok(false);
+        }
+        let Some(own) = index.unique else {
+            self.place(unique_ok);
+            return Ok(false);
+        };
+        let action = row.action(Some(own));
+        // REPLACE into a WITHOUT ROWID table without other indexes: the insert overwrites.
+        if is_table && table.indexes.len() == 1 && action == ConflictAction::Replace {
+            self.place(unique_ok);
+            return Ok(false);
+        }
+        let keys = P4::Int(index.key_count as i32);
+        self.b.op4(Opcode::NoConflict, cursor, unique_ok, key, keys);
+        let other = self.other_row(row, index, cursor, key, is_table, action, unique_ok)?;
+        let mut replaces = false;
+        match action {
+            ConflictAction::Ignore => {
+                self.goto(row.ignore);
+            }
+            ConflictAction::Replace => {
+                self.multi_write = true;
+                self.delete_found_row(target, other.0, other.1, if is_table { None } else { Some(cursor) }, is_table)?;
+                replaces = true;
+            }
+            _ => self.unique_violation(target, index, conflict_code(action)),
+        }
+        self.place(unique_ok);
+        Ok(replaces)
+    }
+
+    /// The key of the row that an index was found to hold: its first register and how many; jumps to `same` if that is
+    /// the row that is being updated.
+    fn other_row(
+        &mut self,
+        row: &Row<'_>,
+        index: &Index,
+        cursor: i32,
+        key: i32,
+        is_table: bool,
+        action: ConflictAction,
+        same: Label,
+    ) -> Result<(i32, usize)> {
+        let Some(primary) = row.target.primary_key().cloned() else {
+            let reg = self.alloc_reg();
+            if row.old.is_some() || action == ConflictAction::Replace {
+                self.op(Opcode::IdxRowid, cursor, reg, 0);
+                if let Some(old) = row.old {
+                    self.jump(Opcode::Eq, reg, same, old);
+                    self.p5(p5::NULLEQ);
+                }
+            }
+            return Ok((reg, 1));
+        };
+        let count = primary.key_count;
+        let first = if is_table { key } else { self.alloc_regs(count) };
+        if row.old.is_none() && action != ConflictAction::Replace {
+            return Ok((first, count));
+        }
+        if !is_table {
+            for (i, column) in primary.columns[..count].iter().enumerate() {
+                let column = column.key.column().expect("a primary key has columns only");
+                let at = index.position_of(column).expect("every index has the primary key");
+                self.op(Opcode::Column, cursor, at as i32, first + i as i32);
+            }
+        }
+        if let Some(old) = row.old {
+            let differs = self.label();
+            for (i, column) in primary.columns[..count].iter().enumerate() {
+                let number = column.key.column().expect("a primary key has columns only");
+                let collation = P4::Collation(self.collation(&column.collation)?);
+                let (opcode, to) = if i + 1 == count { (Opcode::Eq, same) } else { (Opcode::Ne, differs) };
+                self.b.op4(opcode, old + 1 + number, to, first + i as i32, collation);
+                self.p5(p5::NULLEQ);
+            }
+            self.place(differs);
+        }
+        Ok((first, count))
+    }
+
+    /// `UNIQUE constraint failed: t.a, t.b`
+    pub(crate) fn unique_violation(&mut self, target: &Target, index: &Index, action: i32) {
+        let table = &target.table;
+        let message = if index.has_expr {
+            format!("index '{}'", index.name)
+        } else {
+            let names = index.columns[..index.key_count].iter().map(|column| match column.key {
+                IndexKey::Column(number) => format!("{}.{}", table.name, table.columns[number].name),
+                IndexKey::Rowid | IndexKey::Expr(_) => format!("{}.rowid", table.name),
+            });
+            names.collect::<Vec<_>>().join(", ")
+        };
+        let code = if index.is_primary_key() { ResultCode::CONSTRAINT_PRIMARYKEY } else { ResultCode::CONSTRAINT_UNIQUE };
+        self.halt_constraint(code, action, &message, p5::HALT_UNIQUE);
+    }
+
+    /// Registers for the entries and the record of a row, as [`Row::records`] wants them; 0 for an index that
+    /// `wanted` does not name.
+    pub fn record_registers(&mut self, target: &Target, wanted: impl Fn(usize) -> bool) -> Vec<i32> {
+        let mut records = Vec::with_capacity(target.table.indexes.len() + 1);
+        for (n, index) in target.table.indexes.iter().enumerate() {
+            records.push(if wanted(n) { self.alloc_regs(1 + index.columns.len()) } else { 0 });
+        }
+        records.push(self.alloc_reg());
+        records
+    }
+
+    /// Stores a checked row: its index entries, then its record.
+    pub fn store_row(&mut self, row: &Row<'_>, update_flags: u16, append: bool, use_seek: bool) {
+        let table = &row.target.table;
+        let seek = if use_seek { p5::USESEEKRESULT } else { 0 };
+        for (n, index) in table.indexes.iter().enumerate() {
+            let record = row.records[n];
+            if record == 0 {
+                continue;
+            }
+            if index.partial.is_some() {
+                let after = self.here() + 2;
+                self.op(Opcode::IsNull, record, after, 0);
+            }
+            let mut flags = seek;
+            if row.target.is_table(n) {
+                flags |= p5::NCHANGE | (update_flags & p5::SAVEPOSITION);
+            }
+            let count = if index.unique_not_null { index.key_count } else { index.columns.len() };
+            let cursor = row.target.cursor_of(n);
+            self.op4(Opcode::IdxInsert, cursor, record, record + 1, P4::Int(count as i32));
+            self.p5(flags);
+        }
+        if !table.has_rowid() {
+            return;
+        }
+        let mut flags = p5::NCHANGE | if update_flags == 0 { p5::LASTROWID } else { update_flags };
+        if append {
+            flags |= p5::APPEND;
+        }
+        flags |= seek;
+        let record = row.records[table.indexes.len()];
+        self.op4(Opcode::Insert, row.target.data_cursor, record, row.new, Self::table_operand(table));
+        self.p5(flags);
+    }
+}
+
+/// What `check_rowid` left for later.
+#[derive(Default)]
+struct Deferred {
+    /// Where the postponed check begins, and the jump at its end.
+    jumps: Option<(i32, i32)>,
+    replaces: bool,
+}

@@ -1,0 +1,325 @@
+//! INSERT.
+//!
+//! ```text
+//!   one row of VALUES        the expressions are coded straight into the row's registers
+//!   rows of a SELECT         a coroutine yields them; if it reads the table, they go into an ephemeral table first
+//!
+//!      open the table and its indexes
+//!   L: next row, or goto M
+//!      columns and defaults into registers; the rowid
+//!      checks; index entries; the record
+//!      goto L
+//!   M: sqlite_sequence
+//! ```
+//!
+//! Cost: a row of VALUES is one opcode a column, and for the table NewRowid, MakeRecord and Insert; three opcodes and a
+//! copy a column for each index.
+//!
+//! Source: SQLite's `sqlite3Insert`.
+
+use super::constraints::Row;
+use super::{Change, Target};
+use crate::ast::{self, InsertSource};
+use crate::bound::Expr;
+use crate::codegen::select::{Destination, DestinationKind};
+use crate::compiler::{Compiler, Result, SqlError};
+use crate::resolve::{NameMode, Resolver};
+use crate::schema::Table;
+use ringwood_vdbe::opcode::p5;
+use ringwood_vdbe::{Opcode, P4};
+use std::sync::Arc;
+
+/// Where a column's value comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Given {
+    /// Column n of the source.
+    Source(usize),
+    /// DEFAULT.
+    Default,
+}
+
+/// Where the rows come from.
+enum Rows {
+    /// One row: these expressions.
+    One(Vec<Expr>),
+    /// DEFAULT VALUES.
+    Defaults,
+    /// A coroutine: its yield register and the first register of its row.
+    Coroutine { yield_reg: i32, first: i32 },
+    /// An ephemeral table.
+    Table { cursor: i32 },
+}
+
+impl<'a> Compiler<'a> {
+    /// Codes an INSERT.
+    pub fn code_insert(&mut self, insert: &'a ast::Insert) -> Result<()> {
+        if !insert.upserts.is_empty() {
+            return Err(SqlError::unsupported("ON CONFLICT clauses of INSERT (upserts) are"));
+        }
+        if !insert.returning.is_empty() {
+            return Err(SqlError::unsupported("RETURNING is"));
+        }
+        let (db, table) = self.table_to_change(&insert.table, Change::Insert)?;
+        self.b.about.count_changes = true;
+        let multi_row = !matches!(&insert.source, InsertSource::Select(select) if is_one_row(select));
+        self.writes_db(multi_row || table.autoincrement, db);
+        if self.code_transfer(insert, db, &table)? {
+            return Ok(());
+        }
+        let (columns, rowid_from) = column_map(insert, &table)?;
+
+        let sequence = self.begin_autoincrement(db, &table)?;
+        let rowid = self.alloc_regs(1 + table.columns.len());
+        let in_order = insert.columns.is_empty();
+        let (rows, width) = self.code_source(insert, db, &table, in_order.then_some(rowid + 1))?;
+        check_width(insert, &table, width)?;
+
+        let target = Target::new(self, db, &table, None);
+        target.open(self, 0, |_| true)?;
+        let records = self.record_registers(&target, |_| true);
+        let done = self.label();
+        let next = self.label();
+        let top = match rows {
+            Rows::Table { cursor } => self.jump(Opcode::Rewind, cursor, done, 0) + 1,
+            Rows::Coroutine { yield_reg, .. } => self.jump(Opcode::Yield, yield_reg, done, 0),
+            Rows::One(_) | Rows::Defaults => 0,
+        };
+
+        // The rowid is chosen after the columns, as SQLite does, but for what a coroutine has in its place already.
+        let mut append = false;
+        let alias_from = match table.rowid_alias.map(|alias| columns[alias]) {
+            Some(Given::Source(n)) => Some(n),
+            Some(Given::Default) | None => rowid_from,
+        };
+        if let (Some(n), false) = (alias_from, matches!(rows, Rows::One(_))) {
+            // Before the columns: their registers may be the coroutine's own.
+            self.code_given(&rows, n, rowid)?;
+        }
+        for (i, column) in table.columns.iter().enumerate() {
+            let reg = rowid + 1 + i as i32;
+            if table.rowid_alias == Some(i) {
+                self.op(Opcode::SoftNull, reg, 0, 0);
+                continue;
+            }
+            match columns[i] {
+                Given::Source(n) => self.code_given(&rows, n, reg)?,
+                Given::Default => match &column.default {
+                    Some(default) => {
+                        let expr = crate::resolve::resolve_constant(self, &default.expr)?;
+                        self.expr_code_factorable(&expr, reg)?;
+                    }
+                    None => {
+                        self.op(Opcode::Null, 0, reg, 0);
+                    }
+                },
+            }
+        }
+        if table.has_rowid() {
+            append = self.code_rowid(&rows, alias_from, rowid, &target, sequence.as_ref().map_or(0, |s| s.max_reg))?;
+            self.step_autoincrement(sequence.as_ref(), rowid);
+        } else {
+            self.op(Opcode::Null, 0, rowid, 0);
+        }
+
+        let row = Row {
+            target: &target,
+            new: rowid,
+            old: None,
+            key_changes: alias_from.is_some() || !table.has_rowid(),
+            or: insert.or,
+            ignore: next,
+            changed: None,
+            records: &records,
+        };
+        let replaces = self.check_row(&row)?;
+        let use_seek = !replaces;
+        self.store_row(&row, 0, append, use_seek);
+
+        self.place(next);
+        match rows {
+            Rows::Table { cursor } => {
+                self.op(Opcode::Next, cursor, top, 0);
+                self.place(done);
+                self.op(Opcode::Close, cursor, 0, 0);
+            }
+            Rows::Coroutine { .. } => {
+                self.op(Opcode::Goto, 0, top, 0);
+                self.place(done);
+            }
+            Rows::One(_) | Rows::Defaults => self.place(done),
+        }
+        self.end_autoincrement(sequence.as_ref())
+    }
+
+    /// Makes the rows available; tells how many columns they have. `dest`: where a coroutine may put them at once.
+    fn code_source(
+        &mut self,
+        insert: &'a ast::Insert,
+        db: usize,
+        table: &Arc<Table>,
+        dest: Option<i32>,
+    ) -> Result<(Rows, usize)> {
+        let InsertSource::Select(select) = &insert.source else { return Ok((Rows::Defaults, 0)) };
+        let mut resolver = Resolver::new(self);
+        if let Some(with) = &insert.with {
+            resolver.push_with(with)?;
+        }
+        if let (true, ast::SelectCore::Values(values)) = (is_one_row(select), &select.core) {
+            resolver.push_scope(crate::resolve::Scope::default());
+            let exprs = resolver.exprs(&values.exprs)?;
+            let width = exprs.len();
+            return Ok((Rows::One(exprs), width));
+        }
+        let select = resolver.select(select, NameMode::Inner)?;
+        let width = select.result.len();
+        check_width(insert, table, width)?;
+        let yield_reg = self.alloc_reg();
+        let entry = self.here() + 1;
+        let init = self.op(Opcode::InitCoroutine, yield_reg, 0, entry);
+        let mut out = Destination::new(DestinationKind::Coroutine, yield_reg);
+        // The coroutine may fill the row's own registers where nothing has to be moved.
+        if let Some(first) = dest.filter(|_| table.rowid_alias.is_none() && table.has_rowid()) {
+            (out.first, out.count) = (first, width);
+        }
+        self.code_select(&select, &mut out)?;
+        self.op(Opcode::EndCoroutine, yield_reg, 0, 0);
+        self.jump_here(init);
+        self.clear_temps();
+        if !self.reads_table(entry, db, table) {
+            return Ok((Rows::Coroutine { yield_reg, first: out.first }, width));
+        }
+        let cursor = self.alloc_cursor(None);
+        let (record, key) = (self.temp_reg(), self.temp_reg());
+        self.op(Opcode::OpenEphemeral, cursor, width as i32, 0);
+        let done = self.label();
+        let top = self.jump(Opcode::Yield, yield_reg, done, 0);
+        self.op(Opcode::MakeRecord, out.first, width as i32, record);
+        self.op(Opcode::NewRowid, cursor, key, 0);
+        self.op(Opcode::Insert, cursor, record, key);
+        self.p5(p5::APPEND);
+        self.op(Opcode::Goto, 0, top, 0);
+        self.place(done);
+        self.release_temp(record);
+        self.release_temp(key);
+        Ok((Rows::Table { cursor }, width))
+    }
+
+    /// Whether the code from `start` on reads the table or one of its indexes.
+    fn reads_table(&self, start: i32, db: usize, table: &Table) -> bool {
+        (start..self.here()).map(|addr| self.b.insn(addr)).any(|insn| {
+            insn.opcode == Opcode::OpenRead
+                && insn.p3 == db as i32
+                && (insn.p2 == table.root as i32 || table.indexes.iter().any(|index| index.root as i32 == insn.p2))
+        })
+    }
+
+    /// Puts column `n` of the source into a register.
+    fn code_given(&mut self, rows: &Rows, n: usize, reg: i32) -> Result<()> {
+        match rows {
+            Rows::One(exprs) => self.expr_code(&exprs[n], reg)?,
+            Rows::Table { cursor } => {
+                self.op(Opcode::Column, *cursor, n as i32, reg);
+            }
+            Rows::Coroutine { first, .. } => {
+                if first + n as i32 != reg {
+                    self.op(Opcode::SCopy, first + n as i32, reg, 0);
+                }
+            }
+            Rows::Defaults => unreachable!("DEFAULT VALUES gives no columns"),
+        }
+        Ok(())
+    }
+
+    /// Chooses the rowid; tells whether it is the next after the largest.
+    fn code_rowid(
+        &mut self,
+        rows: &Rows,
+        from: Option<usize>,
+        rowid: i32,
+        target: &Target,
+        max_reg: i32,
+    ) -> Result<bool> {
+        let Some(n) = from else {
+            self.op(Opcode::NewRowid, target.data_cursor, rowid, max_reg);
+            return Ok(true);
+        };
+        if let Rows::One(exprs) = rows {
+            if matches!(exprs[n], Expr::Null) {
+                self.op(Opcode::NewRowid, target.data_cursor, rowid, max_reg);
+                return Ok(true);
+            }
+            self.expr_code(&exprs[n], rowid)?;
+            if matches!(exprs[n], Expr::Integer(_)) {
+                return Ok(false);
+            }
+        }
+        let given = self.op(Opcode::NotNull, rowid, 0, 0);
+        self.op(Opcode::NewRowid, target.data_cursor, rowid, max_reg);
+        self.jump_here(given);
+        self.op(Opcode::MustBeInt, rowid, 0, 0);
+        Ok(false)
+    }
+}
+
+/// Whether a source is VALUES with one row and nothing else.
+fn is_one_row(select: &ast::Select) -> bool {
+    let plain = select.with.is_none()
+        && select.compounds.is_empty()
+        && select.order_by.is_empty()
+        && select.limit.is_none();
+    plain && matches!(&select.core, ast::SelectCore::Values(values) if values.row_count() == 1)
+}
+
+/// For each column of the table where its value comes from; and the place of the rowid in the source, if it was named.
+fn column_map(insert: &ast::Insert, table: &Table) -> Result<(Vec<Given>, Option<usize>)> {
+    let mut map = Vec::with_capacity(table.columns.len());
+    if insert.columns.is_empty() {
+        let defaults = matches!(insert.source, InsertSource::DefaultValues);
+        map.extend((0..table.columns.len()).map(|i| if defaults { Given::Default } else { Given::Source(i) }));
+        return Ok((map, None));
+    }
+    map.resize(table.columns.len(), Given::Default);
+    let mut rowid = None;
+    for (n, name) in insert.columns.iter().enumerate() {
+        if let Some(column) = table.column_index(&name.text) {
+            // A column that is named twice has its first value.
+            if map[column] == Given::Default {
+                map[column] = Given::Source(n);
+            }
+        } else if table.has_rowid() && is_rowid_name(&name.text) {
+            rowid = Some(n);
+        } else {
+            let message = format!("table {} has no column named {}", display(&insert.table), name.text);
+            return Err(SqlError::at(name.span.start, message));
+        }
+    }
+    Ok((map, rowid))
+}
+
+fn check_width(insert: &ast::Insert, table: &Table, width: usize) -> Result<()> {
+    if matches!(insert.source, InsertSource::DefaultValues) {
+        return Ok(());
+    }
+    if insert.columns.is_empty() {
+        if width != table.columns.len() {
+            let (name, count) = (display(&insert.table), table.columns.len());
+            return Err(SqlError::error(format!("table {name} has {count} columns but {width} values were supplied")));
+        }
+    } else if width != insert.columns.len() {
+        return Err(SqlError::error(format!("{width} values for {} columns", insert.columns.len())));
+    }
+    Ok(())
+}
+
+/// A table's name as it was written.
+fn display(name: &ast::QualifiedName) -> String {
+    match &name.schema {
+        Some(schema) => format!("{}.{}", schema.text, name.name.text),
+        None => name.name.text.to_string(),
+    }
+}
+
+/// Whether a name means the rowid where no column has it.
+pub fn is_rowid_name(name: &str) -> bool {
+    name.eq_ignore_ascii_case("rowid") || name.eq_ignore_ascii_case("oid") || name.eq_ignore_ascii_case("_rowid_")
+}
