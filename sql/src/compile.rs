@@ -22,7 +22,30 @@ pub fn compile<'a>(
             c.columns = output_columns(&c, &select);
             c.code_select(&select, &mut Destination::output())?;
         }
-        _ => return Err(SqlError::unsupported("this kind of statement is")),
+        Stmt::Insert(insert) => c.code_insert(insert)?,
+        Stmt::Update(update) => c.code_update(update)?,
+        Stmt::Delete(delete) => c.code_delete(delete)?,
+        Stmt::Begin(kind) => c.code_begin(*kind),
+        Stmt::Commit => c.code_end_transaction(false),
+        Stmt::Rollback => c.code_end_transaction(true),
+        Stmt::Savepoint(name) => c.code_savepoint(name),
+        Stmt::Release(name) => c.code_release(name),
+        Stmt::RollbackTo(name) => c.code_roll_back_to(name),
+        Stmt::CreateTable(create) => c.code_create_table(create)?,
+        Stmt::CreateIndex(create) => c.code_create_index(create)?,
+        Stmt::CreateView(create) => c.code_create_view(create, statement.params.count > 0)?,
+        Stmt::Drop(drop) => c.code_drop(drop)?,
+        Stmt::Pragma(_) => return Err(SqlError::unsupported("PRAGMA is")),
+        Stmt::CreateTrigger(_) => return Err(SqlError::unsupported("CREATE TRIGGER is")),
+        Stmt::CreateVirtualTable(_) => {
+            return Err(SqlError::unsupported("CREATE VIRTUAL TABLE is"));
+        }
+        Stmt::AlterTable(_) => return Err(SqlError::unsupported("ALTER TABLE is")),
+        Stmt::Attach(_) => return Err(SqlError::unsupported("ATTACH is")),
+        Stmt::Detach(_) => return Err(SqlError::unsupported("DETACH is")),
+        Stmt::Vacuum(_) => return Err(SqlError::unsupported("VACUUM is")),
+        Stmt::Analyze(_) => return Err(SqlError::unsupported("ANALYZE is")),
+        Stmt::Reindex(_) => return Err(SqlError::unsupported("REINDEX is")),
     }
     let mut program = c.finish()?;
     program.params = vec![None; statement.params.count as usize];

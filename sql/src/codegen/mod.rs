@@ -11,16 +11,22 @@
 //! | [`membership`] | IN |
 //! | [`subquery`] | scalar subqueries and EXISTS |
 //! | [`loops`] | nested loops over FROM and WHERE |
+//! | [`write`] | INSERT, UPDATE, DELETE |
+//! | [`ddl`] | CREATE and DROP |
+//! | [`transaction`] | BEGIN, COMMIT, ROLLBACK, savepoints |
 //! | [`aggregate`] | aggregate functions: collecting, stepping, finishing |
 
 pub mod aggregate;
 pub mod column;
 pub mod comparison;
 pub mod condition;
+pub mod ddl;
 pub mod expr;
 pub mod function;
 pub mod loops;
 pub mod membership;
 pub mod select;
 pub mod subquery;
+pub mod transaction;
 pub mod types;
+pub mod write;

@@ -43,7 +43,13 @@ impl Compiler<'_> {
         let (max, row, old) = (name_reg + 1, name_reg + 2, name_reg + 3);
         let cursor = self.alloc_cursor(Some(sequence.clone()));
         self.open_table(cursor, db, &sequence, false)?;
-        self.op4(Opcode::String8, 0, name_reg, 0, P4::text(table.name.as_bytes()));
+        self.op4(
+            Opcode::String8,
+            0,
+            name_reg,
+            0,
+            P4::text(table.name.as_bytes()),
+        );
         self.op(Opcode::Null, 0, max, old);
         let (next, found, done) = (self.label(), self.label(), self.label());
         let top = self.jump(Opcode::Rewind, cursor, done, 0) + 1;
@@ -61,7 +67,12 @@ impl Compiler<'_> {
         self.op(Opcode::Integer, 0, max, 0);
         self.place(found);
         self.op(Opcode::Close, cursor, 0, 0);
-        Ok(Some(Sequence { db, sequence, name_reg, max_reg: max }))
+        Ok(Some(Sequence {
+            db,
+            sequence,
+            name_reg,
+            max_reg: max,
+        }))
     }
 
     /// After a rowid was chosen.
@@ -73,7 +84,15 @@ impl Compiler<'_> {
 
     /// Writes the largest rowid back, if it has grown.
     pub fn end_autoincrement(&mut self, sequence: Option<&Sequence>) -> Result<()> {
-        let Some(Sequence { db, sequence, name_reg, max_reg }) = sequence else { return Ok(()) };
+        let Some(Sequence {
+            db,
+            sequence,
+            name_reg,
+            max_reg,
+        }) = sequence
+        else {
+            return Ok(());
+        };
         let (row, old) = (max_reg + 1, max_reg + 2);
         let record = self.alloc_reg();
         let cursor = self.alloc_cursor(Some(sequence.clone()));

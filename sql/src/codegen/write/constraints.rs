@@ -7,6 +7,7 @@
 
 use super::{Target, conflict_code};
 use crate::ast::ConflictAction;
+use crate::bound::Expr;
 use crate::compiler::{Compiler, CursorOverride, Result};
 use crate::schema::{Index, IndexKey};
 use ringwood_vdbe::opcode::p5;
@@ -41,6 +42,19 @@ impl Row<'_> {
     fn is_changed(&self, column: usize) -> bool {
         self.changed.is_none_or(|changed| changed[column])
     }
+
+    /// Whether an expression over the table's columns mentions one that changes.
+    fn touches(&self, expr: &Expr) -> bool {
+        let Some(changed) = self.changed else {
+            return true;
+        };
+        let mut touches = false;
+        crate::bound::walk::for_each_column(expr, &mut |column| {
+            touches |=
+                usize::try_from(column.column).map_or(self.key_changes, |number| changed[number]);
+        });
+        touches
+    }
 }
 
 impl Compiler<'_> {
@@ -48,11 +62,10 @@ impl Compiler<'_> {
     /// have deleted rows, after which the positions of cursors are not to be trusted.
     pub fn check_row(&mut self, row: &Row<'_>) -> Result<bool> {
         self.check_not_null(row)?;
-        self.check_checks(row)?;
+        let mut affinity_done = self.check_checks(row)?;
         let deferred = self.check_rowid(row)?;
         let mut replaces = deferred.replaces;
         let table = &row.target.table;
-        let mut affinity_done = false;
         for (n, index) in table.indexes.iter().enumerate() {
             if row.records[n] == 0 {
                 continue;
@@ -69,7 +82,12 @@ impl Compiler<'_> {
         }
         if table.has_rowid() {
             let record = row.records[table.indexes.len()];
-            self.op(Opcode::MakeRecord, row.new + 1, table.stored_count() as i32, record);
+            self.op(
+                Opcode::MakeRecord,
+                row.new + 1,
+                table.stored_count() as i32,
+                record,
+            );
             if !affinity_done {
                 self.table_affinity(table, 0);
             }
@@ -78,7 +96,16 @@ impl Compiler<'_> {
     }
 
     fn check_not_null(&mut self, row: &Row<'_>) -> Result<()> {
+        // Two passes: REPLACE puts defaults in on the first, and is ABORT on the second, where a default is NULL.
+        if self.check_not_null_pass(row, false)? {
+            self.check_not_null_pass(row, true)?;
+        }
+        Ok(())
+    }
+
+    fn check_not_null_pass(&mut self, row: &Row<'_>, second: bool) -> Result<bool> {
         let table = &row.target.table;
+        let mut again = false;
         for (i, column) in table.columns.iter().enumerate() {
             let Some(own) = column.not_null else { continue };
             if table.rowid_alias == Some(i) || !row.is_changed(i) {
@@ -87,44 +114,63 @@ impl Compiler<'_> {
             let reg = row.new + 1 + i as i32;
             let mut action = row.or.unwrap_or(own);
             if action == ConflictAction::Replace {
-                action = ConflictAction::Abort;
-                if let Some(default) = &column.default {
-                    let given = self.op(Opcode::NotNull, reg, 0, 0);
-                    let expr = crate::resolve::resolve_constant(self, &default.expr)?;
-                    self.expr_code(&expr, reg)?;
-                    self.jump_here(given);
-                }
-            }
-            match action {
-                ConflictAction::Ignore => {
-                    self.jump(Opcode::IsNull, reg, row.ignore, 0);
-                }
-                _ => {
-                    if action == ConflictAction::Abort {
-                        self.may_abort = true;
+                match column.default.as_ref().filter(|_| !second) {
+                    Some(default) => {
+                        again = true;
+                        let given = self.op(Opcode::NotNull, reg, 0, 0);
+                        let expr = crate::resolve::resolve_constant(self, &default.expr)?;
+                        self.without_factoring(|c| c.expr_code(&expr, reg))?;
+                        self.jump_here(given);
+                        continue;
                     }
-                    let message = format!("{}.{}", table.name, column.name);
-                    let code = ResultCode::CONSTRAINT_NOTNULL.code();
-                    self.op4(Opcode::HaltIfNull, code, conflict_code(action), reg, P4::text(message));
-                    self.p5(p5::HALT_NOTNULL);
+                    None => action = ConflictAction::Abort,
                 }
+            } else if second {
+                continue;
             }
+            if action == ConflictAction::Ignore {
+                self.jump(Opcode::IsNull, reg, row.ignore, 0);
+                continue;
+            }
+            if action == ConflictAction::Abort {
+                self.may_abort = true;
+            }
+            let message = format!("{}.{}", table.name, column.name);
+            let code = ResultCode::CONSTRAINT_NOTNULL.get();
+            self.op4(
+                Opcode::HaltIfNull,
+                code,
+                conflict_code(action),
+                reg,
+                P4::text(message),
+            );
+            self.p5(p5::HALT_NOTNULL);
         }
-        Ok(())
+        Ok(again)
     }
 
-    fn check_checks(&mut self, row: &Row<'_>) -> Result<()> {
+    /// Tells whether the columns got their affinities: CHECK sees the values as they will be stored.
+    fn check_checks(&mut self, row: &Row<'_>) -> Result<bool> {
         let table = &row.target.table;
         if table.checks.is_empty() || self.ctx.flags.ignore_check_constraints {
-            return Ok(());
+            return Ok(false);
         }
         let action = match row.action(None) {
             ConflictAction::Replace => ConflictAction::Abort,
             action => action,
         };
+        let mut affinity_done = false;
         for check in &table.checks {
+            let expr =
+                crate::resolve::resolve_self(self, table, row.target.data_cursor, &check.expr)?;
+            if !row.touches(&expr) {
+                continue;
+            }
+            if !affinity_done {
+                self.table_affinity(table, row.new + 1);
+                affinity_done = true;
+            }
             let ok = self.label();
-            let expr = crate::resolve::resolve_self(self, table, row.target.data_cursor, &check.expr)?;
             self.on_new_row(row, |c| c.expr_if_true(&expr, ok, true))?;
             if action == ConflictAction::Ignore {
                 self.goto(row.ignore);
@@ -134,17 +180,33 @@ impl Compiler<'_> {
             }
             self.place(ok);
         }
-        Ok(())
+        Ok(affinity_done)
+    }
+
+    /// Runs `body` while constants are computed where they stand.
+    pub(crate) fn without_factoring<T>(
+        &mut self,
+        body: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        let factor = std::mem::replace(&mut self.factor_constants, false);
+        let result = body(self);
+        self.factor_constants = factor;
+        result
     }
 
     /// Runs `body` while the table's columns are those of the row about to be stored.
-    fn on_new_row<T>(&mut self, row: &Row<'_>, body: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        let registers = CursorOverride::Registers { first: row.new + 1, rowid: Some(row.new), unstored: true };
+    fn on_new_row<T>(
+        &mut self,
+        row: &Row<'_>,
+        body: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        let registers = CursorOverride::Registers {
+            first: row.new + 1,
+            rowid: Some(row.new),
+            unstored: true,
+        };
         let cursor = row.target.data_cursor;
-        let factor = std::mem::replace(&mut self.factor_constants, false);
-        let result = self.with_override(cursor, registers, body);
-        self.factor_constants = factor;
-        result
+        self.without_factoring(|c| c.with_override(cursor, registers, body))
     }
 
     fn check_rowid(&mut self, row: &Row<'_>) -> Result<Deferred> {
@@ -161,7 +223,10 @@ impl Compiler<'_> {
             self.p5(p5::NULLEQ);
         }
         let mut top = None;
-        if action == ConflictAction::Replace && row.or != Some(ConflictAction::Replace) && !table.indexes.is_empty() {
+        if action == ConflictAction::Replace
+            && row.or != Some(ConflictAction::Replace)
+            && !table.indexes.is_empty()
+        {
             top = Some(self.op(Opcode::Goto, 0, 0, 0) + 1);
         }
         self.jump(Opcode::NotExists, target.data_cursor, ok, row.new);
@@ -176,16 +241,7 @@ impl Compiler<'_> {
                 }
                 deferred.replaces = true;
             }
-            _ => {
-                let (code, message) = match table.rowid_alias {
-                    Some(alias) => {
-                        let column = &table.columns[alias].name;
-                        (ResultCode::CONSTRAINT_PRIMARYKEY, format!("{}.{column}", table.name))
-                    }
-                    None => (ResultCode::CONSTRAINT_ROWID, format!("{}.rowid", table.name)),
-                };
-                self.halt_constraint(code, conflict_code(action), &message, p5::HALT_UNIQUE);
-            }
+            _ => self.rowid_violation(target, conflict_code(action)),
         }
         self.place(ok);
         if let Some(top) = top {
@@ -248,7 +304,13 @@ impl Compiler<'_> {
             }
             ConflictAction::Replace => {
                 self.multi_write = true;
-                self.delete_found_row(target, other.0, other.1, if is_table { None } else { Some(cursor) }, is_table)?;
+                self.delete_found_row(
+                    target,
+                    other.0,
+                    other.1,
+                    if is_table { None } else { Some(cursor) },
+                    is_table,
+                )?;
                 replaces = true;
             }
             _ => self.unique_violation(target, index, conflict_code(action)),
@@ -281,14 +343,20 @@ impl Compiler<'_> {
             return Ok((reg, 1));
         };
         let count = primary.key_count;
-        let first = if is_table { key } else { self.alloc_regs(count) };
+        let first = if is_table {
+            key
+        } else {
+            self.alloc_regs(count)
+        };
         if row.old.is_none() && action != ConflictAction::Replace {
             return Ok((first, count));
         }
         if !is_table {
             for (i, column) in primary.columns[..count].iter().enumerate() {
                 let column = column.key.column().expect("a primary key has columns only");
-                let at = index.position_of(column).expect("every index has the primary key");
+                let at = index
+                    .position_of(column)
+                    .expect("every index has the primary key");
                 self.op(Opcode::Column, cursor, at as i32, first + i as i32);
             }
         }
@@ -297,13 +365,32 @@ impl Compiler<'_> {
             for (i, column) in primary.columns[..count].iter().enumerate() {
                 let number = column.key.column().expect("a primary key has columns only");
                 let collation = P4::Collation(self.collation(&column.collation)?);
-                let (opcode, to) = if i + 1 == count { (Opcode::Eq, same) } else { (Opcode::Ne, differs) };
-                self.b.op4(opcode, old + 1 + number, to, first + i as i32, collation);
+                let (opcode, to) = if i + 1 == count {
+                    (Opcode::Eq, same)
+                } else {
+                    (Opcode::Ne, differs)
+                };
+                self.b
+                    .op4(opcode, old + 1 + number, to, first + i as i32, collation);
                 self.p5(p5::NULLEQ);
             }
             self.place(differs);
         }
         Ok((first, count))
+    }
+
+    /// `UNIQUE constraint failed: t.a`, of the rowid.
+    pub(crate) fn rowid_violation(&mut self, target: &Target, action: i32) {
+        let table = &target.table;
+        let (code, column) = match table.rowid_alias {
+            Some(alias) => (
+                ResultCode::CONSTRAINT_PRIMARYKEY,
+                &*table.columns[alias].name,
+            ),
+            None => (ResultCode::CONSTRAINT_ROWID, "rowid"),
+        };
+        let message = format!("{}.{column}", table.name);
+        self.halt_constraint(code, action, &message, p5::HALT_UNIQUE);
     }
 
     /// `UNIQUE constraint failed: t.a, t.b`
@@ -312,22 +399,38 @@ impl Compiler<'_> {
         let message = if index.has_expr {
             format!("index '{}'", index.name)
         } else {
-            let names = index.columns[..index.key_count].iter().map(|column| match column.key {
-                IndexKey::Column(number) => format!("{}.{}", table.name, table.columns[number].name),
-                IndexKey::Rowid | IndexKey::Expr(_) => format!("{}.rowid", table.name),
-            });
+            let names = index.columns[..index.key_count]
+                .iter()
+                .map(|column| match column.key {
+                    IndexKey::Column(number) => {
+                        format!("{}.{}", table.name, table.columns[number].name)
+                    }
+                    IndexKey::Rowid | IndexKey::Expr(_) => format!("{}.rowid", table.name),
+                });
             names.collect::<Vec<_>>().join(", ")
         };
-        let code = if index.is_primary_key() { ResultCode::CONSTRAINT_PRIMARYKEY } else { ResultCode::CONSTRAINT_UNIQUE };
+        let code = if index.is_primary_key() {
+            ResultCode::CONSTRAINT_PRIMARYKEY
+        } else {
+            ResultCode::CONSTRAINT_UNIQUE
+        };
         self.halt_constraint(code, action, &message, p5::HALT_UNIQUE);
     }
 
     /// Registers for the entries and the record of a row, as [`Row::records`] wants them; 0 for an index that
     /// `wanted` does not name.
-    pub fn record_registers(&mut self, target: &Target, wanted: impl Fn(usize) -> bool) -> Vec<i32> {
+    pub fn record_registers(
+        &mut self,
+        target: &Target,
+        wanted: impl Fn(usize) -> bool,
+    ) -> Vec<i32> {
         let mut records = Vec::with_capacity(target.table.indexes.len() + 1);
         for (n, index) in target.table.indexes.iter().enumerate() {
-            records.push(if wanted(n) { self.alloc_regs(1 + index.columns.len()) } else { 0 });
+            records.push(if wanted(n) {
+                self.alloc_regs(1 + index.columns.len())
+            } else {
+                0
+            });
         }
         records.push(self.alloc_reg());
         records
@@ -350,21 +453,42 @@ impl Compiler<'_> {
             if row.target.is_table(n) {
                 flags |= p5::NCHANGE | (update_flags & p5::SAVEPOSITION);
             }
-            let count = if index.unique_not_null { index.key_count } else { index.columns.len() };
+            let count = if index.unique_not_null {
+                index.key_count
+            } else {
+                index.columns.len()
+            };
             let cursor = row.target.cursor_of(n);
-            self.op4(Opcode::IdxInsert, cursor, record, record + 1, P4::Int(count as i32));
+            self.op4(
+                Opcode::IdxInsert,
+                cursor,
+                record,
+                record + 1,
+                P4::Int(count as i32),
+            );
             self.p5(flags);
         }
         if !table.has_rowid() {
             return;
         }
-        let mut flags = p5::NCHANGE | if update_flags == 0 { p5::LASTROWID } else { update_flags };
+        let mut flags = p5::NCHANGE
+            | if update_flags == 0 {
+                p5::LASTROWID
+            } else {
+                update_flags
+            };
         if append {
             flags |= p5::APPEND;
         }
         flags |= seek;
         let record = row.records[table.indexes.len()];
-        self.op4(Opcode::Insert, row.target.data_cursor, record, row.new, Self::table_operand(table));
+        self.op4(
+            Opcode::Insert,
+            row.target.data_cursor,
+            record,
+            row.new,
+            Self::table_operand(table),
+        );
         self.p5(flags);
     }
 }

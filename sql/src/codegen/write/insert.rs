@@ -25,8 +25,8 @@ use crate::codegen::select::{Destination, DestinationKind};
 use crate::compiler::{Compiler, Result, SqlError};
 use crate::resolve::{NameMode, Resolver};
 use crate::schema::Table;
+use ringwood_vdbe::Opcode;
 use ringwood_vdbe::opcode::p5;
-use ringwood_vdbe::{Opcode, P4};
 use std::sync::Arc;
 
 /// Where a column's value comes from.
@@ -50,18 +50,19 @@ enum Rows {
     Table { cursor: i32 },
 }
 
-impl<'a> Compiler<'a> {
+impl Compiler<'_> {
     /// Codes an INSERT.
-    pub fn code_insert(&mut self, insert: &'a ast::Insert) -> Result<()> {
+    pub fn code_insert(&mut self, insert: &ast::Insert) -> Result<()> {
         if !insert.upserts.is_empty() {
-            return Err(SqlError::unsupported("ON CONFLICT clauses of INSERT (upserts) are"));
+            return Err(SqlError::unsupported("ON CONFLICT clauses of INSERT are"));
         }
         if !insert.returning.is_empty() {
             return Err(SqlError::unsupported("RETURNING is"));
         }
         let (db, table) = self.table_to_change(&insert.table, Change::Insert)?;
         self.b.about.count_changes = true;
-        let multi_row = !matches!(&insert.source, InsertSource::Select(select) if is_one_row(select));
+        let multi_row =
+            !matches!(&insert.source, InsertSource::Select(select) if is_one_row(select));
         self.writes_db(multi_row || table.autoincrement, db);
         if self.code_transfer(insert, db, &table)? {
             return Ok(());
@@ -70,11 +71,14 @@ impl<'a> Compiler<'a> {
 
         let sequence = self.begin_autoincrement(db, &table)?;
         let rowid = self.alloc_regs(1 + table.columns.len());
-        let in_order = insert.columns.is_empty();
+        let identity =
+            |(i, given): (usize, &Given)| *given == Given::Source(i) || *given == Given::Default;
+        let in_order = (insert.columns.is_empty() || columns.iter().enumerate().all(identity))
+            && rowid_from.is_none();
         let (rows, width) = self.code_source(insert, db, &table, in_order.then_some(rowid + 1))?;
         check_width(insert, &table, width)?;
 
-        let target = Target::new(self, db, &table, None);
+        let target = Target::new(self, db, &table);
         target.open(self, 0, |_| true)?;
         let records = self.record_registers(&target, |_| true);
         let done = self.label();
@@ -85,15 +89,10 @@ impl<'a> Compiler<'a> {
             Rows::One(_) | Rows::Defaults => 0,
         };
 
-        // The rowid is chosen after the columns, as SQLite does, but for what a coroutine has in its place already.
+        // The rowid is chosen after the columns, but a coroutine may have it in a register that is a column's.
         let mut append = false;
-        let alias_from = match table.rowid_alias.map(|alias| columns[alias]) {
-            Some(Given::Source(n)) => Some(n),
-            Some(Given::Default) | None => rowid_from,
-        };
-        if let (Some(n), false) = (alias_from, matches!(rows, Rows::One(_))) {
-            // Before the columns: their registers may be the coroutine's own.
-            self.code_given(&rows, n, rowid)?;
+        if let (Some(n), Rows::Coroutine { first, .. }) = (rowid_from, &rows) {
+            self.op(Opcode::Copy, first + n as i32, rowid, 0);
         }
         for (i, column) in table.columns.iter().enumerate() {
             let reg = rowid + 1 + i as i32;
@@ -115,7 +114,13 @@ impl<'a> Compiler<'a> {
             }
         }
         if table.has_rowid() {
-            append = self.code_rowid(&rows, alias_from, rowid, &target, sequence.as_ref().map_or(0, |s| s.max_reg))?;
+            append = self.code_rowid(
+                &rows,
+                rowid_from,
+                rowid,
+                &target,
+                sequence.as_ref().map_or(0, |s| s.max_reg),
+            )?;
             self.step_autoincrement(sequence.as_ref(), rowid);
         } else {
             self.op(Opcode::Null, 0, rowid, 0);
@@ -125,7 +130,7 @@ impl<'a> Compiler<'a> {
             target: &target,
             new: rowid,
             old: None,
-            key_changes: alias_from.is_some() || !table.has_rowid(),
+            key_changes: rowid_from.is_some() || !table.has_rowid(),
             or: insert.or,
             ignore: next,
             changed: None,
@@ -154,12 +159,14 @@ impl<'a> Compiler<'a> {
     /// Makes the rows available; tells how many columns they have. `dest`: where a coroutine may put them at once.
     fn code_source(
         &mut self,
-        insert: &'a ast::Insert,
+        insert: &ast::Insert,
         db: usize,
         table: &Arc<Table>,
         dest: Option<i32>,
     ) -> Result<(Rows, usize)> {
-        let InsertSource::Select(select) = &insert.source else { return Ok((Rows::Defaults, 0)) };
+        let InsertSource::Select(select) = &insert.source else {
+            return Ok((Rows::Defaults, 0));
+        };
         let mut resolver = Resolver::new(self);
         if let Some(with) = &insert.with {
             resolver.push_with(with)?;
@@ -170,7 +177,7 @@ impl<'a> Compiler<'a> {
             let width = exprs.len();
             return Ok((Rows::One(exprs), width));
         }
-        let select = resolver.select(select, NameMode::Inner)?;
+        let select = resolver.select(select, NameMode::None)?;
         let width = select.result.len();
         check_width(insert, table, width)?;
         let yield_reg = self.alloc_reg();
@@ -178,7 +185,7 @@ impl<'a> Compiler<'a> {
         let init = self.op(Opcode::InitCoroutine, yield_reg, 0, entry);
         let mut out = Destination::new(DestinationKind::Coroutine, yield_reg);
         // The coroutine may fill the row's own registers where nothing has to be moved.
-        if let Some(first) = dest.filter(|_| table.rowid_alias.is_none() && table.has_rowid()) {
+        if let Some(first) = dest {
             (out.first, out.count) = (first, width);
         }
         self.code_select(&select, &mut out)?;
@@ -186,7 +193,13 @@ impl<'a> Compiler<'a> {
         self.jump_here(init);
         self.clear_temps();
         if !self.reads_table(entry, db, table) {
-            return Ok((Rows::Coroutine { yield_reg, first: out.first }, width));
+            return Ok((
+                Rows::Coroutine {
+                    yield_reg,
+                    first: out.first,
+                },
+                width,
+            ));
         }
         let cursor = self.alloc_cursor(None);
         let (record, key) = (self.temp_reg(), self.temp_reg());
@@ -206,11 +219,17 @@ impl<'a> Compiler<'a> {
 
     /// Whether the code from `start` on reads the table or one of its indexes.
     fn reads_table(&self, start: i32, db: usize, table: &Table) -> bool {
-        (start..self.here()).map(|addr| self.b.insn(addr)).any(|insn| {
-            insn.opcode == Opcode::OpenRead
-                && insn.p3 == db as i32
-                && (insn.p2 == table.root as i32 || table.indexes.iter().any(|index| index.root as i32 == insn.p2))
-        })
+        (start..self.here())
+            .map(|addr| self.b.insn(addr))
+            .any(|insn| {
+                insn.opcode == Opcode::OpenRead
+                    && insn.p3 == db as i32
+                    && (insn.p2 == table.root as i32
+                        || table
+                            .indexes
+                            .iter()
+                            .any(|index| index.root as i32 == insn.p2))
+            })
     }
 
     /// Puts column `n` of the source into a register.
@@ -243,15 +262,21 @@ impl<'a> Compiler<'a> {
             self.op(Opcode::NewRowid, target.data_cursor, rowid, max_reg);
             return Ok(true);
         };
-        if let Rows::One(exprs) = rows {
-            if matches!(exprs[n], Expr::Null) {
-                self.op(Opcode::NewRowid, target.data_cursor, rowid, max_reg);
-                return Ok(true);
+        match rows {
+            Rows::One(exprs) => {
+                if matches!(exprs[n], Expr::Null) {
+                    self.op(Opcode::NewRowid, target.data_cursor, rowid, max_reg);
+                    return Ok(true);
+                }
+                self.expr_code(&exprs[n], rowid)?;
+                if matches!(exprs[n], Expr::Integer(_)) {
+                    return Ok(false);
+                }
             }
-            self.expr_code(&exprs[n], rowid)?;
-            if matches!(exprs[n], Expr::Integer(_)) {
-                return Ok(false);
+            Rows::Table { cursor } => {
+                self.op(Opcode::Column, *cursor, n as i32, rowid);
             }
+            Rows::Coroutine { .. } | Rows::Defaults => {}
         }
         let given = self.op(Opcode::NotNull, rowid, 0, 0);
         self.op(Opcode::NewRowid, target.data_cursor, rowid, max_reg);
@@ -270,13 +295,16 @@ fn is_one_row(select: &ast::Select) -> bool {
     plain && matches!(&select.core, ast::SelectCore::Values(values) if values.row_count() == 1)
 }
 
-/// For each column of the table where its value comes from; and the place of the rowid in the source, if it was named.
+/// For each column of the table where its value comes from; and the place of the rowid in the source, if it has one.
 fn column_map(insert: &ast::Insert, table: &Table) -> Result<(Vec<Given>, Option<usize>)> {
     let mut map = Vec::with_capacity(table.columns.len());
     if insert.columns.is_empty() {
-        let defaults = matches!(insert.source, InsertSource::DefaultValues);
-        map.extend((0..table.columns.len()).map(|i| if defaults { Given::Default } else { Given::Source(i) }));
-        return Ok((map, None));
+        if matches!(insert.source, InsertSource::DefaultValues) {
+            map.resize(table.columns.len(), Given::Default);
+            return Ok((map, None));
+        }
+        map.extend((0..table.columns.len()).map(Given::Source));
+        return Ok((map, table.rowid_alias));
     }
     map.resize(table.columns.len(), Given::Default);
     let mut rowid = None;
@@ -286,40 +314,53 @@ fn column_map(insert: &ast::Insert, table: &Table) -> Result<(Vec<Given>, Option
             if map[column] == Given::Default {
                 map[column] = Given::Source(n);
             }
+            if table.rowid_alias == Some(column) {
+                rowid = Some(n);
+            }
         } else if table.has_rowid() && is_rowid_name(&name.text) {
             rowid = Some(n);
         } else {
-            let message = format!("table {} has no column named {}", display(&insert.table), name.text);
-            return Err(SqlError::at(name.span.start, message));
+            let message = format!(
+                "table {} has no column named {}",
+                display(insert),
+                name.text
+            );
+            return Err(SqlError::error(message));
         }
     }
     Ok((map, rowid))
 }
 
 fn check_width(insert: &ast::Insert, table: &Table, width: usize) -> Result<()> {
-    if matches!(insert.source, InsertSource::DefaultValues) {
-        return Ok(());
-    }
     if insert.columns.is_empty() {
-        if width != table.columns.len() {
-            let (name, count) = (display(&insert.table), table.columns.len());
-            return Err(SqlError::error(format!("table {name} has {count} columns but {width} values were supplied")));
+        let count = table.columns.len();
+        if width != count && !matches!(insert.source, InsertSource::DefaultValues) {
+            let name = display(insert);
+            return Err(SqlError::error(format!(
+                "table {name} has {count} columns but {width} values were supplied"
+            )));
         }
     } else if width != insert.columns.len() {
-        return Err(SqlError::error(format!("{width} values for {} columns", insert.columns.len())));
+        return Err(SqlError::error(format!(
+            "{width} values for {} columns",
+            insert.columns.len()
+        )));
     }
     Ok(())
 }
 
-/// A table's name as it was written.
-fn display(name: &ast::QualifiedName) -> String {
-    match &name.schema {
-        Some(schema) => format!("{}.{}", schema.text, name.name.text),
-        None => name.name.text.to_string(),
+/// The table's alias, or its name as it was written.
+fn display(insert: &ast::Insert) -> String {
+    match (&insert.alias, &insert.table.schema) {
+        (Some(alias), _) => alias.text.to_string(),
+        (None, Some(schema)) => format!("{}.{}", schema.text, insert.table.name.text),
+        (None, None) => insert.table.name.text.to_string(),
     }
 }
 
 /// Whether a name means the rowid where no column has it.
 pub fn is_rowid_name(name: &str) -> bool {
-    name.eq_ignore_ascii_case("rowid") || name.eq_ignore_ascii_case("oid") || name.eq_ignore_ascii_case("_rowid_")
+    name.eq_ignore_ascii_case("rowid")
+        || name.eq_ignore_ascii_case("oid")
+        || name.eq_ignore_ascii_case("_rowid_")
 }

@@ -8,8 +8,8 @@
 //! | [`insert`], [`transfer`], [`update`], [`delete`] | the statements |
 //!
 //! Rules:
-//! 1. Index n of `table.indexes` is open on cursor `index_cursor + n`; the primary key of a WITHOUT ROWID table is the
-//!    table, and its cursor is the data cursor.
+//! 1. The table is open on cursor `index_cursor - 1`, index n of `table.indexes` on `index_cursor + n`; the primary key of
+//!    a WITHOUT ROWID table is the table: its cursor is the data cursor, and that before the indexes is not used.
 //! 2. A row about to be stored lies in registers `rowid`, `rowid + 1`…: first the rowid (unused in WITHOUT ROWID
 //!    tables), then the columns in the order of declaration.
 //!
@@ -26,8 +26,11 @@ pub mod transfer;
 pub mod update;
 
 use crate::ast;
+use crate::bound::{Expr, FromItem, FromSource, IndexHint, JoinKind};
 use crate::compiler::{Compiler, Result, SqlError};
+use crate::resolve::{Resolver, Scope};
 use crate::schema::{Index, Table};
+use ringwood_format::key::KeyInfo;
 use ringwood_vdbe::opcode::p5;
 use ringwood_vdbe::{Opcode, P4};
 use std::sync::Arc;
@@ -46,26 +49,32 @@ pub struct Target {
 }
 
 impl Target {
-    /// Takes cursor numbers for a table and its indexes. `data_cursor` is the one that it has already, if it has.
-    pub fn new(c: &mut Compiler<'_>, db: usize, table: &Arc<Table>, data_cursor: Option<i32>) -> Target {
-        let mut data = data_cursor.unwrap_or_else(|| c.alloc_cursor(Some(table.clone())));
-        let mut first = c.cursor_count();
-        for (n, index) in table.indexes.iter().enumerate() {
+    /// Takes cursor numbers for a table and its indexes.
+    pub fn new(c: &mut Compiler<'_>, db: usize, table: &Arc<Table>) -> Target {
+        let mut data_cursor = c.alloc_cursor(table.has_rowid().then(|| table.clone()));
+        let index_cursor = data_cursor + 1;
+        for index in &table.indexes {
             let is_table = !table.has_rowid() && index.is_primary_key();
             let cursor = c.alloc_cursor(is_table.then(|| table.clone()));
-            if n == 0 {
-                first = cursor;
-            }
-            if is_table && data_cursor.is_none() {
-                data = cursor;
+            if is_table {
+                data_cursor = cursor;
             }
         }
-        Target { db, table: table.clone(), data_cursor: data, index_cursor: first }
+        Target {
+            db,
+            table: table.clone(),
+            data_cursor,
+            index_cursor,
+        }
     }
 
     /// The index that is a WITHOUT ROWID table itself.
     pub fn primary_key(&self) -> Option<&Arc<Index>> {
-        if self.table.has_rowid() { None } else { self.table.primary_key_index() }
+        if self.table.has_rowid() {
+            None
+        } else {
+            self.table.primary_key_index()
+        }
     }
 
     /// Whether index `n` is the table itself.
@@ -75,22 +84,42 @@ impl Target {
 
     /// The cursor of index `n`.
     pub fn cursor_of(&self, n: usize) -> i32 {
-        if self.is_table(n) { self.data_cursor } else { self.index_cursor + n as i32 }
+        self.index_cursor + n as i32
     }
 
-    /// Opens what is to be written; `wanted(None)` is the table, `wanted(Some(n))` index n.
-    pub fn open(&self, c: &mut Compiler<'_>, flags: u16, wanted: impl Fn(Option<usize>) -> bool) -> Result<()> {
-        if self.table.has_rowid() && wanted(None) {
+    /// Opens what is to be written: what `wanted` says of each cursor. `flags` are for the cursors of indexes.
+    pub fn open(
+        &self,
+        c: &mut Compiler<'_>,
+        flags: u16,
+        wanted: impl Fn(i32) -> bool,
+    ) -> Result<()> {
+        if self.table.has_rowid() && wanted(self.data_cursor) {
             c.open_table(self.data_cursor, self.db, &self.table, true)?;
         }
         for (n, index) in self.table.indexes.iter().enumerate() {
-            let is_table = self.is_table(n);
-            if wanted(if is_table { None } else { Some(n) }) {
-                c.open_index(self.cursor_of(n), self.db, index, true)?;
-                c.p5(if is_table { 0 } else { flags });
+            let cursor = self.cursor_of(n);
+            if wanted(cursor) {
+                c.open_index(cursor, self.db, index, true)?;
+                c.p5(if self.is_table(n) { 0 } else { flags });
             }
         }
         Ok(())
+    }
+
+    /// The affinities of the columns of an index, for making a key (SQLite's sqlite3IndexAffinityStr).
+    pub fn key_affinities(&self, index: &Index) -> P4 {
+        let letters: Vec<u8> = index.columns[..index.key_count]
+            .iter()
+            .map(|column| match column.key {
+                crate::schema::IndexKey::Column(number) => {
+                    (self.table.columns[number].affinity as u8).clamp(b'A', b'C')
+                }
+                crate::schema::IndexKey::Rowid => b'D',
+                crate::schema::IndexKey::Expr(_) => b'A',
+            })
+            .collect();
+        P4::affinity(&letters)
     }
 }
 
@@ -116,22 +145,34 @@ pub enum Change {
     Delete,
 }
 
-impl<'a> Compiler<'a> {
+impl Compiler<'_> {
     /// The table of that name, to be changed.
     ///
     /// # Errors
     /// `no such table: x`; `cannot modify v because it is a view`; `table x may not be modified`; what is not
     /// supported yet for it.
-    pub fn table_to_change(&mut self, name: &ast::QualifiedName, change: Change) -> Result<(usize, Arc<Table>)> {
+    pub fn table_to_change(
+        &mut self,
+        name: &ast::QualifiedName,
+        change: Change,
+    ) -> Result<(usize, Arc<Table>)> {
         let (db, table) = self.find_table(name)?;
         if table.is_view() {
-            return Err(SqlError::error(format!("cannot modify {} because it is a view", table.name)));
+            return Err(SqlError::error(format!(
+                "cannot modify {} because it is a view",
+                table.name
+            )));
         }
         if is_read_only(&table.name) && !self.ctx.flags.writable_schema {
-            return Err(SqlError::error(format!("table {} may not be modified", table.name)));
+            return Err(SqlError::error(format!(
+                "table {} may not be modified",
+                table.name
+            )));
         }
         if table.has_generated {
-            return Err(SqlError::unsupported("changing a table with generated columns is"));
+            return Err(SqlError::unsupported(
+                "changing a table with generated columns is",
+            ));
         }
         let event = |trigger: &crate::schema::Trigger| match &*trigger.create {
             ast::Stmt::CreateTrigger(create) => matches!(
@@ -142,8 +183,16 @@ impl<'a> Compiler<'a> {
             ),
             _ => false,
         };
-        let triggers = self.ctx.schema.dbs.iter().flat_map(|db| db.triggers.values());
-        if triggers.into_iter().any(|t| t.table.eq_ignore_ascii_case(&table.name) && event(t)) {
+        let triggers = self
+            .ctx
+            .schema
+            .dbs
+            .iter()
+            .flat_map(|db| db.triggers.values());
+        if triggers
+            .into_iter()
+            .any(|t| t.table.eq_ignore_ascii_case(&table.name) && event(t))
+        {
             return Err(SqlError::unsupported("triggers are"));
         }
         if self.ctx.flags.foreign_keys && self.is_in_foreign_key(db, &table, change) {
@@ -153,14 +202,137 @@ impl<'a> Compiler<'a> {
         Ok((db, table))
     }
 
+    /// The item that stands for the table in the loops and in expressions.
+    ///
+    /// # Errors
+    /// `no such index: x`
+    pub(crate) fn target_item(
+        &mut self,
+        target: &Target,
+        alias: Option<&ast::Name>,
+        indexed: &ast::Indexed,
+    ) -> Result<FromItem> {
+        let table = &target.table;
+        let hint = match indexed {
+            ast::Indexed::Unspecified => IndexHint::Any,
+            ast::Indexed::Not => IndexHint::None,
+            ast::Indexed::By(name) => {
+                let found = table
+                    .indexes
+                    .iter()
+                    .find(|index| index.name.eq_ignore_ascii_case(&name.text));
+                let Some(index) = found else {
+                    return Err(SqlError::error(format!("no such index: {}", name.text)));
+                };
+                IndexHint::Index(index.clone())
+            }
+        };
+        Ok(FromItem {
+            cursor: target.data_cursor,
+            db: target.db,
+            table: table.clone(),
+            alias: alias.map(|alias| Arc::from(&*alias.text)),
+            source: FromSource::Table,
+            join: JoinKind::default(),
+            on: None,
+            hint,
+            columns_used: 0,
+            id: self.next_subquery(),
+            correlated: false,
+            cte: None,
+            nested_join: false,
+        })
+    }
+
+    /// Resolves an expression that sees one table.
+    pub(crate) fn resolve_in(
+        &mut self,
+        item: &FromItem,
+        with: Option<&ast::With>,
+        expr: &ast::Expr,
+    ) -> Result<Expr> {
+        self.resolve_in_scope(item, with, expr, false)
+    }
+
+    /// Resolves a WHERE over one table.
+    pub(crate) fn resolve_where(
+        &mut self,
+        item: &FromItem,
+        with: Option<&ast::With>,
+        expr: &ast::Expr,
+    ) -> Result<Expr> {
+        self.resolve_in_scope(item, with, expr, true)
+    }
+
+    fn resolve_in_scope(
+        &mut self,
+        item: &FromItem,
+        with: Option<&ast::With>,
+        expr: &ast::Expr,
+        in_where: bool,
+    ) -> Result<Expr> {
+        let mut resolver = Resolver::new(self);
+        if let Some(with) = with {
+            resolver.push_with(with)?;
+        }
+        let mut scope = Scope::of_items(vec![item.clone()]);
+        scope.in_where = in_where;
+        resolver.push_scope(scope);
+        resolver.expr(expr)
+    }
+
+    /// Puts a column into that very register.
+    pub(crate) fn code_column_into(&mut self, cursor: i32, column: i32, reg: i32) -> Result<()> {
+        let from = self.code_column(cursor, column, reg)?;
+        if from != reg {
+            self.op(Opcode::SCopy, from, reg, 0);
+        }
+        Ok(())
+    }
+
+    /// Puts the key of the row that the loops have found into registers: the rowid or the primary key.
+    pub(crate) fn code_key(&mut self, target: &Target, first: i32) -> Result<()> {
+        let Some(primary) = target.primary_key().cloned() else {
+            return self.code_column_into(target.data_cursor, -1, first);
+        };
+        for (i, column) in primary.columns[..primary.key_count].iter().enumerate() {
+            let number = column.key.column().unwrap_or(-1);
+            self.code_column_into(target.data_cursor, number, first + i as i32)?;
+        }
+        Ok(())
+    }
+
+    /// How keys of the primary key alone are ordered.
+    pub(crate) fn key_prefix_info(&self, db: usize, primary: &Index) -> Result<Arc<KeyInfo>> {
+        let full = self.index_key_info(db, primary)?;
+        if full.columns.len() == primary.key_count {
+            return Ok(full);
+        }
+        let columns = full.columns[..primary.key_count].to_vec();
+        Ok(Arc::new(KeyInfo {
+            columns,
+            encoding: full.encoding,
+        }))
+    }
+
+    /// Ends what a `Once` at that address protects; it goes if that is nothing.
+    pub(crate) fn end_once(&mut self, once: i32) {
+        if self.here() == once + 1 {
+            self.b.delete_prior(Opcode::Once);
+        } else {
+            self.jump_here(once);
+        }
+    }
+
     /// Whether a change of that kind would need foreign keys to be enforced.
     fn is_in_foreign_key(&self, db: usize, table: &Table, change: Change) -> bool {
         let is_child = !table.foreign_keys.is_empty() && change != Change::Delete;
         let is_parent = change != Change::Insert
-            && self.ctx.schema.dbs[db]
-                .tables
-                .values()
-                .any(|t| t.foreign_keys.iter().any(|key| key.parent.eq_ignore_ascii_case(&table.name)));
+            && self.ctx.schema.dbs[db].tables.values().any(|t| {
+                t.foreign_keys
+                    .iter()
+                    .any(|key| key.parent.eq_ignore_ascii_case(&table.name))
+            });
         is_child || is_parent
     }
 
@@ -181,15 +353,24 @@ impl<'a> Compiler<'a> {
             Some(db) => Some(schema.db_index(&db.text).ok_or_else(missing)?),
             None => None,
         };
-        schema.find_table(db, &name.name.text).map(|(db, table)| (db, table.clone())).ok_or_else(missing)
+        schema
+            .find_table(db, &name.name.text)
+            .map(|(db, table)| (db, table.clone()))
+            .ok_or_else(missing)
     }
 
     /// `Halt` with a constraint's code, unless the action is ABORT of a statement that changes one row.
-    pub(crate) fn halt_constraint(&mut self, code: ringwood_vdbe::ResultCode, action: i32, message: &str, kind: u16) {
+    pub(crate) fn halt_constraint(
+        &mut self,
+        code: ringwood_vdbe::ResultCode,
+        action: i32,
+        message: &str,
+        kind: u16,
+    ) {
         if action == i32::from(p5::OE_ABORT) {
             self.may_abort = true;
         }
-        self.op4(Opcode::Halt, code.code(), action, 0, P4::text(message));
+        self.op4(Opcode::Halt, code.get(), action, 0, P4::text(message));
         self.p5(kind);
     }
 
@@ -208,14 +389,19 @@ impl<'a> Compiler<'a> {
                 let record = self.b.last().expect("after MakeRecord").clone();
                 let at = self.here() - 1;
                 let insn = self.b.insn_mut(at);
-                (insn.opcode, insn.p1, insn.p2, insn.p3, insn.p4) = (Opcode::TypeCheck, record.p1, count, 0, p4);
+                (insn.opcode, insn.p1, insn.p2, insn.p3, insn.p4) =
+                    (Opcode::TypeCheck, record.p1, count, 0, p4);
                 self.op4(record.opcode, record.p1, record.p2, record.p3, P4::None);
             } else {
                 self.op4(Opcode::TypeCheck, first, count, 0, p4);
             }
             return;
         }
-        let mut letters: Vec<u8> = table.columns.iter().map(|column| column.affinity as u8).collect();
+        let mut letters: Vec<u8> = table
+            .columns
+            .iter()
+            .map(|column| column.affinity as u8)
+            .collect();
         while letters.last().is_some_and(|letter| *letter <= b'A') {
             letters.pop();
         }
@@ -230,6 +416,18 @@ impl<'a> Compiler<'a> {
             self.op4(Opcode::Affinity, first, count, 0, P4::affinity(&letters));
         }
     }
+}
+
+/// The columns of a cursor that the loops have to read, as [`FromItem::columns_used`]. The values of SET are not among
+/// them: they are computed outside of the loops, or when the table itself is open.
+pub(crate) fn columns_used(where_: &Expr, cursor: i32) -> u64 {
+    let mut used = 0;
+    crate::bound::walk::for_each_column(where_, &mut |column| {
+        if column.cursor == cursor && column.column >= 0 {
+            used |= 1u64 << column.column.min(63);
+        }
+    });
+    used
 }
 
 /// Whether a table belongs to the engine.

@@ -37,19 +37,39 @@ impl Compiler<'_> {
             if target.table.has_rowid() {
                 self.jump(Opcode::NotExists, target.data_cursor, done, key);
             } else {
-                self.b.op4(Opcode::NotFound, target.data_cursor, done, key, P4::Int(key_count as i32));
+                self.b.op4(
+                    Opcode::NotFound,
+                    target.data_cursor,
+                    done,
+                    key,
+                    P4::Int(key_count as i32),
+                );
             }
         }
         self.delete_index_entries(target, None, on_index)?;
-        let flags = if count_change { i32::from(p5::NCHANGE) } else { 0 };
-        self.op4(Opcode::Delete, target.data_cursor, flags, 0, Self::table_operand(&target.table));
+        let flags = if count_change {
+            i32::from(p5::NCHANGE)
+        } else {
+            0
+        };
+        self.op4(
+            Opcode::Delete,
+            target.data_cursor,
+            flags,
+            0,
+            Self::table_operand(&target.table),
+        );
         if found != Found::BySeek {
             self.p5(p5::AUXDELETE);
         }
         if let Some(cursor) = on_index.filter(|cursor| *cursor != target.data_cursor) {
             self.op(Opcode::Delete, cursor, 0, 0);
         }
-        self.p5(if found == Found::Multi { p5::SAVEPOSITION } else { 0 });
+        self.p5(if found == Found::Multi {
+            p5::SAVEPOSITION
+        } else {
+            0
+        });
         self.place(done);
         Ok(())
     }
@@ -63,16 +83,28 @@ impl Compiler<'_> {
         on_index: Option<i32>,
         standing: bool,
     ) -> Result<()> {
-        let found = if standing { Found::Single } else { Found::BySeek };
+        let found = if standing {
+            Found::Single
+        } else {
+            Found::BySeek
+        };
         self.delete_row(target, key, key_count, false, found, on_index)
     }
 
     /// Deletes the index entries of the row that the data cursor stands on. `touched`: only the indexes with a
     /// register that is not 0. `except`: a cursor whose entry is deleted otherwise.
-    pub fn delete_index_entries(&mut self, target: &Target, touched: Option<&[i32]>, except: Option<i32>) -> Result<()> {
+    pub fn delete_index_entries(
+        &mut self,
+        target: &Target,
+        touched: Option<&[i32]>,
+        except: Option<i32>,
+    ) -> Result<()> {
         for (n, index) in target.table.indexes.iter().enumerate() {
             let cursor = target.cursor_of(n);
-            if target.is_table(n) || Some(cursor) == except || touched.is_some_and(|regs| regs[n] == 0) {
+            if target.is_table(n)
+                || Some(cursor) == except
+                || touched.is_some_and(|regs| regs[n] == 0)
+            {
                 continue;
             }
             let (first, count, skip) = self.index_key(target, index, None, true)?;
@@ -98,17 +130,28 @@ impl Compiler<'_> {
         let mut skip = None;
         if let Some(partial) = &index.partial {
             let label = self.label();
-            let expr = crate::resolve::resolve_self(self, &target.table, target.data_cursor, partial)?;
+            let expr =
+                crate::resolve::resolve_self(self, &target.table, target.data_cursor, partial)?;
             let factor = std::mem::replace(&mut self.factor_constants, false);
             self.expr_if_false(&expr, label, true)?;
             self.factor_constants = factor;
             skip = Some(label);
         }
-        let count = if prefix_only && index.unique_not_null { index.key_count } else { index.columns.len() };
+        let count = if prefix_only && index.unique_not_null {
+            index.key_count
+        } else {
+            index.columns.len()
+        };
         let first = self.temp_regs(count);
         for i in 0..count {
             let factor = std::mem::replace(&mut self.factor_constants, false);
-            self.code_index_column(&target.table, index, target.data_cursor, i, first + i as i32)?;
+            self.code_index_column(
+                &target.table,
+                index,
+                target.data_cursor,
+                i,
+                first + i as i32,
+            )?;
             self.factor_constants = factor;
             if index.columns[i].key.column().is_some() {
                 // A REAL that is a whole number is an integer in the index too.

@@ -9,71 +9,72 @@
 //! Rules:
 //! 1. The tables have the same columns: affinity, collation, NOT NULL, DEFAULT; x has no CHECK that y has not; each
 //!    index of x has a twin in y. Only then may a row go over unchecked.
-//! 2. Where x might hold rows already, the fast way is taken only if it is empty (but for a table without rowid
-//!    conflicts and indexes), so that every conflict is found by the general code.
+//! 2. Where rows that are in x already could be in conflict with more than the rowid, or the rowids of y are needed, the
+//!    fast way is taken only if x is empty.
 //!
 //! Source: SQLite's `xferOptimization`.
 
 use super::{Target, conflict_code};
-use crate::ast::{self, ConflictAction, InsertSource};
+use crate::ast::{self, ConflictAction, InsertSource, print_expression};
 use crate::compiler::{Compiler, Result};
 use crate::schema::{Index, Table};
+use ringwood_vdbe::Opcode;
 use ringwood_vdbe::opcode::p5;
-use ringwood_vdbe::{Opcode, P4, ResultCode};
 use std::sync::Arc;
 
-impl<'a> Compiler<'a> {
+impl Compiler<'_> {
     /// Codes an INSERT as a transfer if it is one. True: nothing is left to do. False: the general code must follow;
     /// it is reached if the table turns out not to be empty.
-    pub(super) fn code_transfer(&mut self, insert: &'a ast::Insert, db: usize, table: &Arc<Table>) -> Result<bool> {
-        let Some((source_db, source)) = self.transfer_source(insert, table) else { return Ok(false) };
-        if self.is_explaining_plan() {
-            self.explain(|| format!("SCAN {}", source.name));
-        }
-        let action = insert.or.or(table.key_conflict).unwrap_or(ConflictAction::Abort);
-        let unique = table.rowid_alias.is_some() || !table.indexes.is_empty();
-        if unique && matches!(insert.or, Some(ConflictAction::Replace | ConflictAction::Ignore)) {
+    pub(super) fn code_transfer(
+        &mut self,
+        insert: &ast::Insert,
+        db: usize,
+        table: &Arc<Table>,
+    ) -> Result<bool> {
+        let Some((source_db, source)) = self.transfer_source(insert, table) else {
             return Ok(false);
-        }
+        };
+        let action = insert
+            .or
+            .or(table.key_conflict)
+            .unwrap_or(ConflictAction::Abort);
         let sequence = self.begin_autoincrement(db, table)?;
-        let target = Target::new(self, db, table, None);
+        let target = Target::new(self, db, table);
         let from = self.alloc_cursor(Some(source.clone()));
         let (data, rowid) = (self.alloc_reg(), self.alloc_reg());
-        self.op(Opcode::Noop, 0, 0, 0);
 
-        // Rows that are there may be in conflict: then the general way.
         let general = self.label();
-        let done = self.label();
-        target.open(self, 0, |what| what.is_none())?;
-        let needs_empty = unique || !table.has_rowid();
+        let needs_empty = (table.rowid_alias.is_none() && !table.indexes.is_empty())
+            || table.indexes.iter().any(|index| index.unique.is_some())
+            || !matches!(action, ConflictAction::Abort | ConflictAction::Rollback);
+        target.open(self, 0, |cursor| cursor == target.data_cursor)?;
         if needs_empty {
             let empty = self.op(Opcode::Rewind, target.data_cursor, 0, 0);
             self.goto(general);
             self.jump_here(empty);
         }
+        let nothing = self.label();
         if table.has_rowid() {
             self.open_table(from, source_db, &source, false)?;
-            let end = self.label();
-            let top = self.jump(Opcode::Rewind, from, end, 0) + 1;
+            let top = self.jump(Opcode::Rewind, from, nothing, 0) + 1;
             if table.rowid_alias.is_some() {
                 self.op(Opcode::Rowid, from, rowid, 0);
-                if !needs_empty {
-                    let fresh = self.label();
-                    self.jump(Opcode::NotExists, target.data_cursor, fresh, rowid);
-                    let message = format!("{}.rowid", table.name);
-                    self.halt_constraint(ResultCode::CONSTRAINT_PRIMARYKEY, conflict_code(action), &message, p5::HALT_UNIQUE);
-                    self.place(fresh);
-                }
+                let fresh = self.label();
+                self.jump(Opcode::NotExists, target.data_cursor, fresh, rowid);
+                self.rowid_violation(&target, conflict_code(action));
+                self.place(fresh);
                 self.step_autoincrement(sequence.as_ref(), rowid);
-            } else {
+            } else if table.indexes.is_empty() {
                 self.op(Opcode::NewRowid, target.data_cursor, rowid, 0);
+            } else {
+                // The entries of the indexes go over as they are, so the rowids must stay.
+                self.op(Opcode::Rowid, from, rowid, 0);
             }
             self.op(Opcode::RowData, from, data, 1);
             let operand = Self::table_operand(table);
             self.op4(Opcode::Insert, target.data_cursor, data, rowid, operand);
             self.p5(p5::NCHANGE | p5::LASTROWID | p5::APPEND);
             self.op(Opcode::Next, from, top, 0);
-            self.place(end);
             self.op(Opcode::Close, from, 0, 0);
         }
         for (n, index) in table.indexes.iter().enumerate() {
@@ -97,14 +98,13 @@ impl<'a> Compiler<'a> {
                 self.op(Opcode::Close, to, 0, 0);
             }
         }
+        self.place(nothing);
         self.op(Opcode::Close, target.data_cursor, 0, 0);
         self.end_autoincrement(sequence.as_ref())?;
         if !needs_empty {
-            self.place(done);
             self.place(general);
             return Ok(true);
         }
-        self.place(done);
         self.op(Opcode::Halt, 0, 0, 0);
         self.place(general);
         self.op(Opcode::Close, target.data_cursor, 0, 0);
@@ -112,23 +112,42 @@ impl<'a> Compiler<'a> {
     }
 
     /// The table that is copied, if rule 1 holds.
-    fn transfer_source(&self, insert: &ast::Insert, table: &Arc<Table>) -> Option<(usize, Arc<Table>)> {
-        let InsertSource::Select(select) = &insert.source else { return None };
+    fn transfer_source(
+        &self,
+        insert: &ast::Insert,
+        table: &Arc<Table>,
+    ) -> Option<(usize, Arc<Table>)> {
+        let InsertSource::Select(select) = &insert.source else {
+            return None;
+        };
         if insert.with.is_some() || select.with.is_some() || !insert.columns.is_empty() {
             return None;
         }
         if !select.compounds.is_empty() || !select.order_by.is_empty() || select.limit.is_some() {
             return None;
         }
-        let ast::SelectCore::Select(core) = &select.core else { return None };
+        let ast::SelectCore::Select(core) = &select.core else {
+            return None;
+        };
         let plain = core.distinct != ast::Distinctness::Distinct
             && core.where_clause.is_none()
             && core.group_by.is_empty()
             && core.having.is_none();
-        if !plain || !matches!(core.columns[..], [ast::ResultColumn::Star(_)]) {
+        if !plain
+            || !matches!(core.columns[..], [ast::ResultColumn::Star(_)])
+            || self.ctx.flags.count_changes
+        {
             return None;
         }
-        let name = core.from.as_ref()?.single_table()?;
+        let [
+            ast::FromItem {
+                source: ast::Source::Table { name, .. },
+                ..
+            },
+        ] = &core.from.as_ref()?.items[..]
+        else {
+            return None;
+        };
         let (db, source) = self.find_table(name).ok()?;
         let same_kind = !source.is_view()
             && !Arc::ptr_eq(&source, table)
@@ -142,31 +161,48 @@ impl<'a> Compiler<'a> {
         if !same_kind || !columns_alike(table, &source) {
             return None;
         }
-        if !table.checks.is_empty() && !self.ctx.flags.ignore_check_constraints && !checks_alike(table, &source) {
+        if !table.checks.is_empty()
+            && !self.ctx.flags.ignore_check_constraints
+            && !checks_alike(table, &source)
+        {
             return None;
         }
         if self.ctx.flags.foreign_keys && !table.foreign_keys.is_empty() {
             return None;
         }
         let same_encoding = self.ctx.schema.dbs[db].encoding == self.ctx.schema.dbs[0].encoding;
-        let twins = table.indexes.iter().all(|index| twin_of(index, &source).is_some());
+        let twins = table
+            .indexes
+            .iter()
+            .all(|index| twin_of(index, &source).is_some());
         (same_encoding && twins).then_some((db, source))
     }
 }
 
 fn columns_alike(table: &Table, source: &Table) -> bool {
-    table.columns.iter().zip(&source.columns).enumerate().all(|(i, (to, from))| {
-        let default = |column: &crate::schema::Column| column.default.as_ref().map(|default| default.text.clone());
-        to.affinity == from.affinity
-            && to.collation.same(&from.collation)
-            && (to.not_null.is_none() || from.not_null.is_some())
-            && (i == 0 || default(to) == default(from))
-    })
+    table
+        .columns
+        .iter()
+        .zip(&source.columns)
+        .enumerate()
+        .all(|(i, (to, from))| {
+            let default = |column: &crate::schema::Column| {
+                column.default.as_ref().map(|default| default.text.clone())
+            };
+            to.affinity == from.affinity
+                && to.collation.same(&from.collation)
+                && (to.not_null.is_none() || from.not_null.is_some())
+                && (i == 0 || default(to) == default(from))
+        })
 }
 
 fn checks_alike(table: &Table, source: &Table) -> bool {
     table.checks.len() == source.checks.len()
-        && table.checks.iter().zip(&source.checks).all(|(a, b)| a.name == b.name && a.expr == b.expr)
+        && table
+            .checks
+            .iter()
+            .zip(&source.checks)
+            .all(|(a, b)| print_expression(&a.expr) == print_expression(&b.expr))
 }
 
 /// The index of `source` that holds the same entries for the same rows.
@@ -181,7 +217,9 @@ fn twin_of<'s>(index: &Index, source: &'s Table) -> Option<&'s Arc<Index>> {
             && !other.has_expr
             && !index.has_expr
             && index.columns.iter().zip(&other.columns).all(|(a, b)| {
-                a.key.column() == b.key.column() && a.desc == b.desc && a.collation.same(&b.collation)
+                a.key.column() == b.key.column()
+                    && a.desc == b.desc
+                    && a.collation.same(&b.collation)
             })
     })
 }

@@ -1,0 +1,359 @@
+//! CREATE TABLE and CREATE VIEW.
+//!
+//! The schema keeps the text as it was written, behind `CREATE TABLE ` or `CREATE VIEW `; of CREATE TABLE AS it keeps a
+//! text made from the columns.
+//!
+//! Source: SQLite's `sqlite3StartTable`, `sqlite3EndTable`, `createTableStmt`, `sqlite3CreateView`.
+
+use super::{Root, SchemaRow, quoted};
+use crate::ast::{self, ExprKind, QualifiedName, TableBody};
+use crate::codegen::select::{Destination, DestinationKind};
+use crate::compiler::{Compiler, Result, SqlError};
+use crate::lex::{Token, keyword};
+use crate::resolve::{
+    Definition, NameMode, resolve_definition, resolve_select, result_table_columns,
+};
+use crate::schema::define::define_table;
+use crate::schema::{Column, Table, TableKind};
+use ringwood_format::affinity::Affinity;
+use ringwood_vdbe::opcode::p5;
+use ringwood_vdbe::{Opcode, P4};
+use std::fmt::Write;
+use std::sync::Arc;
+
+impl Compiler<'_> {
+    /// Codes CREATE TABLE.
+    pub fn code_create_table(&mut self, create: &ast::CreateTable) -> Result<()> {
+        let db = self.new_object_db(&create.name, create.temp)?;
+        let name = &*create.name.name.text;
+        Self::check_object_name(name)?;
+        if self.is_name_taken(db, &create.name, create.if_not_exists)? {
+            return Ok(());
+        }
+        match &create.body {
+            TableBody::Columns { .. } => {
+                let table = define_table(create, self.text)?;
+                let table = Arc::new(Table {
+                    name: name.into(),
+                    ..table
+                });
+                self.check_definition(&table)?;
+                let mut sql = b"CREATE TABLE ".to_vec();
+                sql.extend_from_slice(create.text.slice(self.text));
+                self.store_table(db, &table, &sql, None)
+            }
+            TableBody::Select(select) => {
+                let select = resolve_select(self, select, NameMode::View)?;
+                let columns = result_table_columns(self, &select, &[], Affinity::Blob);
+                let table = Arc::new(Table::plain(name.into(), TableKind::Ordinary, columns));
+                let sql = made_up_text(&table);
+                self.store_table(db, &table, sql.as_bytes(), Some(&select))
+            }
+        }
+    }
+
+    /// Codes CREATE VIEW. `has_params`: whether the statement has parameters.
+    pub fn code_create_view(&mut self, create: &ast::CreateView, has_params: bool) -> Result<()> {
+        if has_params {
+            return Err(SqlError::error("parameters are not allowed in views"));
+        }
+        let db = self.new_object_db(&create.name, create.temp)?;
+        let name = &*create.name.name.text;
+        Self::check_object_name(name)?;
+        if self.is_name_taken(db, &create.name, create.if_not_exists)? {
+            return Ok(());
+        }
+        self.writes_db(true, db);
+        self.may_abort = true;
+        self.init_file_format(db);
+        let mut sql = b"CREATE VIEW ".to_vec();
+        sql.extend_from_slice(create.text.slice(self.text));
+        let cursor = self.open_schema_table(db)?;
+        let row = SchemaRow {
+            kind: "view",
+            name,
+            table: name,
+            root: Root::None,
+            sql: Some(&sql),
+        };
+        self.add_schema_row(cursor, &row);
+        self.op(Opcode::Close, cursor, 0, 0);
+        self.change_cookie(db);
+        self.parse_schema(db, name);
+        Ok(())
+    }
+
+    /// Whether there is such a table or view already, and IF NOT EXISTS was said.
+    fn is_name_taken(
+        &mut self,
+        db: usize,
+        name: &QualifiedName,
+        if_not_exists: bool,
+    ) -> Result<bool> {
+        let schema = &self.ctx.schema.dbs[db];
+        if let Some(table) = schema.table(&name.name.text) {
+            if if_not_exists {
+                self.uses_db(db);
+                return Ok(true);
+            }
+            let kind = if table.is_view() { "view" } else { "table" };
+            let written = String::from_utf8_lossy(name.name.span.slice(self.text));
+            return Err(SqlError::at(
+                name.name.span.start,
+                format!("{kind} {written} already exists"),
+            ));
+        }
+        if schema.indexes.get(&name.name.text).is_some() {
+            return Err(SqlError::error(format!(
+                "there is already an index named {}",
+                name.name.text
+            )));
+        }
+        Ok(false)
+    }
+
+    /// What only the connection knows to be wrong with a definition: functions and collations.
+    fn check_definition(&mut self, table: &Arc<Table>) -> Result<()> {
+        for column in &table.columns {
+            self.collation(&column.collation)?;
+            if let Some(default) = &column.default {
+                if !is_constant_default(&default.expr) {
+                    let message =
+                        format!("default value of column [{}] is not constant", column.name);
+                    return Err(SqlError::error(message));
+                }
+            }
+        }
+        for index in &table.indexes {
+            for column in &index.columns {
+                self.collation(&column.collation)?;
+            }
+        }
+        let cursor = self.alloc_cursor(Some(table.clone()));
+        for check in &table.checks {
+            resolve_definition(self, table, cursor, &check.expr, Definition::Check)?;
+        }
+        for column in &table.columns {
+            if let Some(generated) = &column.generated {
+                resolve_definition(self, table, cursor, &generated.expr, Definition::Generated)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the trees and the rows of `sqlite_schema`, and fills the table.
+    fn store_table(
+        &mut self,
+        db: usize,
+        table: &Arc<Table>,
+        sql: &[u8],
+        select: Option<&crate::bound::Select>,
+    ) -> Result<()> {
+        let name = &*table.name;
+        self.writes_db(true, db);
+        self.may_abort = true;
+        self.init_file_format(db);
+        let root = self.alloc_reg();
+        let kind = if table.has_rowid() {
+            p5::BTREE_INTKEY
+        } else {
+            p5::BTREE_BLOBKEY
+        };
+        self.op(Opcode::CreateBtree, db as i32, root, kind);
+        let cursor = self.open_schema_table(db)?;
+        let row = SchemaRow {
+            kind: "table",
+            name,
+            table: name,
+            root: Root::Register(root),
+            sql: Some(sql),
+        };
+        self.add_schema_row(cursor, &row);
+        if let Some(select) = select {
+            self.fill_table(db, table, root, select)?;
+        }
+        // In the order of the constraints, which their numbers tell; the table's list is in another.
+        let mut indexes: Vec<_> = table.indexes.iter().collect();
+        let number = |name: &str| {
+            name.rsplit('_')
+                .next()
+                .and_then(|digits| digits.parse::<u32>().ok())
+        };
+        indexes.sort_by_key(|index| number(&index.name));
+        for index in indexes {
+            if table.without_rowid && index.is_primary_key() {
+                continue;
+            }
+            let root = self.alloc_reg();
+            self.op(Opcode::CreateBtree, db as i32, root, p5::BTREE_BLOBKEY);
+            let row = SchemaRow {
+                kind: "index",
+                name: &index.name,
+                table: name,
+                root: Root::Register(root),
+                sql: None,
+            };
+            self.add_schema_row(cursor, &row);
+        }
+        if table.autoincrement && self.ctx.schema.dbs[db].table("sqlite_sequence").is_none() {
+            let root = self.alloc_reg();
+            self.op(Opcode::CreateBtree, db as i32, root, p5::BTREE_INTKEY);
+            let row = SchemaRow {
+                kind: "table",
+                name: "sqlite_sequence",
+                table: "sqlite_sequence",
+                root: Root::Register(root),
+                sql: Some(b"CREATE TABLE sqlite_sequence(name,seq)"),
+            };
+            self.add_schema_row(cursor, &row);
+        }
+        self.op(Opcode::Close, cursor, 0, 0);
+        self.change_cookie(db);
+        if table.autoincrement {
+            self.parse_schema(db, "sqlite_sequence");
+        }
+        self.parse_schema(db, name);
+        Ok(())
+    }
+
+    /// CREATE TABLE AS: the rows.
+    fn fill_table(
+        &mut self,
+        db: usize,
+        table: &Arc<Table>,
+        root: i32,
+        select: &crate::bound::Select,
+    ) -> Result<()> {
+        let cursor = self.alloc_cursor(Some(table.clone()));
+        let (yield_reg, record, rowid) = (self.alloc_reg(), self.alloc_reg(), self.alloc_reg());
+        self.op4(
+            Opcode::OpenWrite,
+            cursor,
+            root,
+            db as i32,
+            P4::Int(table.columns.len() as i32),
+        );
+        self.p5(p5::P2ISREG);
+        let entry = self.here() + 1;
+        let init = self.op(Opcode::InitCoroutine, yield_reg, 0, entry);
+        let mut out = Destination::new(DestinationKind::Coroutine, yield_reg);
+        self.code_select(select, &mut out)?;
+        self.op(Opcode::EndCoroutine, yield_reg, 0, 0);
+        self.jump_here(init);
+        self.clear_temps();
+        let done = self.label();
+        let top = self.jump(Opcode::Yield, yield_reg, done, 0);
+        self.op(
+            Opcode::MakeRecord,
+            out.first,
+            table.columns.len() as i32,
+            record,
+        );
+        self.table_affinity(table, 0);
+        self.op(Opcode::NewRowid, cursor, rowid, 0);
+        self.op(Opcode::Insert, cursor, record, rowid);
+        self.p5(p5::APPEND);
+        self.op(Opcode::Goto, 0, top, 0);
+        self.place(done);
+        self.op(Opcode::Close, cursor, 0, 0);
+        Ok(())
+    }
+
+    /// The engine reads the rows of a table and its indexes.
+    fn parse_schema(&mut self, db: usize, table: &str) {
+        let filter = format!("tbl_name={} AND type!='trigger'", quoted(table));
+        self.op4(Opcode::ParseSchema, db as i32, 0, 0, P4::text(filter));
+    }
+}
+
+/// The text of CREATE TABLE that a table made AS SELECT gets.
+fn made_up_text(table: &Table) -> String {
+    let length: usize = table
+        .columns
+        .iter()
+        .map(|column| quoted_len(&column.name) + 5)
+        .sum();
+    let (mut separator, next, end) = if length + quoted_len(&table.name) < 50 {
+        ("", ",", ")")
+    } else {
+        ("\n  ", ",\n  ", "\n)")
+    };
+    let mut text = String::from("CREATE TABLE ");
+    push_identifier(&mut text, &table.name);
+    text.push('(');
+    for column in &table.columns {
+        text.push_str(separator);
+        separator = next;
+        push_identifier(&mut text, &column.name);
+        text.push_str(type_of(column));
+    }
+    text.push_str(end);
+    text
+}
+
+fn type_of(column: &Column) -> &'static str {
+    match column.affinity {
+        Affinity::None | Affinity::Blob => "",
+        Affinity::Text => " TEXT",
+        Affinity::Numeric | Affinity::Flexnum => " NUM",
+        Affinity::Integer => " INT",
+        Affinity::Real => " REAL",
+    }
+}
+
+fn quoted_len(name: &str) -> usize {
+    name.len() + name.matches('"').count() + 2
+}
+
+/// A name, in quotes if it needs them.
+fn push_identifier(text: &mut String, name: &str) {
+    let is_word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    let plain = !name.is_empty()
+        && !name.as_bytes()[0].is_ascii_digit()
+        && name.bytes().all(is_word)
+        && keyword(name.as_bytes()) == Token::Id;
+    if plain {
+        text.push_str(name);
+    } else {
+        let _ = write!(text, "\"{}\"", name.replace('"', "\"\""));
+    }
+}
+
+/// Whether a DEFAULT is made of constants and functions alone (SQLite's sqlite3ExprIsConstantOrFunction).
+fn is_constant_default(expr: &ast::Expr) -> bool {
+    let all = |exprs: &[ast::Expr]| exprs.iter().all(is_constant_default);
+    match &expr.kind {
+        ExprKind::Literal(_) => true,
+        ExprKind::Id(name) => name.is_bare() && (name.is("true") || name.is("false")),
+        ExprKind::Unary(_, inner) | ExprKind::IsNull(inner) | ExprKind::NotNull(inner) => {
+            is_constant_default(inner)
+        }
+        ExprKind::Binary(_, left, right) => is_constant_default(left) && is_constant_default(right),
+        ExprKind::Between { operands, .. } => all(&operands[..]),
+        ExprKind::InList { operands, .. } => is_constant_default(&operands.0) && all(&operands.1),
+        ExprKind::Like(like) => {
+            is_constant_default(&like.expr)
+                && is_constant_default(&like.pattern)
+                && like.escape.as_ref().is_none_or(is_constant_default)
+        }
+        ExprKind::Case(case) => {
+            case.operand.as_ref().is_none_or(is_constant_default)
+                && case
+                    .arms
+                    .iter()
+                    .all(|(when, then)| is_constant_default(when) && is_constant_default(then))
+                && case.otherwise.as_ref().is_none_or(is_constant_default)
+        }
+        ExprKind::Cast(cast) => is_constant_default(&cast.expr),
+        ExprKind::Collate(collate) => is_constant_default(&collate.expr),
+        ExprKind::Call(call) => call.over.is_none() && all(call.arg_list()),
+        ExprKind::Row(items) => all(items),
+        ExprKind::Column(_)
+        | ExprKind::Variable(_)
+        | ExprKind::InSelect { .. }
+        | ExprKind::InTable(_)
+        | ExprKind::Exists(_)
+        | ExprKind::Subquery(_)
+        | ExprKind::Raise(_) => false,
+    }
+}

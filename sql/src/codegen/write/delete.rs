@@ -1,0 +1,190 @@
+//! DELETE.
+//!
+//! ```text
+//!   no WHERE             Clear for the table and each index
+//!   one pass             the loops' cursors are open for writing; each row is deleted where it is found
+//!   two passes           the keys of the rows go into a set (an ephemeral index, for WITHOUT ROWID); then each is
+//!                        looked up and deleted
+//! ```
+//!
+//! Source: SQLite's `sqlite3DeleteFrom`.
+
+use super::row_delete::Found;
+use super::{Change, Target, columns_used};
+use crate::ast;
+use crate::bound::walk::has_subquery;
+use crate::bound::{Expr, FromItem};
+use crate::codegen::loops::{self, OnePass, Request};
+use crate::compiler::{Compiler, Result, SqlError};
+use crate::plan::Control;
+use ringwood_vdbe::opcode::p5;
+use ringwood_vdbe::{Opcode, P4};
+
+impl Compiler<'_> {
+    /// Codes a DELETE.
+    pub fn code_delete(&mut self, delete: &ast::Delete) -> Result<()> {
+        if !delete.returning.is_empty() {
+            return Err(SqlError::unsupported("RETURNING is"));
+        }
+        if !delete.order_by.is_empty() || delete.limit.is_some() {
+            return Err(SqlError::unsupported("ORDER BY and LIMIT of DELETE are"));
+        }
+        let (db, table) = self.table_to_change(&delete.table, Change::Delete)?;
+        let target = Target::new(self, db, &table);
+        self.b.about.count_changes = true;
+        let mut item = self.target_item(&target, delete.alias.as_ref(), &delete.indexed)?;
+        let where_ = match &delete.where_clause {
+            Some(where_) => Some(self.resolve_where(&item, delete.with.as_deref(), where_)?),
+            None => None,
+        };
+        self.writes_db(false, db);
+        match where_ {
+            Some(where_) => {
+                item.columns_used = columns_used(&where_, item.cursor);
+                self.delete_where(&target, &item, &where_)
+            }
+            None => {
+                self.delete_all(&target);
+                Ok(())
+            }
+        }
+    }
+
+    fn delete_all(&mut self, target: &Target) {
+        let (table, db) = (&target.table, target.db as i32);
+        if table.has_rowid() {
+            self.op4(
+                Opcode::Clear,
+                table.root as i32,
+                db,
+                -1,
+                P4::text(&*table.name),
+            );
+        }
+        for (n, index) in table.indexes.iter().enumerate() {
+            self.op(
+                Opcode::Clear,
+                index.root as i32,
+                db,
+                if target.is_table(n) { -1 } else { 0 },
+            );
+        }
+    }
+
+    fn delete_where(&mut self, target: &Target, item: &FromItem, where_: &Expr) -> Result<()> {
+        let table = &target.table;
+        let mut control = Control::ONEPASS_DESIRED | Control::DUPLICATES_OK;
+        if !has_subquery(where_) {
+            control |= Control::ONEPASS_MULTIROW;
+        }
+        let data = target.data_cursor;
+        let primary = target.primary_key().cloned();
+        let key_count = primary.as_ref().map_or(1, |primary| primary.key_count);
+        let keys;
+        let mut opened = None;
+        let mut key;
+        if let Some(primary) = &primary {
+            key = self.alloc_regs(key_count);
+            keys = self.alloc_cursor(None);
+            let info = self.key_prefix_info(target.db, primary)?;
+            let open = self.op4(
+                Opcode::OpenEphemeral,
+                keys,
+                key_count as i32,
+                0,
+                P4::KeyInfo(info),
+            );
+            opened = Some(open);
+        } else {
+            key = 0;
+            keys = self.alloc_reg();
+            self.op(Opcode::Null, 0, keys, 0);
+        }
+        let request = Request::table(item, Some(where_), control, target.index_cursor);
+        let loops = loops::begin(self, request)?;
+        let one_pass = loops.one_pass;
+        let (table_cursor, index_cursor) = loops.one_pass_cursors;
+        if one_pass != OnePass::Single {
+            self.multi_write = true;
+        }
+        if loops.deferred_seek {
+            self.op(Opcode::FinishSeek, data, 0, 0);
+        }
+        if primary.is_none() {
+            key = self.alloc_reg();
+        }
+        self.code_key(target, key)?;
+
+        if one_pass == OnePass::Off {
+            if let Some(primary) = &primary {
+                let record = self.alloc_reg();
+                let affinities = target.key_affinities(primary);
+                self.op4(
+                    Opcode::MakeRecord,
+                    key,
+                    key_count as i32,
+                    record,
+                    affinities,
+                );
+                self.op4(
+                    Opcode::IdxInsert,
+                    keys,
+                    record,
+                    key,
+                    P4::Int(key_count as i32),
+                );
+                key = record;
+            } else {
+                self.op(Opcode::RowSetAdd, keys, key, 0);
+            }
+            loops.end(self)?;
+            target.open(self, p5::FORDELETE, |_| true)?;
+            let done = self.label();
+            if primary.is_some() {
+                let top = self.jump(Opcode::Rewind, keys, done, 0) + 1;
+                self.op(Opcode::RowData, keys, key, 0);
+                self.delete_row(target, key, 0, true, Found::BySeek, None)?;
+                self.op(Opcode::Next, keys, top, 0);
+            } else {
+                let top = self.jump(Opcode::RowSetRead, keys, done, key);
+                self.delete_row(target, key, 1, true, Found::BySeek, None)?;
+                self.op(Opcode::Goto, 0, top, 0);
+            }
+            self.place(done);
+            return Ok(());
+        }
+
+        if let Some(open) = opened {
+            self.b.to_noop(open);
+        }
+        let is_open = |cursor: i32| cursor == table_cursor || cursor == index_cursor;
+        if one_pass == OnePass::Multi {
+            self.op(Opcode::Once, 0, 0, 0);
+        }
+        let once = self.here() - 1;
+        target.open(self, p5::FORDELETE, |cursor| !is_open(cursor))?;
+        if one_pass == OnePass::Multi {
+            self.end_once(once);
+        }
+        let next = self.label();
+        if !is_open(data) {
+            self.op4(
+                Opcode::NotFound,
+                data,
+                next.into(),
+                key,
+                P4::Int(key_count as i32),
+            );
+        }
+        let found = if one_pass == OnePass::Multi {
+            Found::Multi
+        } else {
+            Found::Single
+        };
+        let on_index = (index_cursor >= 0).then_some(index_cursor);
+        self.delete_row(target, key, key_count, true, found, on_index)?;
+        self.place(next);
+        let _ = table;
+        loops.end(self)
+    }
+}
