@@ -53,7 +53,7 @@ use crate::result_code::ResultCode;
 use ringwood_format::value::{Value, ValueRef};
 use run::{Pause, run};
 use slow::Next;
-use state::{State, Status, tx_of};
+use state::{State, Status, tx_of_mut};
 use std::sync::Arc;
 use trap::Trap;
 
@@ -302,7 +302,12 @@ impl Vm {
                         .map(|()| Exit::Done);
                 }
                 Pause::Miss(store, page) => {
-                    let fetched = tx_of(&env.dbs, &self.state.temp, store).fetch(page).await;
+                    let tx = tx_of_mut(&mut env.dbs, &mut self.state.temp, store);
+                    let mut fetched = tx.fetch(page).await;
+                    // A change of a crowded transaction misses so that room is made here.
+                    if fetched.is_ok() && tx.is_crowded() {
+                        fetched = tx.make_room().await.and(fetched);
+                    }
                     match fetched {
                         Ok(pin) => self.state.pin(pin),
                         Err(error) => return self.fail(env, error.into()).await,

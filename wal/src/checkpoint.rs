@@ -131,7 +131,7 @@ impl Database {
             let result = self.copy(io, store, &job, synchronous).await;
             vigil.over();
             if let Err(Error::Io(IoError { op: IoOp::Sync, .. })) = &result {
-                self.state().poisoned = true;
+                self.poison();
             }
             result?;
         }

@@ -129,6 +129,9 @@ impl Tx {
     }
 
     async fn commit_to_log(&mut self) -> Result<()> {
+        if self.db.state().poisoned {
+            return Err(Error::LogPoisoned);
+        }
         let dirty = self.dirty.get_mut();
         let mut changed: Vec<usize> = (0..dirty.len())
             .filter(|&index| {
@@ -258,7 +261,7 @@ impl Tx {
         }
         vigil.over();
         if let Err(Error::Io(IoError { op: IoOp::Sync, .. })) = &result {
-            db.state().poisoned = true;
+            db.poison();
         }
         result?;
 

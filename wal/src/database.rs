@@ -346,6 +346,11 @@ impl Database {
         self.cache.trim(oldest);
     }
 
+    /// Refuses all writes from now on, as after a failed sync (rule 3): for tests, and for whoever learns of a damage.
+    pub fn poison(&self) {
+        self.state().poisoned = true;
+    }
+
     /// Poisons the database unless [`Vigil::over`] is called: what is on disk is not known while a write is on its way.
     pub(crate) fn vigil(&self) -> Vigil<'_> {
         Vigil(self)
@@ -364,7 +369,7 @@ impl Vigil<'_> {
 
 impl Drop for Vigil<'_> {
     fn drop(&mut self) {
-        self.0.state().poisoned = true;
+        self.0.poison();
     }
 }
 

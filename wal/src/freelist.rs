@@ -134,16 +134,15 @@ impl Tx {
                 let leaf = trunk.leaf(i).ok_or_else(bad_leaf)?;
                 self.check_free(leaf)?;
                 drop(page);
+                self.make_writable(trunk_no).await?;
                 freelist::remove_leaf(self.present_mut(trunk_no)?, i);
                 leaf
             }
             Found::Trunk => {
                 let next = trunk.next();
-                // The pin of the trunk that points here keeps it in memory.
-                let pin = match previous {
-                    Some(previous) => Some(self.page(previous).await?),
-                    None => None,
-                };
+                if let Some(previous) = previous {
+                    self.make_writable(previous).await?;
+                }
                 let follower = if trunk.leaf_count() == 0 {
                     next
                 } else {
@@ -163,7 +162,6 @@ impl Tx {
                     }
                     Some(heir)
                 };
-                drop(pin);
                 match previous {
                     Some(previous) => freelist::set_next(self.present_mut(previous)?, follower),
                     None => {
@@ -223,6 +221,7 @@ impl Tx {
         }
         if let Some((trunk_no, pin)) = trunk {
             drop(pin);
+            self.make_writable(trunk_no).await?;
             let geometry = self.geometry;
             freelist::push_leaf(self.present_mut(trunk_no)?, geometry, no);
             // A savepoint may still want the bytes; and a page that is new has to be written for the file to have it.
@@ -284,4 +283,24 @@ fn choose(
         .enumerate()
         .min_by_key(|&(_, distance)| distance)?;
     Some(Found::Leaf(at as u32))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lock_byte_page_is_stepped_over() {
+        for size in [512, 4096, 65536] {
+            let geometry = Geometry::new(size, 0).expect("a page size");
+            let lock = geometry.lock_byte_page().get();
+            let after = |count| next_page(count, geometry).map(PageNo::get);
+            assert_eq!(
+                (after(lock - 2), after(lock - 1), after(lock)),
+                (Ok(lock - 1), Ok(lock + 1), Ok(lock + 1))
+            );
+            assert_eq!(after(PAGE_COUNT_MAX), Err(Error::Full));
+            assert_eq!(after(PAGE_COUNT_MAX - 1), Ok(PAGE_COUNT_MAX));
+        }
+    }
 }

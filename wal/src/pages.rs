@@ -211,7 +211,8 @@ impl Tx {
     /// The bytes of a page for changing; see rule 2 of [`Tx`].
     ///
     /// # Errors
-    /// [`Stop::Miss`] if the page is neither private nor in memory (rule 3).
+    /// [`Stop::Miss`] if the page is neither private nor pinned and not in memory (rule 3), or if the transaction is
+    /// crowded (rule 6).
     #[inline]
     pub fn page_mut(&mut self, no: PageNo) -> Try<&mut [u8]> {
         let index = match self.dirty.get_mut().find(no) {
@@ -288,6 +289,10 @@ impl Tx {
             );
         }
         let page = self.try_page(no)?;
+        // Time to make room: a page that nobody pins may be missing, so it is.
+        if self.has_file && self.is_crowded() && !page.is_shared() {
+            return Err(Stop::Miss(no));
+        }
         let copy = self.pool.page_copy(&page);
         Ok(self.add_private(no, copy))
     }
@@ -323,7 +328,21 @@ impl Tx {
         Ok(())
     }
 
-    /// The bytes of a page that is known to be in memory.
+    /// Makes a page private, so that [`Tx::page_mut`] finds it from now on.
+    pub(crate) async fn make_writable(&mut self, no: PageNo) -> Result<()> {
+        let mut held = None;
+        loop {
+            match self.page_mut(no) {
+                Ok(_) => break,
+                Err(Stop::Fail(error)) => return Err(*error),
+                Err(Stop::Miss(_) | Stop::Slow) => held = Some(self.page(no).await?),
+            }
+        }
+        drop(held);
+        Ok(())
+    }
+
+    /// The bytes of a page that is private already, or pinned.
     pub(crate) fn present_mut(&mut self, no: PageNo) -> Result<&mut [u8]> {
         self.page_mut(no).map_err(unstop)
     }

@@ -4,7 +4,7 @@
 //!
 //! Source: SQLite's `ptrmapGet`, `ptrmapPut`.
 
-use crate::error::{Error, Result, Stop};
+use crate::error::{Error, Result};
 use crate::options::AutoVacuum;
 use crate::tx::Tx;
 use ringwood_format::page::PageNo;
@@ -50,13 +50,9 @@ impl Tx {
         if ptrmap::read(&pin, no, geometry).is_ok_and(|there| there == entry) {
             return Ok(());
         }
-        let bytes = match self.page_mut(map) {
-            Ok(bytes) => bytes,
-            Err(Stop::Fail(error)) => return Err(*error),
-            Err(Stop::Miss(_) | Stop::Slow) => {
-                return Err(Error::corrupt(map, "page left memory while it was pinned"));
-            }
-        };
+        drop(pin);
+        self.make_writable(map).await?;
+        let bytes = self.present_mut(map)?;
         ptrmap::write(bytes, no, geometry, entry);
         Ok(())
     }

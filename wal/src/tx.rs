@@ -17,8 +17,9 @@
 //! 4. Page 1 stays in memory during a transaction, so header fields are read and set without waiting.
 //! 5. [`Tx::commit`] and [`Tx::rollback`] leave the transaction in state Read: on the snapshot just made, or on that
 //!    from which writing began. [`Tx::end_read`] gives it up.
-//! 6. Private pages beyond the cache's size are moved out of memory by [`Tx::allocate`] and [`Tx::make_room`]; whoever
-//!    changes many pages without allocating asks [`Tx::is_crowded`] now and then.
+//! 6. Private pages beyond the cache's size are moved out of memory by [`Tx::allocate`] and [`Tx::make_room`]. So that
+//!    somebody calls the latter, the first change of a page misses while [`Tx::is_crowded`], unless the page is pinned:
+//!    who handles a miss fetches the page, makes room, and tries again with the pin in hand.
 //!
 //! Cost: `try_page` of a private page: three array loads, one atomic addition; of a cached page: an array load, a
 //! compare, one atomic addition. `page_mut` of a page that is private already: three array loads, one atomic load.

@@ -367,3 +367,105 @@ fn announced_pages_are_read_together() {
         assert_eq!(after.read_bytes - before.read_bytes, 21 * 4096);
     });
 }
+
+#[test]
+fn a_transaction_of_many_pages_stays_small() {
+    let dir = Dir::new();
+    let io = IoHandle::for_thread();
+    let path = dir.file("large.db");
+    let store = Store::open(&io, &path, geometry(4096));
+    let log = dir.file("large.db-wal");
+    io.block_on(async {
+        let mut tx = store.tx();
+        tx.set_cache_size(-2000);
+        tx.set_autocheckpoint(0);
+        tx.begin_write().await.expect("writes");
+        let mut peak = 0;
+        for leaf in 0..10_000u32 {
+            let page = allocate(&mut tx, 1).await[0];
+            fill(&mut tx, page, leaf as u8).await;
+            // A parent that changes with each leaf, and another one now and then.
+            fill(&mut tx, no(2), leaf as u8).await;
+            let other = (3 + leaf / 400 * 300).min(tx.page_count());
+            fill(&mut tx, no(other), leaf as u8).await;
+            peak = peak.max(store.pool.counters().used_bytes);
+        }
+        assert!(peak <= 3 << 20, "{peak} bytes of pages");
+        tx.commit().await.expect("commits");
+        let frames = store.db.log_frames().0;
+        assert!(frames < 10_001 * 12 / 10, "{frames} frames for 10001 pages");
+        let size = std::fs::metadata(&log).expect("there").len();
+        assert_eq!(
+            size,
+            32 + u64::from(frames) * 4120,
+            "and nothing more in the file"
+        );
+        assert_eq!(byte(&tx, 2).await, 9999u32 as u8);
+        assert_eq!(byte(&tx, 9000).await, 8998u32 as u8);
+        tx.end_read();
+        tx.checkpoint(CheckpointMode::Truncate).await.expect("runs");
+    });
+    let bytes = std::fs::read(&path).expect("reads");
+    assert_eq!(bytes.len(), 10_001 * 4096);
+    assert_eq!(bytes[8999 * 4096], 8998u32 as u8);
+}
+
+#[test]
+fn changes_of_old_pages_make_room_too() {
+    let io = IoHandle::in_memory();
+    let store = Store::open(&io, Path::new("/db"), geometry(512));
+    store.pool.set_budget_bytes(2000 * 512);
+    io.block_on(async {
+        let mut tx = store.tx();
+        tx.begin_write().await.expect("writes");
+        let pages = allocate(&mut tx, 1000).await;
+        tx.commit().await.expect("commits");
+        tx.set_cache_size(20);
+        tx.begin_write().await.expect("writes");
+        let mut peak = 0;
+        for &page in &pages {
+            fill(&mut tx, page, 7).await;
+            peak = peak.max(store.pool.counters().used_bytes / 512);
+        }
+        assert!(peak < 1001 + 40, "{peak} pages");
+        tx.commit().await.expect("commits");
+        for &page in &pages {
+            assert_eq!(byte(&tx, page.get()).await, 7);
+        }
+    });
+}
+
+#[test]
+fn a_poisoned_database_is_read_and_recovers_when_it_is_opened_again() {
+    let io = IoHandle::in_memory();
+    let store = Store::open(&io, Path::new("/db"), geometry(512));
+    io.block_on(async {
+        let mut tx = store.tx();
+        tx.begin_write().await.expect("writes");
+        allocate(&mut tx, 3).await;
+        fill(&mut tx, no(2), 1).await;
+        tx.commit().await.expect("commits");
+        tx.begin_write().await.expect("writes");
+        fill(&mut tx, no(2), 2).await;
+        store.db.poison();
+        assert_eq!(tx.commit().await, Err(Error::LogPoisoned));
+        tx.rollback();
+        assert_eq!(byte(&tx, 2).await, 1);
+        assert_eq!(tx.begin_write().await, Err(Error::LogPoisoned));
+        assert_eq!(
+            tx.checkpoint(CheckpointMode::Full).await,
+            Err(Error::LogPoisoned)
+        );
+        tx.end_read();
+        store
+            .db
+            .close(&io, Synchronous::Full)
+            .await
+            .expect("closes");
+        assert!(io.exists("/db-wal"), "nothing was checkpointed");
+        tx.begin_write().await.expect("recovers");
+        fill(&mut tx, no(2), 3).await;
+        tx.commit().await.expect("commits");
+        assert_eq!(byte(&tx, 2).await, 3);
+    });
+}

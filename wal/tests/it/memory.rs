@@ -195,3 +195,107 @@ fn a_temporary_store_writes_at_once() {
     });
     assert_eq!(pool.counters().used_bytes, 0);
 }
+
+#[test]
+fn a_temporary_database_leaves_memory_and_comes_back() {
+    let io = IoHandle::in_memory();
+    let pool = Pool::with_frames(64, 512);
+    let geometry = Geometry::new(512, 0).expect("a page size");
+    let options = DbOptions {
+        geometry,
+        spill: true,
+        ..DbOptions::default()
+    };
+    let db = Database::memory(&pool, options);
+    io.clone().block_on(async {
+        let mut tx = Tx::new(db.clone(), io.clone());
+        tx.set_cache_size(16);
+        tx.begin_write().await.expect("writes");
+        for n in 2..=500 {
+            let page = tx.allocate(None, Allocate::Any).await.expect("room");
+            assert_eq!(page, no(n));
+            put(&mut tx, page, n as u8).await;
+        }
+        assert!(pool.counters().used_bytes < 64 * 512);
+        let savepoint = tx.savepoint();
+        for n in 2..=500 {
+            tx.make_room().await.expect("room");
+            put(&mut tx, no(n), 0xee).await;
+        }
+        assert!(
+            pool.counters().used_bytes < 64 * 512,
+            "pre-images leave memory too"
+        );
+        tx.rollback_to(savepoint).expect("open");
+        tx.release(savepoint);
+        tx.commit().await.expect("commits");
+        assert!(pool.counters().used_bytes < 64 * 512);
+        tx.begin_write().await.expect("writes");
+        for n in 2..=500 {
+            put(&mut tx, no(n), 0xdd).await;
+        }
+        tx.rollback();
+        for round in 0..2 {
+            for n in 2..=500 {
+                tx.fetch(no(n)).await.expect("there");
+                assert_eq!(
+                    tx.page(no(n)).await.expect("there")[100],
+                    n as u8,
+                    "round {round}"
+                );
+            }
+        }
+    });
+    drop(db);
+    assert_eq!(pool.counters().used_bytes, 0);
+}
+
+#[test]
+fn an_autovacuum_database_keeps_its_pointer_map() {
+    use ringwood_format::ptrmap::PtrmapEntry;
+    use ringwood_wal::AutoVacuum;
+    let io = IoHandle::in_memory();
+    let pool = Pool::with_frames(1000, 512);
+    let geometry = Geometry::new(512, 0).expect("a page size");
+    let options = DbOptions {
+        geometry,
+        auto_vacuum: AutoVacuum::Full,
+        ..DbOptions::default()
+    };
+    let db = Database::memory(&pool, options);
+    io.clone().block_on(async {
+        let mut tx = Tx::new(db.clone(), io.clone());
+        tx.begin_write().await.expect("writes");
+        assert!(tx.is_autovacuum());
+        let mut pages = Vec::new();
+        for _ in 0..250 {
+            let page = tx.allocate(None, Allocate::Any).await.expect("room");
+            assert!(![2, 105, 208].contains(&page.get()), "{page} is a map page");
+            tx.ptrmap_put(page, PtrmapEntry::Root)
+                .await
+                .expect("has an entry");
+            pages.push(page);
+        }
+        assert_eq!(tx.page_count(), 1 + 3 + 250);
+        tx.free(no(100)).await.expect("frees");
+        tx.free(no(150)).await.expect("frees");
+        tx.free(no(200)).await.expect("frees");
+        assert_eq!(tx.ptrmap_get(no(150)).await, Ok(PtrmapEntry::Free));
+        assert_eq!(tx.ptrmap_get(no(151)).await, Ok(PtrmapEntry::Root));
+        assert!(matches!(
+            tx.ptrmap_get(no(105)).await,
+            Err(Error::Corrupt(_))
+        ));
+        // The trunk is page 100: asked for exactly, its first leaf takes its place.
+        assert_eq!(
+            tx.allocate(Some(no(100)), Allocate::Exact).await,
+            Ok(no(100))
+        );
+        assert_eq!(tx.header_field(Field::FreelistCount), 2);
+        let mut ask = async |near, mode| tx.allocate(Some(no(near)), mode).await;
+        assert_eq!(ask(7, Allocate::Exact).await, Ok(no(200)), "7 is in use");
+        assert_eq!(ask(149, Allocate::Le).await, Ok(no(255)), "150 is too high");
+        assert_eq!(ask(150, Allocate::Le).await, Ok(no(150)));
+        assert_eq!(tx.header_field(Field::FreelistCount), 0);
+    });
+}

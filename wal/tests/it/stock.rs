@@ -1,6 +1,6 @@
 //! The log and the file between stock SQLite and us: each reads what the other left, crashes included.
 
-use crate::store::{Dir, Store, no};
+use crate::store::{Dir, Store, no, touch};
 use ringwood_format::page::Geometry;
 use ringwood_io::IoHandle;
 use ringwood_wal::{Allocate, CheckpointMode, Error, Field, Synchronous, Tx};
@@ -50,7 +50,8 @@ async fn change(tx: &mut Tx, from: u8, to: u8) -> u32 {
         if runs.is_empty() {
             continue;
         }
-        let bytes = tx.page_mut(no(n)).expect("in memory");
+        touch(tx, no(n)).await;
+        let bytes = tx.page_mut(no(n)).expect("private");
         for run in runs {
             bytes[run].fill(to);
         }

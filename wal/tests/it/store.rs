@@ -3,7 +3,7 @@
 use ringwood_format::page::{Geometry, PageNo};
 use ringwood_io::IoHandle;
 use ringwood_pager::Pool;
-use ringwood_wal::{Allocate, Database, DbOptions, Tx};
+use ringwood_wal::{Allocate, Database, DbOptions, Stop, Tx};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -63,11 +63,21 @@ impl Store {
     }
 }
 
-/// Fills a page with a byte, but for the header of page 1.
+/// Makes a page private, as a caller does that handles misses.
+pub async fn touch(tx: &mut Tx, page: PageNo) {
+    let mut held = None;
+    while let Err(stop) = tx.page_mut(page).map(drop) {
+        assert_eq!(stop, Stop::Miss(page));
+        assert!(held.is_none(), "a pinned page does not miss");
+        held = Some(tx.fetch(page).await.expect("there"));
+        tx.make_room().await.expect("room");
+    }
+}
+
+/// Fills a page with a byte.
 pub async fn fill(tx: &mut Tx, page: PageNo, byte: u8) {
-    let pin = tx.fetch(page).await.expect("there");
-    drop(pin);
-    tx.page_mut(page).expect("in memory").fill(byte);
+    touch(tx, page).await;
+    tx.page_mut(page).expect("private").fill(byte);
 }
 
 /// What `fill` wrote.
