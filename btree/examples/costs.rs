@@ -147,13 +147,12 @@ async fn table(tx: &mut Tx, phase: &str, count: u64) {
     }
     match phase {
         "scan" => {
-            let mut there = now(cursor.first(tx));
+            assert!(now(cursor.first(tx)));
             for _ in 0..count {
-                if !there {
-                    there = now(cursor.first(tx));
-                }
                 sum += cursor.local_payload()[1] as i64 + cursor.rowid();
-                there = now(cursor.next(tx));
+                if !now(cursor.next(tx)) {
+                    now(cursor.first(tx));
+                }
             }
         }
         "seek" => {

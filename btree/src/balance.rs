@@ -17,6 +17,7 @@
 //! pages that should have been freed. Whoever drops a change, or gets an error from it, rolls its savepoint back.
 
 pub(crate) mod apply;
+pub(crate) mod deal;
 pub(crate) mod distribute;
 pub(crate) mod draft;
 pub(crate) mod plan;

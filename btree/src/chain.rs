@@ -3,9 +3,9 @@
 //! Each page of a chain is written once, when the number of the next is known. The rules for following a chain are
 //! those of [`cursor::payload`](crate::cursor).
 
-use crate::node::IntoStop;
+use crate::node::{Entry, IntoStop};
 use crate::wait::{fetch, wait};
-use ringwood_format::btree_page::{CellInfo, PageKind};
+use ringwood_format::btree_page::PageKind;
 use ringwood_format::corrupt::Corrupt;
 use ringwood_format::overflow;
 use ringwood_format::page::{Geometry, PageNo};
@@ -136,13 +136,13 @@ pub(crate) async fn chain_pages(
     tx: &Tx,
     geometry: Geometry,
     no: PageNo,
-    cell: &CellInfo,
+    entry: &Entry,
 ) -> Result<Vec<PageNo>> {
     let mut pages = Vec::new();
-    let Some(mut page) = cell.overflow else {
+    let Some(mut page) = entry.overflow else {
         return Ok(pages);
     };
-    let count = overflow::chain_len(cell.payload_size as u64, cell.local_size as u32, geometry);
+    let count = overflow::chain_len(entry.payload_size as u64, entry.local_size, geometry);
     if count > tx.page_count() as u64 {
         return Err(Error::from(Corrupt::on(
             no,

@@ -39,9 +39,9 @@ mod restore;
 mod seek;
 mod step;
 
-use crate::node::{DEPTH_MAX, IntoStop, Node, check, corrupt};
+use crate::node::{DEPTH_MAX, Entry, IntoStop, Node, check, corrupt, small_entry};
 use payload::Spill;
-use ringwood_format::btree_page::{CellInfo, PageKind};
+use ringwood_format::btree_page::PageKind;
 use ringwood_format::key::KeyInfo;
 use ringwood_format::page::{Geometry, PageNo};
 use ringwood_pager::PageRef;
@@ -108,8 +108,10 @@ pub struct Cursor {
     pub(crate) geometry: Geometry,
     pub(crate) page: Option<PageRef>,
     pub(crate) node: Node,
-    pub(crate) cell_at: u32,
-    pub(crate) cell: CellInfo,
+    pub(crate) entry: Entry,
+    /// Of the geometry, and of the tree's leaves.
+    usable: u32,
+    max_local: u32,
     version: Option<TreeVersion>,
     seen: u64,
     pub(crate) path: Vec<Level>,
@@ -125,16 +127,6 @@ pub struct Cursor {
     /// The same for the entry that is being looked at.
     probe: Spill,
 }
-
-const NO_CELL: CellInfo = CellInfo {
-    rowid: 0,
-    left_child: None,
-    payload_size: 0,
-    payload_offset: 0,
-    local_size: 0,
-    overflow: None,
-    size: 0,
-};
 
 impl Cursor {
     /// A cursor on the table tree with that root, on no entry yet.
@@ -164,8 +156,9 @@ impl Cursor {
             geometry: Geometry::default(),
             page: None,
             node: Node::none(root, kind),
-            cell_at: 0,
-            cell: NO_CELL,
+            entry: Entry::default(),
+            usable: 0,
+            max_local: 0,
             version: None,
             seen: 0,
             path: Vec::new(),
@@ -230,7 +223,7 @@ impl Cursor {
     pub fn rowid(&self) -> i64 {
         debug_assert!(self.is_table());
         match self.state {
-            State::Valid | State::Invalid => self.cell.rowid,
+            State::Valid | State::Invalid => self.entry.rowid,
             _ => self.saved_rowid,
         }
     }
@@ -238,7 +231,7 @@ impl Cursor {
     /// Bytes of the entry's payload: a row, or an index record.
     #[inline]
     pub fn payload_size(&self) -> u32 {
-        self.cell.payload_size
+        self.entry.payload_size
     }
 
     /// The part of the payload that is on the entry's page: a prefix of it, and most often all.
@@ -251,8 +244,8 @@ impl Cursor {
             .page
             .as_deref()
             .expect("a current cursor pins its page");
-        let start = self.cell_at as usize + self.cell.payload_offset as usize;
-        &page[start..start + self.cell.local_size as usize]
+        let start = self.entry.payload_at as usize;
+        &page[start..start + self.entry.local_size as usize]
     }
 
     /// Whether path and place are of the tree's current version (rule 2).
@@ -290,6 +283,13 @@ impl Cursor {
         let version = self.version.get_or_insert_with(|| tx.tree_version(root));
         self.seen = version.get();
         self.geometry = tx.geometry();
+        self.usable = self.geometry.usable();
+        let leaf = if self.is_table() {
+            PageKind::TableLeaf
+        } else {
+            PageKind::IndexLeaf
+        };
+        self.max_local = leaf.max_local(self.geometry);
     }
 
     /// Tells the other cursors on the tree that it has changed; this one stays as fresh as it was.
@@ -332,39 +332,48 @@ impl Cursor {
 
     /// Puts the cursor on cell `ix` of its pinned page. On an index page whose key is not all there, reads the rest
     /// (rule 4); on a `Miss` nothing has changed.
+    #[inline]
     pub(crate) fn settle(&mut self, tx: &Tx, ix: u16) -> Try<()> {
-        let page = self.page.as_deref().expect("the page was entered");
-        let (at, cell) = self
+        if self.settle_small(ix) {
+            Ok(())
+        } else {
+            self.settle_slow(tx, ix)
+        }
+    }
+
+    /// The same for small cells of a leaf; false for others.
+    #[inline(always)]
+    pub(super) fn settle_small(&mut self, ix: u16) -> bool {
+        let Some(page) = &self.page else { return false };
+        let at = self.node.cell_at(page, ix);
+        match small_entry(page, at, self.node.kind, self.usable, self.max_local) {
+            Some(entry) => {
+                self.place(ix, entry);
+                true
+            }
+            None => false,
+        }
+    }
+
+    #[cold]
+    fn settle_slow(&mut self, tx: &Tx, ix: u16) -> Try<()> {
+        let page = self.page.clone().expect("the page was entered");
+        let entry = self
             .node
-            .cell(page, ix, self.geometry)
+            .entry(&page, ix, self.geometry)
             .map_err(|e| e.into_stop(self.node.no))?;
-        self.check_local(at, &cell)?;
-        if cell.overflow.is_some() && !self.is_table() {
-            let page = self.page.clone().expect("the page was entered");
-            self.arrive_at_spilled(tx, &page, at, &cell)?;
+        if entry.overflow.is_some() && !self.is_table() {
+            self.probe_spilled(tx, self.node.no, &page, &entry)?;
+            self.take_probe();
         }
-        self.place(ix, at, cell);
-        Ok(())
-    }
-
-    /// The local payload must end within the page: [`local_payload`](Cursor::local_payload) relies on it.
-    #[inline]
-    fn check_local(&self, at: u32, cell: &CellInfo) -> Try<()> {
-        let end = at + cell.payload_offset as u32 + cell.local_size as u32;
-        if end > self.geometry.usable() {
-            return Err(corrupt(
-                self.node.no,
-                "cell extends past the end of its page",
-            ));
-        }
+        self.place(ix, entry);
         Ok(())
     }
 
     #[inline]
-    pub(crate) fn place(&mut self, ix: u16, at: u32, cell: CellInfo) {
+    pub(crate) fn place(&mut self, ix: u16, entry: Entry) {
         self.ix = ix;
-        self.cell_at = at;
-        self.cell = cell;
+        self.entry = entry;
         self.chain.clear();
         self.state = State::Valid;
         self.at_last = false;

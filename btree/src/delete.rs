@@ -13,7 +13,8 @@
 //!
 //! Source: SQLite's `sqlite3BtreeDelete`.
 
-use crate::balance::plan::{Wanted, exact_cell};
+use crate::balance::deal::exact_cell;
+use crate::balance::plan::Wanted;
 use crate::chain::chain_pages;
 use crate::cursor::{Cursor, Level, State};
 use crate::node::{IntoStop, check, corrupt};
@@ -36,7 +37,7 @@ impl Cursor {
                 return Ok(());
             }
         }
-        if !self.node.is_leaf() || self.cell.overflow.is_some() {
+        if !self.node.is_leaf() || self.entry.overflow.is_some() {
             return Err(Stop::Slow);
         }
         let (no, ix, geometry) = (self.node.no, self.ix, self.geometry);
@@ -46,7 +47,7 @@ impl Cursor {
         self.page = None;
         let data = tx.page_mut(no)?;
         let mut page = PageEdit::new(data, geometry, no).map_err(|e| e.into_stop(no))?;
-        let free = page.free_space().map_err(|e| e.into_stop(no))? + self.cell.size as usize + 2;
+        let free = page.free_space().map_err(|e| e.into_stop(no))? + self.entry.size() + 2;
         if !self.path.is_empty() && free * 3 > geometry.usable() as usize * 2 {
             return Err(Stop::Slow);
         }
@@ -82,11 +83,15 @@ impl Cursor {
         }
         wait!(tx, self.pin(tx));
         let geometry = self.geometry;
-        let (no, cell) = (self.node.no, self.cell);
-        let chain = chain_pages(tx, geometry, no, &cell).await?;
+        let (no, entry) = (self.node.no, self.entry);
+        let chain = chain_pages(tx, geometry, no, &entry).await?;
         if keep_position {
             wait!(tx, self.remember_key(tx));
         }
+        let left_child = match (self.node.is_leaf(), self.page.as_deref()) {
+            (false, Some(page)) => Some(self.node.child(page, self.ix)?),
+            _ => None,
+        };
         self.appending = false;
         let mut path = self.take_way();
         let mut wanted = Wanted {
@@ -99,11 +104,7 @@ impl Cursor {
         if !self.node.is_leaf() {
             let depth = path.len() - 1;
             let leaf = wait!(tx, self.predecessor(tx, &mut path));
-            let mut moved = cell
-                .left_child
-                .map_or(0, PageNo::get)
-                .to_be_bytes()
-                .to_vec();
+            let mut moved = left_child.map_or(0, PageNo::get).to_be_bytes().to_vec();
             moved.extend_from_slice(&leaf);
             wanted.interior = Some((depth, wanted.at, moved));
             wanted.at = path[path.len() - 1].ix;

@@ -22,10 +22,10 @@ use crate::balance::apply::apply;
 use crate::balance::plan::{Wanted, plan};
 use crate::chain::{Payload, chain_pages, encode_cell, overwrite_chain};
 use crate::cursor::{Cursor, Level, Seek, State, StoredKey};
-use crate::node::{IntoStop, corrupt};
+use crate::node::{Entry, IntoStop, corrupt};
 use crate::page::edit::PageEdit;
 use crate::wait::wait;
-use ringwood_format::btree_page::{CELL_SIZE_MIN, CellInfo};
+use ringwood_format::btree_page::CELL_SIZE_MIN;
 use ringwood_format::key::UnpackedKey;
 use ringwood_format::page::PageNo;
 use ringwood_format::varint;
@@ -186,7 +186,7 @@ impl Cursor {
             && self.is_fresh()
             && let Some(found @ (Seek::Less | Seek::Greater)) = hint.seek
         {
-            debug_assert_eq!(self.cell.rowid < rowid, found == Seek::Less);
+            debug_assert_eq!(self.entry.rowid < rowid, found == Seek::Less);
             return Ok(found);
         }
         if hint.append {
@@ -273,16 +273,15 @@ impl Cursor {
         payload: Payload<'_>,
     ) {
         let size = payload.size() as u32;
-        let cell = CellInfo {
+        let entry = Entry {
             rowid,
-            left_child: None,
             payload_size: size,
-            payload_offset: header as u16,
-            local_size: size as u16,
+            payload_at: (at + header) as u32,
+            local_size: size,
+            at: at as u32,
             overflow: None,
-            size: (header as u32 + size).max(CELL_SIZE_MIN as u32) as u16,
         };
-        self.place(ix, at as u32, cell);
+        self.place(ix, entry);
         self.changed();
     }
 
@@ -294,10 +293,10 @@ impl Cursor {
         rowid: i64,
         payload: Payload<'_>,
     ) -> Try<()> {
-        if self.cell.overflow.is_some() {
+        if self.entry.overflow.is_some() {
             return Err(Stop::Slow);
         }
-        if self.cell.payload_size as u64 == payload.size() {
+        if self.entry.payload_size as u64 == payload.size() {
             return self.overwrite_local(tx, payload);
         }
         if !self.node.is_leaf() {
@@ -309,7 +308,7 @@ impl Cursor {
         let data = tx.page_mut(no)?;
         let mut page = PageEdit::new(data, geometry, no).map_err(|e| e.into_stop(no))?;
         let free = page.free_space().map_err(|e| e.into_stop(no))?;
-        if free + (self.cell.size as usize) < size {
+        if free + self.entry.size() < size {
             return Err(Stop::Slow);
         }
         page.remove(ix).map_err(|e| e.into_stop(no))?;
@@ -335,13 +334,13 @@ impl Cursor {
             return Ok(());
         }
         let no = self.node.no;
-        let start = self.cell_at as usize + self.cell.payload_offset as usize;
+        let start = self.entry.payload_at as usize;
         if start < self.node.pointers_end() {
             return Err(corrupt(no, "cell pointer is out of bounds"));
         }
         self.page = None;
         let data = tx.page_mut(no)?;
-        payload.copy_to(0, &mut data[start..start + self.cell.local_size as usize]);
+        payload.copy_to(0, &mut data[start..start + self.entry.local_size as usize]);
         self.changed();
         Ok(())
     }
@@ -356,7 +355,7 @@ impl Cursor {
     ) -> Result<()> {
         wait!(tx, self.pin(tx));
         let geometry = self.geometry;
-        let (no, kind, old) = (self.node.no, self.node.kind, self.cell);
+        let (no, kind, old) = (self.node.no, self.node.kind, self.entry);
         let chain = match found {
             Seek::Equal => chain_pages(tx, geometry, no, &old).await?,
             _ => Vec::new(),
@@ -371,10 +370,9 @@ impl Cursor {
             Seek::Equal => (self.ix, 1),
         };
         crate::balance::apply::refuse_autovacuum(tx)?;
-        let left_child = if found == Seek::Equal {
-            old.left_child
-        } else {
-            None
+        let left_child = match (kind.is_leaf(), self.page.as_deref()) {
+            (false, Some(page)) => Some(self.node.child(page, self.ix)?),
+            _ => None,
         };
         let cell = encode_cell(tx, geometry, kind, left_child, rowid, payload, no).await?;
         let appending = self.appending && found == Seek::Less;
@@ -396,10 +394,10 @@ impl Cursor {
         payload: Payload<'_>,
         chain: &[PageNo],
     ) -> Result<()> {
-        let local = self.cell.local_size as usize;
+        let local = self.entry.local_size as usize;
         if !payload.is_at(0, self.local_payload()) {
             let no = self.node.no;
-            let start = self.cell_at as usize + self.cell.payload_offset as usize;
+            let start = self.entry.payload_at as usize;
             if start < self.node.pointers_end() {
                 return Err(ringwood_format::corrupt::Corrupt::on(
                     no,

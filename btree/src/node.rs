@@ -10,13 +10,16 @@
 //!    is page 1 can be like that, because page 1 has 100 bytes less than its child.)
 //! 3. A tree is at most [`DEPTH_MAX`] pages deep, so that a page that is its own descendant is found out.
 
-use ringwood_format::btree_page::{BtreePage, CellInfo, PageKind, parse_cell};
+use ringwood_format::btree_page::{
+    BtreePage, CELL_SIZE_MIN, CellInfo, PageKind, header_offset, parse_cell,
+};
 use ringwood_format::bytes::{get_u16, get_u32};
 use ringwood_format::corrupt::Corrupt;
 use ringwood_format::page::{Geometry, PageNo};
 use ringwood_format::varint;
 use ringwood_pager::PageRef;
 use ringwood_wal::{Error, Stop, Try, Tx};
+use std::cmp::Ordering;
 
 /// The most pages from root to leaf (SQLite's `BTCURSOR_MAX_DEPTH`).
 pub const DEPTH_MAX: usize = 20;
@@ -30,6 +33,49 @@ pub(crate) struct Node {
     /// Where the cell pointers start.
     pub(crate) pointers: u16,
     pub(crate) kind: PageKind,
+}
+
+/// What a cursor keeps of its entry's cell.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Entry {
+    /// 0 in indexes.
+    pub(crate) rowid: i64,
+    pub(crate) payload_size: u32,
+    /// Where on the page the payload starts.
+    pub(crate) payload_at: u32,
+    /// Bytes of the payload that are on the page.
+    pub(crate) local_size: u32,
+    /// Where on the page the cell starts.
+    pub(crate) at: u32,
+    pub(crate) overflow: Option<PageNo>,
+}
+
+impl Entry {
+    /// Bytes of the cell.
+    #[inline]
+    pub(crate) fn size(&self) -> usize {
+        let overflow = if self.overflow.is_some() { 4 } else { 0 };
+        ((self.payload_at - self.at + self.local_size + overflow) as usize).max(CELL_SIZE_MIN)
+    }
+}
+
+/// What bounds the cells of pages of one kind.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) geometry: Geometry,
+    pub(crate) usable: u32,
+    pub(crate) max_local: u32,
+}
+
+impl Limits {
+    #[inline]
+    pub(crate) fn new(geometry: Geometry, kind: PageKind) -> Limits {
+        Limits {
+            geometry,
+            usable: geometry.usable(),
+            max_local: kind.max_local(geometry),
+        }
+    }
 }
 
 /// The error about page `no`.
@@ -92,7 +138,6 @@ impl Node {
     }
 
     /// Where cell `ix` starts, and what it says.
-    #[inline]
     pub(crate) fn cell(
         &self,
         data: &[u8],
@@ -101,10 +146,77 @@ impl Node {
     ) -> Result<(u32, CellInfo), Corrupt> {
         let at = self.cell_at(data, ix);
         let Some(bytes) = data.get(at..geometry.usable() as usize) else {
-            return Err(OUT_OF_BOUNDS);
+            return Err(OUT_OF_BOUNDS.at(self.no));
         };
-        let info = parse_cell(bytes, self.kind, geometry)?;
+        let info = parse_cell(bytes, self.kind, geometry).map_err(|e| e.at(self.no))?;
         Ok((at as u32, info))
+    }
+
+    /// What a cursor keeps of cell `ix`. Its local payload lies within the page.
+    pub(crate) fn entry(&self, data: &[u8], ix: u16, geometry: Geometry) -> Result<Entry, Corrupt> {
+        let (at, cell) = self.cell(data, ix, geometry)?;
+        let entry = Entry {
+            rowid: cell.rowid,
+            payload_size: cell.payload_size,
+            payload_at: at + cell.payload_offset as u32,
+            local_size: cell.local_size as u32,
+            at,
+            overflow: cell.overflow,
+        };
+        if entry.payload_at + entry.local_size > geometry.usable() {
+            return Err(Corrupt::on(
+                self.no,
+                "cell extends past the end of its page",
+            ));
+        }
+        Ok(entry)
+    }
+
+    /// Where cell `ix` starts and its size; it lies behind the pointers and within the page.
+    #[inline]
+    pub(crate) fn cell_span(
+        &self,
+        data: &[u8],
+        ix: u16,
+        limits: Limits,
+    ) -> Result<(u32, u32), Corrupt> {
+        let at = self.cell_at(data, ix);
+        let size = match self.small_size(data, at, limits) {
+            Some(size) => size,
+            None => self.cell(data, ix, limits.geometry)?.1.size as u32,
+        };
+        if at < self.pointers_end() || at as u32 + size > limits.usable {
+            return Err(OUT_OF_BOUNDS.at(self.no));
+        }
+        Ok((at as u32, size))
+    }
+
+    /// The size of a cell without overflow pages.
+    #[inline(always)]
+    fn small_size(&self, data: &[u8], at: usize, limits: Limits) -> Option<u32> {
+        let mut len = if self.kind.is_leaf() { 0 } else { 4 };
+        let mut payload_size = 0;
+        if self.kind != PageKind::TableInterior {
+            let word = word(data, at + len)?;
+            (payload_size, len) = match word >> 63 {
+                0 => ((word >> 56) as usize, len + 1),
+                _ if word & 0x0080_0000_0000_0000 == 0 => {
+                    ((word >> 49 & 0x3f80 | word >> 48 & 0x7f) as usize, len + 2)
+                }
+                _ => return None,
+            };
+            if payload_size as u32 > limits.max_local {
+                return None;
+            }
+        }
+        if self.kind.is_table() {
+            let ends = !word(data, at + len)? & 0x8080_8080_8080_8080;
+            if ends == 0 {
+                return None;
+            }
+            len += ends.leading_zeros() as usize / 8 + 1;
+        }
+        Some((len + payload_size).max(CELL_SIZE_MIN) as u32)
     }
 
     /// The bytes of cell `ix`, at least four.
@@ -114,14 +226,8 @@ impl Node {
         ix: u16,
         geometry: Geometry,
     ) -> Result<&'a [u8], Corrupt> {
-        let (at, info) = self.cell(data, ix, geometry)?;
-        let at = at as usize;
-        if at < self.pointers_end() {
-            return Err(OUT_OF_BOUNDS);
-        }
-        data[..geometry.usable() as usize]
-            .get(at..at + info.size as usize)
-            .ok_or(OUT_OF_BOUNDS)
+        let (at, size) = self.cell_span(data, ix, Limits::new(geometry, self.kind))?;
+        Ok(&data[at as usize..(at + size) as usize])
     }
 
     /// Where the cell pointers end.
@@ -148,41 +254,79 @@ impl Node {
     /// The first child whose rowids may be at least `rowid`: the index of the first cell whose divider is.
     #[inline]
     pub(crate) fn search_rowid_interior(&self, data: &[u8], rowid: i64) -> Result<u16, Corrupt> {
-        self.lower_bound(data, rowid, |data, at| read_rowid(data, at + 4))
+        let pointers = self.pointers_of(data);
+        let (mut low, mut high) = (0, pointers.len());
+        while low < high {
+            let mid = low + (high - low) / 2;
+            let found = pointers
+                .get(mid)
+                .and_then(|at| read_rowid(data, u16::from_be_bytes(*at) as usize + 4));
+            let Some(found) = found else {
+                return Err(OUT_OF_BOUNDS.at(self.no));
+            };
+            if found < rowid {
+                low = mid + 1;
+            } else {
+                high = mid;
+            }
+        }
+        Ok(low as u16)
     }
 
-    /// The first cell of a table leaf whose rowid is at least `rowid`, and whether it is that.
+    /// The first cell of a table leaf whose rowid is at least `rowid`.
+    ///
+    /// Rowids are integers and ascend, so a probe that is off by d says that the cell is at most d cells away. Where
+    /// they are dense, as in most tables, that place is right, and the second probe is the last.
     #[inline]
     pub(crate) fn search_rowid_leaf(&self, data: &[u8], rowid: i64) -> Result<u16, Corrupt> {
-        self.lower_bound(data, rowid, read_leaf_rowid)
+        let pointers = self.pointers_of(data);
+        let (mut low, mut high) = (0, pointers.len());
+        let mut mid = high / 2;
+        while low < high {
+            let found = pointers
+                .get(mid)
+                .and_then(|at| read_leaf_rowid(data, u16::from_be_bytes(*at) as usize));
+            let Some(found) = found else {
+                return Err(OUT_OF_BOUNDS.at(self.no));
+            };
+            match found.cmp(&rowid) {
+                Ordering::Equal => return Ok(mid as u16),
+                Ordering::Less => {
+                    let away = rowid.wrapping_sub(found) as u64;
+                    low = mid + 1;
+                    if away < (high - mid) as u64 {
+                        high = mid + away as usize;
+                        mid = high - 1;
+                        continue;
+                    }
+                }
+                Ordering::Greater => {
+                    let away = found.wrapping_sub(rowid) as u64;
+                    high = mid;
+                    if away < (mid - low) as u64 {
+                        low = mid - away as usize;
+                        mid = low;
+                        continue;
+                    }
+                }
+            }
+            mid = low + (high - low) / 2;
+        }
+        Ok(low as u16)
+    }
+
+    /// The cell pointers; one bounds check for a whole search.
+    #[inline]
+    pub(crate) fn pointers_of<'a>(&self, data: &'a [u8]) -> &'a [[u8; 2]] {
+        data[self.pointers as usize..self.pointers_end()]
+            .as_chunks::<2>()
+            .0
     }
 
     /// The rowid of cell `ix` of a table leaf.
     #[inline]
     pub(crate) fn leaf_rowid(&self, data: &[u8], ix: u16) -> Result<i64, Corrupt> {
-        read_leaf_rowid(data, self.cell_at(data, ix)).ok_or(OUT_OF_BOUNDS)
-    }
-
-    #[inline(always)]
-    fn lower_bound(
-        &self,
-        data: &[u8],
-        rowid: i64,
-        read: impl Fn(&[u8], usize) -> Option<i64>,
-    ) -> Result<u16, Corrupt> {
-        // One bounds check for all pointers of the search.
-        let pointers = &data[self.pointers as usize..self.pointers_end()];
-        let (mut low, mut high) = (0usize, self.count as usize);
-        while low < high {
-            let mid = low + (high - low) / 2;
-            let at = get_u16(pointers, 2 * mid) as usize;
-            match read(data, at) {
-                Some(found) if found < rowid => low = mid + 1,
-                Some(_) => high = mid,
-                None => return Err(OUT_OF_BOUNDS.at(self.no)),
-            }
-        }
-        Ok(low as u16)
+        read_leaf_rowid(data, self.cell_at(data, ix)).ok_or(OUT_OF_BOUNDS.at(self.no))
     }
 }
 
@@ -191,32 +335,142 @@ const OUT_OF_BOUNDS: Corrupt = Corrupt {
     reason: "cell pointer is out of bounds",
 };
 
-/// The rowid varint at `at`. Up to three bytes are read inline: rowids below two million.
+/// Eight bytes at `at` as a number; `None` near the end of the page.
+#[inline(always)]
+fn word(data: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_be_bytes(*data.get(at..at + 8)?.first_chunk()?))
+}
+
+/// The entry of a leaf cell whose payload is all on the page, decoded without a call. `None` for others, for rare
+/// lengths of the numbers in front of the payload, for malformed cells, and for those in the last bytes of the page.
+#[inline(always)]
+pub(crate) fn small_entry(
+    data: &[u8],
+    at: usize,
+    kind: PageKind,
+    usable: u32,
+    max_local: u32,
+) -> Option<Entry> {
+    let word = word(data, at)?;
+    let (payload_size, mut len) = match word >> 63 {
+        0 => ((word >> 56) as u32, 1),
+        _ if word & 0x0080_0000_0000_0000 == 0 => {
+            ((word >> 49 & 0x3f80 | word >> 48 & 0x7f) as u32, 2)
+        }
+        _ => return None,
+    };
+    let mut rowid = 0;
+    if kind == PageKind::TableLeaf {
+        let w = ((word << (8 * len)) >> 32) as u32;
+        let rowid_len;
+        (rowid, rowid_len) = short_varint(w)?;
+        len += rowid_len;
+    } else if kind != PageKind::IndexLeaf {
+        return None;
+    }
+    let payload_at = at as u32 + len;
+    if payload_size > max_local || payload_at + payload_size > usable {
+        return None;
+    }
+    Some(Entry {
+        rowid,
+        payload_size,
+        payload_at,
+        local_size: payload_size,
+        at: at as u32,
+        overflow: None,
+    })
+}
+
+/// The record in an index cell, leaf or interior, that is all on the page; `None` where [`small_entry`] has it.
+#[inline(always)]
+pub(crate) fn small_record(
+    data: &[u8],
+    at: usize,
+    kind: PageKind,
+    usable: u32,
+    max_local: u32,
+) -> Option<&[u8]> {
+    let at = if kind == PageKind::IndexLeaf {
+        at
+    } else {
+        at + 4
+    };
+    let &[a, b] = data.get(at..at + 2)?.first_chunk()?;
+    let (size, start) = match (a, b) {
+        (0..0x80, _) => (a as usize, at + 1),
+        (_, 0..0x80) => ((a as usize & 0x7f) << 7 | b as usize, at + 2),
+        _ => return None,
+    };
+    if size > max_local as usize || start + size > usable as usize {
+        return None;
+    }
+    data.get(start..start + size)
+}
+
+/// The varint at the start of `w`, four bytes of a page as a big-endian number, and its length, if it is all there:
+/// nearly every rowid. In most trees all that are read have one length, so that these branches are foreseen.
+#[inline(always)]
+const fn short_varint(w: u32) -> Option<(i64, u32)> {
+    if w & 0x8000_0000 == 0 {
+        Some(((w >> 24) as i64, 1))
+    } else if w & 0x0080_0000 == 0 {
+        Some(((w >> 17 & 0x3f80 | w >> 16 & 0x7f) as i64, 2))
+    } else if w & 0x8000 == 0 {
+        Some((
+            (w >> 10 & 0x001f_c000 | w >> 9 & 0x3f80 | w >> 8 & 0x7f) as i64,
+            3,
+        ))
+    } else if w & 0x80 == 0 {
+        Some((
+            (w >> 3 & 0x0fe0_0000 | w >> 2 & 0x001f_c000 | w >> 1 & 0x3f80 | w & 0x7f) as i64,
+            4,
+        ))
+    } else {
+        None
+    }
+}
+
+/// The rowid varint at `at`.
 #[inline(always)]
 fn read_rowid(data: &[u8], at: usize) -> Option<i64> {
-    if let Some(&[a, b, c]) = data.get(at..at + 3) {
-        if a < 0x80 {
-            return Some(a as i64);
-        }
-        if b < 0x80 {
-            return Some((a as i64 & 0x7f) << 7 | b as i64);
-        }
-        if c < 0x80 {
-            return Some((a as i64 & 0x7f) << 14 | (b as i64 & 0x7f) << 7 | c as i64);
-        }
+    match word(data, at).and_then(|word| short_varint((word >> 32) as u32)) {
+        Some((rowid, _)) => Some(rowid),
+        None => read_rowid_slow(data, at),
+    }
+}
+
+#[inline(never)]
+fn read_rowid_slow(data: &[u8], at: usize) -> Option<i64> {
+    if let Some((rowid, _)) = word(data, at).and_then(varint::read_word) {
+        return Some(rowid as i64);
     }
     Some(varint::read_at(data, at)?.0 as i64)
 }
 
 /// The rowid behind the payload size at `at`.
 #[inline(always)]
-fn read_leaf_rowid(data: &[u8], mut at: usize) -> Option<i64> {
-    // A payload size has at most five bytes in a sound file; nine are skipped in any.
-    let limit = at + 8;
-    while *data.get(at)? >= 0x80 && at < limit {
-        at += 1;
+fn read_leaf_rowid(data: &[u8], at: usize) -> Option<i64> {
+    if let Some(word) = word(data, at) {
+        // A payload size of one or two bytes leaves more than the four that are looked at.
+        let rest = if word >> 63 == 0 {
+            word << 8
+        } else {
+            word << 16
+        };
+        if word & 0x8080_0000_0000_0000 != 0x8080_0000_0000_0000
+            && let Some((rowid, _)) = short_varint((rest >> 32) as u32)
+        {
+            return Some(rowid);
+        }
     }
-    read_rowid(data, at + 1)
+    read_leaf_rowid_slow(data, at)
+}
+
+#[inline(never)]
+fn read_leaf_rowid_slow(data: &[u8], at: usize) -> Option<i64> {
+    let (_, at) = varint::read_at(data, at)?;
+    read_rowid_slow(data, at)
 }
 
 /// Pins page `no` and checks that it is a page of a table or an index tree below (or at) its root.
@@ -245,19 +499,49 @@ pub(crate) fn check(
     is_root: bool,
     geometry: Geometry,
 ) -> Result<Node, Corrupt> {
-    let node = Node::new(data, geometry, no)?;
-    if node.kind.is_table() != table {
-        return Err(Corrupt::on(
-            no,
-            if table {
-                "index page in a table"
-            } else {
-                "table page in an index"
-            },
-        ));
+    let header = header_offset(no);
+    if let Some(&[flags, _, _, high, low, ..]) = data.get(header..header + 8) {
+        let leaf = if table {
+            PageKind::TableLeaf
+        } else {
+            PageKind::IndexLeaf
+        };
+        let interior = if table {
+            PageKind::TableInterior
+        } else {
+            PageKind::IndexInterior
+        };
+        let kind = if flags == leaf.flags() {
+            leaf
+        } else {
+            interior
+        };
+        let count = u16::from_be_bytes([high, low]);
+        let pointers = header + kind.header_size();
+        if flags == kind.flags()
+            && (count > 0 || is_root)
+            && pointers + 2 * count as usize <= geometry.usable() as usize
+        {
+            return Ok(Node {
+                no,
+                count,
+                pointers: pointers as u16,
+                kind,
+            });
+        }
     }
-    if node.count == 0 && !is_root {
-        return Err(Corrupt::on(no, "page below the root has no cells"));
+    Err(refuse(data, no, table, geometry))
+}
+
+/// Why [`check`] does not want a page.
+#[cold]
+fn refuse(data: &[u8], no: PageNo, table: bool, geometry: Geometry) -> Corrupt {
+    match BtreePage::new(data, geometry, no) {
+        Err(corrupt) => corrupt.at(no),
+        Ok(page) if page.kind().is_table() == table => {
+            Corrupt::on(no, "page below the root has no cells")
+        }
+        Ok(_) if table => Corrupt::on(no, "index page in a table"),
+        Ok(_) => Corrupt::on(no, "table page in an index"),
     }
-    Ok(node)
 }

@@ -146,9 +146,9 @@ async fn free_pages(tx: &mut Tx, root: PageNo) -> Result<(u64, TreeKind)> {
         if node.kind != PageKind::TableInterior {
             entries += node.count as u64;
             for ix in 0..node.count {
-                let (_, cell) = node.cell(&page, ix, geometry).map_err(|e| e.at(node.no))?;
-                if cell.overflow.is_some() {
-                    for no in chain_pages(tx, geometry, node.no, &cell).await? {
+                let entry = node.entry(&page, ix, geometry)?;
+                if entry.overflow.is_some() {
+                    for no in chain_pages(tx, geometry, node.no, &entry).await? {
                         tx.free(no).await?;
                     }
                 }

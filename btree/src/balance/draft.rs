@@ -25,16 +25,12 @@ pub(crate) enum Link {
     Slot(Slot),
 }
 
-/// The bytes of a cell: in a source page of its redistribution, or in the arena.
+/// The bytes of a cell in the arena.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Piece {
-    pub(crate) source: u8,
     pub(crate) at: u32,
     pub(crate) len: u32,
 }
-
-/// The source that is the arena.
-pub(crate) const ARENA: u8 = u8::MAX;
 
 /// Cells that a plan made, and the child pointers in them that wait for numbers.
 #[derive(Debug, Default)]
@@ -54,7 +50,6 @@ impl Arena {
             self.bytes.resize(at + 4, 0);
         }
         Piece {
-            source: ARENA,
             at: at as u32,
             len: (self.bytes.len() - at) as u32,
         }
@@ -75,7 +70,6 @@ impl Arena {
 
     /// The bytes of a piece that is in the arena.
     pub(crate) fn get(&self, piece: Piece) -> &[u8] {
-        debug_assert_eq!(piece.source, ARENA);
         &self.bytes[piece.at as usize..(piece.at + piece.len) as usize]
     }
 }
@@ -112,11 +106,6 @@ impl Draft {
 
     pub(crate) fn node(&self) -> &Node {
         &self.level.node
-    }
-
-    /// Nothing is to be done to it.
-    pub(crate) fn is_unchanged(&self) -> bool {
-        self.changes.is_empty() && self.links.is_empty() && self.right.is_none()
     }
 
     /// Adds a change; those within its range are its own business and go.

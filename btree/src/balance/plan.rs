@@ -16,71 +16,27 @@
 //!
 //! Source: SQLite's `balance`, `balance_quick`, `balance_nonroot`, `balance_deeper`.
 
-use super::distribute::{Cuts, PAGES_MAX, distribute};
-use super::draft::{ARENA, Arena, Change, Draft, Link, Piece, Slot};
+use super::deal::{Deal, NewPage, Redistribution, Segment, exact_cell};
+use super::distribute::Parts;
+use super::draft::{Arena, Change, Draft, Link, Piece, Slot};
 use crate::cursor::Level;
 use crate::node::{IntoStop, check, corrupt};
-use ringwood_format::btree_page::{PageKind, header_offset, parse_cell};
+use ringwood_format::btree_page::{PageKind, parse_cell};
 use ringwood_format::corrupt::Corrupt;
 use ringwood_format::page::{Geometry, PageNo};
 use ringwood_format::varint;
-use ringwood_pager::PageRef;
 use ringwood_wal::{Stop, Try, Tx};
 use smallvec::{SmallVec, smallvec};
-use std::ops::Range;
 
 /// Siblings that are dealt out together (SQLite's `NB`).
 const SIBLINGS_MAX: u16 = 3;
-
-/// A page that a redistribution writes.
-#[derive(Debug)]
-pub(crate) struct NewPage {
-    /// Its cells, of all cells of the redistribution.
-    pub(crate) cells: Range<usize>,
-    /// Its right child; none on a leaf.
-    pub(crate) right: Option<Link>,
-}
-
-/// An old page, and what of it went into a redistribution.
-#[derive(Debug)]
-pub(crate) struct OldPage {
-    pub(crate) no: PageNo,
-    /// Its cells, of all cells of the redistribution.
-    cells: Range<usize>,
-    right: Option<Link>,
-    unchanged: bool,
-}
-
-/// Pages of one level that are written anew.
-#[derive(Debug)]
-pub(crate) struct Redistribution {
-    pub(crate) kind: PageKind,
-    /// The pages that pieces refer to, in the version that was planned from.
-    pub(crate) sources: SmallVec<[PageRef; 4]>,
-    pub(crate) cells: Vec<Piece>,
-    /// Pages to be used again, the root first if it is one.
-    pub(crate) old: SmallVec<[OldPage; 4]>,
-    pub(crate) new: SmallVec<[NewPage; PAGES_MAX]>,
-    /// The first old page keeps its number and place: it is the root, or keeps its content.
-    pub(crate) first_stays: bool,
-}
-
-impl Redistribution {
-    /// Whether new page `index`, written to page `no`, is what that page is already.
-    pub(crate) fn is_as_before(&self, index: usize, no: PageNo) -> bool {
-        let new = &self.new[index];
-        self.old.iter().any(|old| {
-            old.no == no && old.unchanged && old.cells == new.cells && old.right == new.right
-        })
-    }
-}
 
 /// What a change does, on all levels.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     pub(crate) arena: Arena,
-    pub(crate) levels: Vec<Redistribution>,
-    pub(crate) edits: Vec<Draft>,
+    pub(crate) levels: SmallVec<[Redistribution; 2]>,
+    pub(crate) edits: SmallVec<[Draft; 2]>,
 }
 
 /// What is to be changed: on the leaf at the end of a path, and perhaps on one interior page of it.
@@ -137,7 +93,8 @@ pub(crate) fn plan(tx: &Tx, geometry: Geometry, path: &[Level], wanted: &Wanted)
             if fits {
                 plan.edits.push(current);
             } else {
-                plan.deepen(geometry, current, appending)?;
+                plan.deepen(geometry, &current, appending)
+                    .map_err(|e| e.into_stop(no))?;
             }
             return Ok(plan);
         }
@@ -160,7 +117,8 @@ pub(crate) fn plan(tx: &Tx, geometry: Geometry, path: &[Level], wanted: &Wanted)
         let rightmost = parent.level.ix == parent.node().count;
         appending = appending && rightmost && !fits;
         if rightmost && !fits && is_append(&current) && parent.node().no != PageNo::ONE {
-            plan.append(geometry, &current, &mut parent)?;
+            plan.append(geometry, &current, &mut parent)
+                .map_err(|e| e.into_stop(no))?;
         } else if plan.redistribute(tx, geometry, &current, &mut parent, depth == 0, appending)? {
             return Ok(plan);
         }
@@ -174,6 +132,7 @@ fn is_append(draft: &Draft) -> bool {
         return false;
     };
     draft.node().kind == PageKind::TableLeaf
+        && draft.node().count > 0
         && change.at == draft.node().count
         && change.remove == 0
         && change.insert.len() == 1
@@ -185,58 +144,28 @@ impl Plan {
     }
 
     /// The row that does not fit goes alone to a new page on the right; the old one stays as it is.
-    fn append(&mut self, geometry: Geometry, current: &Draft, parent: &mut Draft) -> Try<()> {
+    fn append(
+        &mut self,
+        geometry: Geometry,
+        current: &Draft,
+        parent: &mut Draft,
+    ) -> Result<(), Corrupt> {
         let level = self.next_level();
-        let divider = self.append_divider(geometry, current, level)?;
+        let mut deal = Deal::new(PageKind::TableLeaf, geometry);
+        deal.take_page(&mut self.arena, current)?;
+        let parts = deal.cut_before_last();
+        let dividers = self.dividers(geometry, &mut deal, &parts, level)?;
         let count = parent.node().count;
         parent.change(Change {
             at: count,
             remove: 0,
-            insert: smallvec![divider],
+            insert: dividers,
         });
         parent.set_child(count, Link::Slot(Slot { level, index: 1 }), &mut self.arena);
-        self.levels.push(Redistribution {
-            kind: PageKind::TableLeaf,
-            sources: SmallVec::new(),
-            cells: vec![current.changes[0].insert[0]],
-            old: smallvec![OldPage {
-                no: current.node().no,
-                cells: 0..0,
-                right: None,
-                unchanged: true
-            }],
-            new: smallvec![
-                NewPage {
-                    cells: 0..0,
-                    right: None
-                },
-                NewPage {
-                    cells: 0..1,
-                    right: None
-                }
-            ],
-            first_stays: true,
-        });
+        let mut redistribution = deal.finish(&parts, true);
+        redistribution.first_stays = true;
+        self.levels.push(redistribution);
         Ok(())
-    }
-
-    /// The divider to the right of a leaf that stays as it is: its last rowid.
-    fn append_divider(&mut self, geometry: Geometry, current: &Draft, level: u8) -> Try<Piece> {
-        let node = current.node();
-        let last = node
-            .count
-            .checked_sub(1)
-            .ok_or_else(|| corrupt(node.no, "page below the root has no cells"))?;
-        let (_, cell) = node
-            .cell(&current.level.page, last, geometry)
-            .map_err(|e| e.into_stop(node.no))?;
-        Ok(self.table_divider(cell.rowid, Link::Slot(Slot { level, index: 0 })))
-    }
-
-    fn table_divider(&mut self, rowid: i64, child: Link) -> Piece {
-        let mut buf = [0; varint::VARINT_LEN_MAX];
-        let len = varint::write(&mut buf, rowid as u64);
-        self.arena.push_with_child(child, &buf[..len])
     }
 
     /// Deals out the cells of `current` and its siblings, and changes the dividers in `parent`. True if the parent,
@@ -253,40 +182,31 @@ impl Plan {
         let kind = current.node().kind;
         let (first, count) = siblings(parent, appending);
         let drafts = gather(tx, geometry, current, parent, first, count)?;
-        let mut deal = Deal::new(kind);
+        let mut deal = Deal::new(kind, geometry);
         for (i, draft) in (0..count).zip(&drafts) {
             let draft = draft.as_ref().unwrap_or(current);
-            deal.take_page(&mut self.arena, geometry, draft)
+            deal.take_page(&mut self.arena, draft)
                 .map_err(|e| e.into_stop(draft.node().no))?;
             if i + 1 < count && kind != PageKind::TableLeaf {
-                deal.take_divider(&mut self.arena, geometry, parent, first + i, draft)
+                deal.take_divider(&mut self.arena, parent, first + i, draft)
                     .map_err(|e| e.into_stop(parent.node().no))?;
             }
         }
-        deal.sources.push(parent.level.page.clone());
-        let cuts = deal
-            .cut(geometry, !appending)
-            .ok_or_else(|| corrupt(current.node().no, "cells do not fit on siblings"))?;
-        let kept = parent.count_after() + cuts.len() - count as usize;
+        let parts = deal
+            .cut(!appending)
+            .map_err(|e| e.into_stop(current.node().no))?;
+        let kept = parent.count_after() + parts.len() - count as usize;
         let root = parent.node().no;
-        if parent_is_root && kept == 0 && deal.fits_in_root(geometry, root) {
-            let mut level = deal.finish(&cuts);
-            level.old.insert(
-                0,
-                OldPage {
-                    no: root,
-                    cells: 0..0,
-                    right: None,
-                    unchanged: false,
-                },
-            );
+        if parent_is_root && kept == 0 && deal.fits_in_root(&parts, root) {
+            let mut level = deal.finish(&parts, true);
+            level.old.insert(0, root);
             level.first_stays = true;
             self.levels.push(level);
             return Ok(true);
         }
         let level = self.next_level();
         let dividers = self
-            .dividers(geometry, &mut deal, &cuts, level)
+            .dividers(geometry, &mut deal, &parts, level)
             .map_err(|e| e.into_stop(current.node().no))?;
         parent.change(Change {
             at: first,
@@ -295,62 +215,43 @@ impl Plan {
         });
         let last = Slot {
             level,
-            index: cuts.len() as u8 - 1,
+            index: parts.len() as u8 - 1,
         };
         parent.set_child(first + count - 1, Link::Slot(last), &mut self.arena);
-        self.levels.push(deal.finish(&cuts));
+        self.levels.push(deal.finish(&parts, true));
         Ok(false)
     }
 
     /// The root's cells go to new children; the root keeps the dividers between them.
-    fn deepen(&mut self, geometry: Geometry, root: Draft, appending: bool) -> Try<()> {
+    fn deepen(&mut self, geometry: Geometry, root: &Draft, appending: bool) -> Result<(), Corrupt> {
         let no = root.node().no;
         let level = self.next_level();
-        let last;
-        let dividers: SmallVec<[Piece; 4]>;
-        if is_append(&root) && no != PageNo::ONE {
-            // The old cells move to one new page as they are, the new row to another.
-            let mut deal = Deal::new(root.node().kind);
-            deal.take_page(&mut self.arena, geometry, &root)
-                .map_err(|e| e.into_stop(no))?;
-            let cuts: Cuts = smallvec![root.node().count as usize, root.node().count as usize + 1];
-            dividers = smallvec![self.append_divider(geometry, &root, level)?];
-            last = 1;
-            deal.old.clear();
-            self.levels.push(deal.finish(&cuts));
+        let mut deal = Deal::new(root.node().kind, geometry);
+        deal.take_page(&mut self.arena, root)?;
+        let parts = if is_append(root) && no != PageNo::ONE {
+            deal.cut_before_last()
         } else {
-            let mut deal = Deal::new(root.node().kind);
-            deal.take_page(&mut self.arena, geometry, &root)
-                .map_err(|e| e.into_stop(no))?;
-            let cuts = deal
-                .cut(geometry, !appending)
-                .ok_or_else(|| corrupt(no, "cells do not fit on children"))?;
-            dividers = self
-                .dividers(geometry, &mut deal, &cuts, level)
-                .map_err(|e| e.into_stop(no))?;
-            last = cuts.len() as u8 - 1;
-            deal.old.clear();
-            self.levels.push(deal.finish(&cuts));
-        }
+            deal.cut(!appending)?
+        };
+        let dividers = self.dividers(geometry, &mut deal, &parts, level)?;
+        self.levels.push(deal.finish(&parts, false));
         let kind = if root.node().kind.is_table() {
             PageKind::TableInterior
         } else {
             PageKind::IndexInterior
         };
-        let count = dividers.len();
+        let last = Slot {
+            level,
+            index: parts.len() as u8 - 1,
+        };
         self.levels.push(Redistribution {
             kind,
             sources: SmallVec::new(),
-            cells: dividers.into_vec(),
-            old: smallvec![OldPage {
-                no,
-                cells: 0..0,
-                right: None,
-                unchanged: false
-            }],
+            segments: dividers.iter().map(|&piece| Segment::One(piece)).collect(),
+            old: smallvec![no],
             new: smallvec![NewPage {
-                cells: 0..count,
-                right: Some(Link::Slot(Slot { level, index: last }))
+                cells: 0..dividers.len(),
+                right: Some(Link::Slot(last))
             }],
             first_stays: true,
         });
@@ -362,70 +263,39 @@ impl Plan {
         &mut self,
         geometry: Geometry,
         deal: &mut Deal,
-        cuts: &Cuts,
+        parts: &Parts,
         level: u8,
     ) -> Result<SmallVec<[Piece; 4]>, Corrupt> {
         let mut dividers = SmallVec::new();
-        for (index, &end) in cuts.iter().enumerate().take(cuts.len() - 1) {
+        for (index, part) in parts.iter().enumerate().take(parts.len() - 1) {
             let child = Link::Slot(Slot {
                 level,
                 index: index as u8,
             });
-            let piece = match deal.kind {
+            dividers.push(match deal.kind {
                 PageKind::TableLeaf => {
-                    let cell = parse_cell(
-                        deal.bytes(&self.arena, deal.cells[end - 1]),
-                        deal.kind,
-                        geometry,
-                    )?;
-                    self.table_divider(cell.rowid, child)
+                    // The cell itself stays on its page; what goes up is its rowid.
+                    let cell =
+                        parse_cell(deal.bytes(&self.arena, part.end - 1)?, deal.kind, geometry)?;
+                    let mut buf = [0; varint::VARINT_LEN_MAX];
+                    let len = varint::write(&mut buf, cell.rowid as u64);
+                    self.arena.push_with_child(child, &buf[..len])
                 }
                 PageKind::IndexLeaf => {
-                    let bytes = deal.bytes(&self.arena, deal.cells[end]);
-                    let cell = exact_cell(bytes, deal.kind, geometry)?.to_vec();
+                    let cell = exact_cell(deal.bytes(&self.arena, part.end)?, deal.kind, geometry)?
+                        .to_vec();
                     self.arena.push_with_child(child, &cell)
                 }
                 _ => {
-                    let piece = deal.cells[end];
-                    let right = link_of(&self.arena, deal, piece)?;
+                    let right = deal.left_child(&self.arena, part.end)?;
                     deal.right.push(right);
-                    let rest = deal.bytes(&self.arena, piece)[4..].to_vec();
+                    let rest = deal.bytes(&self.arena, part.end)?[4..].to_vec();
                     self.arena.push_with_child(child, &rest)
                 }
-            };
-            dividers.push(piece);
+            });
         }
         Ok(dividers)
     }
-}
-
-/// The bytes of a cell without its padding to four.
-pub(crate) fn exact_cell(
-    bytes: &[u8],
-    kind: PageKind,
-    geometry: Geometry,
-) -> Result<&[u8], Corrupt> {
-    let cell = parse_cell(bytes, kind, geometry)?;
-    let size = cell.payload_offset as usize
-        + cell.local_size as usize
-        + if cell.overflow.is_some() { 4 } else { 0 };
-    bytes
-        .get(..size)
-        .ok_or(Corrupt::new("cell extends past the end of its page"))
-}
-
-/// The left child of a cell of a deal.
-fn link_of(arena: &Arena, deal: &Deal, piece: Piece) -> Result<Link, Corrupt> {
-    if piece.source == ARENA
-        && let Some(&(_, slot)) = arena.fixups.iter().find(|&&(at, _)| at == piece.at)
-    {
-        return Ok(Link::Slot(slot));
-    }
-    let bytes = deal.bytes(arena, piece);
-    let no = u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-    PageNo::new(no)
-        .map(Link::Page)
-        .ok_or(Corrupt::new("child is page 0"))
 }
 
 /// Which children of the parent are dealt out together: the first, and how many.
@@ -460,10 +330,8 @@ fn gather(
     let mut numbers: SmallVec<[PageNo; 3]> = SmallVec::new();
     for ix in first..first + count {
         let no = node.child(page, ix).map_err(|e| e.into_stop(node.no))?;
-        if no == node.no
-            || numbers.contains(&no)
-            || (no == current.node().no) != (ix == parent.level.ix)
-        {
+        let is_current = no == current.node().no;
+        if no == node.no || numbers.contains(&no) || is_current != (ix == parent.level.ix) {
             return Err(corrupt(node.no, "two children are one page"));
         }
         numbers.push(no);
@@ -481,176 +349,12 @@ fn gather(
             }
             found => found?,
         };
-        let node = check(&page, no, current.node().kind.is_table(), false, geometry)
-            .map_err(|e| e.into_stop(no))?;
+        let is_table = current.node().kind.is_table();
+        let node = check(&page, no, is_table, false, geometry).map_err(|e| e.into_stop(no))?;
         if node.kind != current.node().kind {
             return Err(corrupt(no, "leaves are not all at one depth"));
         }
         drafts.push(Some(Draft::new(Level { page, node, ix: 0 })));
     }
     Ok(drafts)
-}
-
-/// Cells of siblings in order, with the dividers between them.
-struct Deal {
-    kind: PageKind,
-    sources: SmallVec<[PageRef; 4]>,
-    cells: Vec<Piece>,
-    old: SmallVec<[OldPage; 4]>,
-    /// The right child of the last old page, and so of the last new one.
-    last_right: Option<Link>,
-    /// The right children of the new pages before the last.
-    right: SmallVec<[Link; PAGES_MAX]>,
-}
-
-impl Deal {
-    fn new(kind: PageKind) -> Deal {
-        Deal {
-            kind,
-            sources: SmallVec::new(),
-            cells: Vec::new(),
-            old: SmallVec::new(),
-            last_right: None,
-            right: SmallVec::new(),
-        }
-    }
-
-    fn bytes<'a>(&'a self, arena: &'a Arena, piece: Piece) -> &'a [u8] {
-        if piece.source == ARENA {
-            return arena.get(piece);
-        }
-        &self.sources[piece.source as usize][piece.at as usize..(piece.at + piece.len) as usize]
-    }
-
-    /// Appends the cells of a page, as they are after its changes.
-    fn take_page(
-        &mut self,
-        arena: &mut Arena,
-        geometry: Geometry,
-        draft: &Draft,
-    ) -> Result<(), Corrupt> {
-        let (page, node) = (&draft.level.page, draft.node());
-        let source = self.sources.len() as u8;
-        self.sources.push(page.clone());
-        let start = self.cells.len();
-        self.cells.reserve(node.count as usize + 4);
-        let mut changes = draft.changes.iter().peekable();
-        let mut ix = 0;
-        loop {
-            if let Some(change) = changes.next_if(|change| change.at == ix) {
-                self.cells.extend_from_slice(&change.insert);
-                ix += change.remove;
-                continue;
-            }
-            if ix >= node.count {
-                break;
-            }
-            self.cells
-                .push(take_cell(arena, geometry, draft, source, ix)?);
-            ix += 1;
-        }
-        self.last_right = if node.is_leaf() {
-            None
-        } else {
-            Some(draft.right_child()?)
-        };
-        self.old.push(OldPage {
-            no: node.no,
-            cells: start..self.cells.len(),
-            right: self.last_right,
-            unchanged: draft.is_unchanged(),
-        });
-        Ok(())
-    }
-
-    /// Appends divider `ix` of the parent, which stands behind the cells of `left`.
-    fn take_divider(
-        &mut self,
-        arena: &mut Arena,
-        geometry: Geometry,
-        parent: &Draft,
-        ix: u16,
-        left: &Draft,
-    ) -> Result<(), Corrupt> {
-        let rest = match parent.replacement(ix) {
-            Some(piece) => arena.get(piece)[4..].to_vec(),
-            None => {
-                let (page, node) = (&parent.level.page, parent.node());
-                if self.kind == PageKind::TableInterior {
-                    node.cell_bytes(page, ix, geometry)?[4..].to_vec()
-                } else {
-                    exact_cell(node.cell_bytes(page, ix, geometry)?, node.kind, geometry)?[4..]
-                        .to_vec()
-                }
-            }
-        };
-        self.cells.push(if self.kind.is_leaf() {
-            arena.push(&[&rest])
-        } else {
-            arena.push_with_child(left.right_child()?, &rest)
-        });
-        Ok(())
-    }
-
-    fn cut(&self, geometry: Geometry, even: bool) -> Option<Cuts> {
-        let capacity = geometry.usable() - self.kind.header_size() as u32;
-        let costs: Vec<u32> = self.cells.iter().map(|piece| piece.len + 2).collect();
-        distribute(&costs, self.kind != PageKind::TableLeaf, capacity, even)
-    }
-
-    /// Whether all cells fit in the root, page `no`.
-    fn fits_in_root(&self, geometry: Geometry, no: PageNo) -> bool {
-        let capacity = geometry.usable() as usize - header_offset(no) - self.kind.header_size();
-        self.cells
-            .iter()
-            .map(|piece| piece.len as usize + 2)
-            .sum::<usize>()
-            <= capacity
-    }
-
-    fn finish(self, cuts: &Cuts) -> Redistribution {
-        let dividers = self.kind != PageKind::TableLeaf;
-        let mut new = SmallVec::new();
-        let mut first = 0;
-        for (index, &end) in cuts.iter().enumerate() {
-            let right = if index + 1 == cuts.len() {
-                self.last_right
-            } else {
-                self.right.get(index).copied()
-            };
-            new.push(NewPage {
-                cells: first..end,
-                right,
-            });
-            first = end + usize::from(dividers);
-        }
-        Redistribution {
-            kind: self.kind,
-            sources: self.sources,
-            cells: self.cells,
-            old: self.old,
-            new,
-            first_stays: false,
-        }
-    }
-}
-
-/// Cell `ix` of a page; with its new left child, if it gets one.
-fn take_cell(
-    arena: &mut Arena,
-    geometry: Geometry,
-    draft: &Draft,
-    source: u8,
-    ix: u16,
-) -> Result<Piece, Corrupt> {
-    let (page, node) = (&draft.level.page, draft.node());
-    let bytes = node.cell_bytes(page, ix, geometry)?;
-    if let Some(&(_, child)) = draft.links.iter().find(|&&(link, _)| link == ix) {
-        return Ok(arena.push_with_child(child, &bytes[4..]));
-    }
-    Ok(Piece {
-        source,
-        at: node.cell_at(page, ix) as u32,
-        len: bytes.len() as u32,
-    })
 }

@@ -9,8 +9,7 @@
 //!    cell and the tree's version, so that a second look at the same cell costs nothing.
 
 use super::Cursor;
-use crate::node::{IntoStop, corrupt};
-use ringwood_format::btree_page::CellInfo;
+use crate::node::{Entry, IntoStop, corrupt};
 use ringwood_format::overflow;
 use ringwood_format::page::PageNo;
 use ringwood_format::record::SerialType;
@@ -55,10 +54,10 @@ impl Cursor {
     pub fn read_payload(&mut self, tx: &Tx, offset: u32, len: u32, out: &mut Vec<u8>) -> Try<()> {
         let no = self.node.no;
         let end = offset as u64 + len as u64;
-        if end > self.cell.payload_size as u64 {
+        if end > self.entry.payload_size as u64 {
             return Err(corrupt(no, "read past the end of a payload"));
         }
-        let local = self.cell.local_size as u64;
+        let local = self.entry.local_size as u64;
         let mut at = offset as u64 + out.len() as u64;
         if at < local && at < end {
             let part = at as usize..end.min(local) as usize;
@@ -97,7 +96,7 @@ impl Cursor {
     /// Overflow page `index` of the current cell.
     fn chain_page(&mut self, tx: &Tx, index: usize) -> Try<PageNo> {
         if self.chain.is_empty() {
-            let Some(first) = self.cell.overflow else {
+            let Some(first) = self.entry.overflow else {
                 return Err(corrupt(self.node.no, "payload has no overflow page"));
             };
             self.chain.push(first);
@@ -115,32 +114,14 @@ impl Cursor {
 
     /// A payload that needs more pages than the database has is a lie; nothing is reserved for it.
     fn check_chain(&self, tx: &Tx) -> Try<()> {
-        self.check_chain_of(tx, self.node.no, &self.cell)
+        self.check_chain_of(tx, self.node.no, &self.entry)
     }
 
-    fn check_chain_of(&self, tx: &Tx, no: PageNo, cell: &CellInfo) -> Try<()> {
-        let pages = overflow::chain_len(
-            cell.payload_size as u64,
-            cell.local_size as u32,
-            self.geometry,
-        );
+    fn check_chain_of(&self, tx: &Tx, no: PageNo, entry: &Entry) -> Try<()> {
+        let pages = overflow::chain_len(entry.payload_size as u64, entry.local_size, self.geometry);
         if pages > tx.page_count() as u64 {
             return Err(corrupt(no, "payload is larger than the database"));
         }
-        Ok(())
-    }
-
-    /// Before the cursor is put on a spilled index cell of its page: has its key in hand (rule 4 of the cursor).
-    #[cold]
-    pub(super) fn arrive_at_spilled(
-        &mut self,
-        tx: &Tx,
-        page: &[u8],
-        at: u32,
-        cell: &CellInfo,
-    ) -> Try<()> {
-        self.probe_spilled(tx, self.node.no, page, at, cell)?;
-        self.take_probe();
         Ok(())
     }
 
@@ -157,19 +138,18 @@ impl Cursor {
         tx: &Tx,
         no: PageNo,
         page: &[u8],
-        at: u32,
-        cell: &CellInfo,
+        entry: &Entry,
     ) -> Try<()> {
-        let version = self.seen;
+        let (version, at) = (self.seen, entry.at);
         if self.spill.is_for(no, at, version) && !self.probe.is_for(no, at, version) {
             self.take_probe();
         }
-        let start = at as usize + cell.payload_offset as usize;
-        let Some(local) = page.get(start..start + cell.local_size as usize) else {
+        let start = entry.payload_at as usize;
+        let Some(local) = page.get(start..start + entry.local_size as usize) else {
             return Err(corrupt(no, "cell extends past the end of its page"));
         };
         let columns = self.info.as_ref().map_or(0, |info| info.columns.len());
-        let extent = key_extent(local, cell.payload_size, columns);
+        let extent = key_extent(local, entry.payload_size, columns);
         if extent as usize <= local.len() {
             if self.probe.is_for(no, at, version) {
                 self.probe.page = 0;
@@ -177,10 +157,10 @@ impl Cursor {
             return Ok(());
         }
         if !self.probe.is_for(no, at, version) {
-            self.check_chain_of(tx, no, cell)?;
+            self.check_chain_of(tx, no, entry)?;
             self.probe.buf.clear();
             self.probe.buf.extend_from_slice(local);
-            self.probe.next = cell.overflow;
+            self.probe.next = entry.overflow;
             (self.probe.page, self.probe.at, self.probe.version) = (no.get(), at, version);
         }
         while self.probe.buf.len() < extent as usize {
@@ -189,7 +169,7 @@ impl Cursor {
             };
             let data = tx.try_page(next)?;
             let content = overflow::content(&data, self.geometry).map_err(|e| e.into_stop(next))?;
-            let left = cell.payload_size as usize - self.probe.buf.len();
+            let left = entry.payload_size as usize - self.probe.buf.len();
             self.probe
                 .buf
                 .extend_from_slice(&content[..content.len().min(left)]);
@@ -200,7 +180,8 @@ impl Cursor {
 
     /// The key of the current index entry: its record, or as much of it as has the key columns.
     pub(super) fn key_bytes(&self) -> &[u8] {
-        if self.cell.overflow.is_some() && self.spill.is_for(self.node.no, self.cell_at, self.seen)
+        if self.entry.overflow.is_some()
+            && self.spill.is_for(self.node.no, self.entry.at, self.seen)
         {
             return self.spill.bytes();
         }

@@ -54,7 +54,7 @@ impl Cursor {
     pub(crate) fn save_key(&mut self) -> bool {
         if self.state == State::Valid {
             if self.is_table() {
-                self.saved_rowid = self.cell.rowid;
+                self.saved_rowid = self.entry.rowid;
             } else if self.page.is_some() {
                 let mut key = std::mem::take(&mut self.saved_key);
                 key.clear();
@@ -75,7 +75,7 @@ impl Cursor {
     /// Remembers the key of the current entry, which is about to go.
     pub(crate) fn remember_key(&mut self, tx: &Tx) -> Try<()> {
         if self.is_table() {
-            self.saved_rowid = self.cell.rowid;
+            self.saved_rowid = self.entry.rowid;
             return Ok(());
         }
         self.pin(tx)?;

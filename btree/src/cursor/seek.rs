@@ -11,7 +11,7 @@
 //! Source: SQLite's `sqlite3BtreeTableMoveto`, `sqlite3BtreeIndexMoveto`.
 
 use super::{Cursor, Level, Seek, State};
-use crate::node::{IntoStop, Node, corrupt};
+use crate::node::{IntoStop, Node, small_record};
 use ringwood_format::corrupt::Corrupt;
 use ringwood_format::key::{KeyInfo, UnpackedKey, compare_record, compare_records};
 use ringwood_format::page::PageNo;
@@ -63,10 +63,10 @@ impl Cursor {
         if !self.is_fresh() {
             self.freshen(tx);
         } else if self.state == State::Valid {
-            if self.cell.rowid == rowid {
+            if self.entry.rowid == rowid {
                 return Ok(Seek::Equal);
             }
-            if self.at_last && self.cell.rowid < rowid {
+            if self.at_last && self.entry.rowid < rowid {
                 return Ok(Seek::Less);
             }
             if let Some(found) = self.seek_rowid_nearby(tx, rowid)? {
@@ -93,7 +93,7 @@ impl Cursor {
                 return self.search_leaf(tx, rowid).map(Some);
             }
             self.local = false;
-        } else if self.cell.rowid.wrapping_add(1) == rowid && self.ix + 1 < node.count {
+        } else if self.entry.rowid.wrapping_add(1) == rowid && self.ix + 1 < node.count {
             if let Ok(next) = node.leaf_rowid(page, self.ix + 1)
                 && next == rowid
             {
@@ -180,7 +180,7 @@ impl Cursor {
             .map_err(|e| e.into_stop(self.node.no))?;
         if ix < self.node.count {
             self.settle(tx, ix)?;
-            return Ok(if self.cell.rowid == rowid {
+            return Ok(if self.entry.rowid == rowid {
                 Seek::Equal
             } else {
                 Seek::Greater
@@ -223,7 +223,7 @@ impl Cursor {
     fn seek_key_nearby(&mut self, tx: &Tx, key: &impl Sought) -> Try<Option<Seek>> {
         let page = self.page.clone().expect("the caller saw it");
         let last = self.node.count - 1;
-        let order = self.compare(tx, &page, last, key)?;
+        let order = self.compare(tx, &page, last, key, self.node)?;
         if order == Ordering::Less {
             if self.at_last && self.ix == last {
                 return Ok(Some(Seek::Less));
@@ -231,7 +231,9 @@ impl Cursor {
             return Ok(None);
         }
         // The first entry of a tree's first leaf has nothing before it, but that is not worth a case of its own.
-        if order == Ordering::Greater && self.compare(tx, &page, 0, key)? == Ordering::Greater {
+        if order == Ordering::Greater
+            && self.compare(tx, &page, 0, key, self.node)? == Ordering::Greater
+        {
             return Ok(None);
         }
         self.search_index_leaf(tx, &page, key).map(Some)
@@ -257,8 +259,15 @@ impl Cursor {
                 page,
                 node,
                 ix: old,
-            } = self.path[depth].clone();
-            let (ix, equal) = self.search_index(tx, &page, key, node)?;
+            } = &self.path[depth];
+            let old = *old;
+            let (ix, equal) = match search_small(page, node, key, self.usable, self.max_local) {
+                Some(found) => found.map_err(|e| e.into_stop(node.no))?,
+                None => {
+                    let (page, node) = (page.clone(), *node);
+                    self.search_index(tx, &page, key, node)?
+                }
+            };
             if equal {
                 return self.stand_on_interior(tx, depth, ix);
             }
@@ -279,7 +288,11 @@ impl Cursor {
                     break;
                 }
                 Cursor::check_depth(self.path.len(), no)?;
-                let (ix, equal) = self.search_index(tx, &page, key, node)?;
+                let (ix, equal) = match search_small(&page, &node, key, self.usable, self.max_local)
+                {
+                    Some(found) => found.map_err(|e| e.into_stop(no))?,
+                    None => self.search_index(tx, &page, key, node)?,
+                };
                 let child = node.child(&page, ix).map_err(|e| e.into_stop(no))?;
                 self.path.push(Level { page, node, ix });
                 if equal {
@@ -312,7 +325,10 @@ impl Cursor {
 
     fn search_index_leaf(&mut self, tx: &Tx, page: &PageRef, key: &impl Sought) -> Try<Seek> {
         let node = self.node;
-        let (ix, equal) = self.search_index(tx, page, key, node)?;
+        let (ix, equal) = match search_small(page, &node, key, self.usable, self.max_local) {
+            Some(found) => found.map_err(|e| e.into_stop(node.no))?,
+            None => self.search_index(tx, &page.clone(), key, node)?,
+        };
         if equal || ix < node.count {
             self.settle(tx, ix)?;
             return Ok(if equal { Seek::Equal } else { Seek::Greater });
@@ -325,8 +341,9 @@ impl Cursor {
         Ok(Seek::Less)
     }
 
-    /// The first cell of an index page that is not less than the key, or one that is equal.
-    #[inline]
+    /// The first cell of an index page that is not less than the key, or one that is equal: on a page whose key
+    /// cells are not all small.
+    #[cold]
     fn search_index(
         &mut self,
         tx: &Tx,
@@ -337,7 +354,7 @@ impl Cursor {
         let (mut low, mut high) = (0, node.count);
         while low < high {
             let mid = low + (high - low) / 2;
-            match self.compare_on(tx, page, mid, key, node)? {
+            match self.compare(tx, page, mid, key, node)? {
                 Ordering::Less => low = mid + 1,
                 Ordering::Greater => high = mid,
                 Ordering::Equal => return Ok((mid, true)),
@@ -346,13 +363,8 @@ impl Cursor {
         Ok((low, false))
     }
 
-    fn compare(&mut self, tx: &Tx, page: &PageRef, ix: u16, key: &impl Sought) -> Try<Ordering> {
-        self.compare_on(tx, page, ix, key, self.node)
-    }
-
     /// Orders cell `ix` against the key, reading overflow pages where key columns lie on them.
-    #[inline]
-    fn compare_on(
+    fn compare(
         &mut self,
         tx: &Tx,
         page: &PageRef,
@@ -360,23 +372,45 @@ impl Cursor {
         key: &impl Sought,
         node: Node,
     ) -> Try<Ordering> {
-        let (at, cell) = node
-            .cell(page, ix, self.geometry)
+        let entry = node
+            .entry(page, ix, self.geometry)
             .map_err(|e| e.into_stop(node.no))?;
-        let start = at as usize + cell.payload_offset as usize;
-        let usable = self.geometry.usable() as usize;
-        let Some(local) = page[..usable].get(start..start + cell.local_size as usize) else {
-            return Err(corrupt(node.no, "cell extends past the end of its page"));
-        };
-        if cell.overflow.is_none() {
+        let local =
+            &page[entry.payload_at as usize..(entry.payload_at + entry.local_size) as usize];
+        if entry.overflow.is_none() {
             return key.order(local).map_err(|e| e.into_stop(node.no));
         }
-        self.probe_spilled(tx, node.no, page, at, &cell)?;
-        let payload = if self.probe.is_for(node.no, at, self.seen) {
+        self.probe_spilled(tx, node.no, page, &entry)?;
+        let payload = if self.probe.is_for(node.no, entry.at, self.seen) {
             self.probe.bytes()
         } else {
             local
         };
         key.order(payload).map_err(|e| e.into_stop(node.no))
     }
+}
+
+/// [`Cursor::search_index`] where all cells that are looked at are small; `None` at one that is not.
+#[inline(always)]
+fn search_small(
+    page: &[u8],
+    node: &Node,
+    key: &impl Sought,
+    usable: u32,
+    max_local: u32,
+) -> Option<Result<(u16, bool), Corrupt>> {
+    let pointers = node.pointers_of(page);
+    let (mut low, mut high) = (0, pointers.len());
+    while low < high {
+        let mid = low + (high - low) / 2;
+        let at = u16::from_be_bytes(*pointers.get(mid)?) as usize;
+        let record = small_record(page, at, node.kind, usable, max_local)?;
+        match key.order(record) {
+            Ok(Ordering::Less) => low = mid + 1,
+            Ok(Ordering::Greater) => high = mid,
+            Ok(Ordering::Equal) => return Some(Ok((mid as u16, true))),
+            Err(corrupt) => return Some(Err(corrupt)),
+        }
+    }
+    Some(Ok((low as u16, false)))
 }

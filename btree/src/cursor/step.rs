@@ -14,7 +14,7 @@
 //! 2. A miss announces the children that follow, so that a scan of cold pages waits once for many.
 
 use super::{Cursor, Level, State};
-use crate::node::{IntoStop, Node, corrupt};
+use crate::node::{IntoStop, Node};
 use ringwood_format::page::PageNo;
 use ringwood_wal::{Stop, Try, Tx};
 use smallvec::SmallVec;
@@ -92,8 +92,7 @@ impl Cursor {
     #[inline]
     pub fn next(&mut self, tx: &Tx) -> Try<bool> {
         let ix = self.ix + 1;
-        if ix < self.node.count && self.is_current() && self.node.is_leaf() {
-            self.settle(tx, ix)?;
+        if ix < self.node.count && self.is_current() && self.settle_small(ix) {
             return Ok(true);
         }
         self.next_slow(tx)
@@ -105,8 +104,7 @@ impl Cursor {
     /// As [`first`](Cursor::first).
     #[inline]
     pub fn previous(&mut self, tx: &Tx) -> Try<bool> {
-        if self.ix > 0 && self.is_current() && self.node.is_leaf() {
-            self.settle(tx, self.ix - 1)?;
+        if self.ix > 0 && self.is_current() && self.settle_small(self.ix - 1) {
             return Ok(true);
         }
         self.previous_slow(tx)
@@ -185,20 +183,17 @@ impl Cursor {
     /// Puts an index cursor on cell `ix` of `path[depth]`.
     fn climb(&mut self, tx: &Tx, depth: usize, ix: u16) -> Try<()> {
         let Level { page, node, .. } = self.path[depth].clone();
-        let (at, cell) = node
-            .cell(&page, ix, self.geometry)
+        let entry = node
+            .entry(&page, ix, self.geometry)
             .map_err(|e| e.into_stop(node.no))?;
-        if at + cell.payload_offset as u32 + cell.local_size as u32 > self.geometry.usable() {
-            return Err(corrupt(node.no, "cell extends past the end of its page"));
-        }
-        if cell.overflow.is_some() {
-            self.probe_spilled(tx, node.no, &page, at, &cell)?;
+        if entry.overflow.is_some() {
+            self.probe_spilled(tx, node.no, &page, &entry)?;
             self.take_probe();
         }
         self.path.truncate(depth);
         self.page = Some(page);
         self.node = node;
-        self.place(ix, at, cell);
+        self.place(ix, entry);
         Ok(())
     }
 
@@ -253,14 +248,11 @@ impl Cursor {
         } else {
             node.count - 1
         };
-        let (at, cell) = node
-            .cell(&page, ix, self.geometry)
+        let entry = node
+            .entry(&page, ix, self.geometry)
             .map_err(|e| e.into_stop(node.no))?;
-        if at + cell.payload_offset as u32 + cell.local_size as u32 > self.geometry.usable() {
-            return Err(corrupt(node.no, "cell extends past the end of its page"));
-        }
-        if cell.overflow.is_some() && !self.is_table() {
-            self.probe_spilled(tx, node.no, &page, at, &cell)?;
+        if entry.overflow.is_some() && !self.is_table() {
+            self.probe_spilled(tx, node.no, &page, &entry)?;
             self.take_probe();
         }
         match from {
@@ -284,7 +276,7 @@ impl Cursor {
         self.path.append(&mut self.scratch);
         self.page = Some(page);
         self.node = node;
-        self.place(ix, at, cell);
+        self.place(ix, entry);
         Ok(true)
     }
 

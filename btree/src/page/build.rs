@@ -1,8 +1,11 @@
 //! A page built anew: header, pointers, and cells packed at its end.
 
+use crate::node::{Limits, Node};
 use ringwood_format::btree_page::{CELL_SIZE_MIN, PageKind, header_offset};
 use ringwood_format::bytes::{put_u16, put_u32};
+use ringwood_format::corrupt::Corrupt;
 use ringwood_format::page::{Geometry, PageNo};
+use std::ops::Range;
 
 /// Writes a b-tree page to `data` from its first cell on.
 pub(crate) struct PageBuild<'a> {
@@ -37,17 +40,61 @@ impl<'a> PageBuild<'a> {
 
     /// Appends a cell.
     ///
-    /// # Panics
-    /// If the page is full: whoever plans a page counts first.
-    #[inline]
-    pub(crate) fn push(&mut self, cell: &[u8]) {
+    /// # Errors
+    /// If the page is full: its cells are more than the pages that they come from say.
+    pub(crate) fn push(&mut self, cell: &[u8]) -> Result<(), Corrupt> {
         let size = cell.len().max(CELL_SIZE_MIN);
-        self.start -= size;
-        assert!(self.pointer + 2 <= self.start, "a planned page overflows");
+        match self.start.checked_sub(size) {
+            Some(start) if start >= self.pointer + 2 => self.start = start,
+            _ => return Err(Corrupt::new("pages have more cells than they say")),
+        }
         self.data[self.start..self.start + cell.len()].copy_from_slice(cell);
         put_u16(self.data, self.pointer, self.start as u16);
         self.pointer += 2;
         self.count += 1;
+        Ok(())
+    }
+
+    /// Appends cells of another page of the same kind. Cells that lie one below the other there, in order, are copied
+    /// together.
+    pub(crate) fn push_run(
+        &mut self,
+        page: &[u8],
+        node: &Node,
+        cells: Range<u16>,
+        limits: Limits,
+    ) -> Result<(), Corrupt> {
+        // The block that is not copied yet: from where on it lies there, and how much.
+        let (mut block, mut size) = (0, 0);
+        for ix in cells {
+            let (at, len) = node.cell_span(page, ix, limits)?;
+            let (at, len) = (at as usize, len as usize);
+            if at + len != block {
+                self.copy(page, block, size);
+                size = 0;
+            }
+            block = at;
+            size += len;
+            // Where the cell will be once its block is copied.
+            let place = self
+                .start
+                .checked_sub(size)
+                .filter(|&place| place >= self.pointer + 2);
+            let Some(place) = place else {
+                return Err(Corrupt::on(node.no, "pages have more cells than they say"));
+            };
+            put_u16(self.data, self.pointer, place as u16);
+            self.pointer += 2;
+            self.count += 1;
+        }
+        self.copy(page, block, size);
+        Ok(())
+    }
+
+    #[inline]
+    fn copy(&mut self, page: &[u8], at: usize, size: usize) {
+        self.start -= size;
+        self.data[self.start..self.start + size].copy_from_slice(&page[at..at + size]);
     }
 
     /// Sets the right child of an interior page.

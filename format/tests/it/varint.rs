@@ -28,6 +28,9 @@ fn values_survive() {
         for cut in 0..out.len() {
             assert_eq!(varint::read(&out[..cut]), None);
         }
+        let word = u64::from_be_bytes(*buffer.first_chunk().expect("nine bytes"));
+        let expected = (out.len() < 9).then_some((value, out.len()));
+        assert_eq!(varint::read_word(word), expected, "{value:#x}");
         out.push(0x7f);
         assert_eq!(varint::read_at(&out, 0), Some((value, out.len() - 1)));
     }
