@@ -14,9 +14,17 @@
 //! Source: SQLite's `sqlite3FindFunction`, "Application-Defined SQL Functions".
 
 pub mod aggregate;
+mod argument;
+pub mod connection;
 mod context;
+mod direct;
+pub mod group_concat;
+pub mod number;
+pub mod pattern;
+mod quote;
 mod registry;
 pub mod scalar;
+pub mod text;
 
 pub use context::{AuxData, Facts, FnContext, FnError};
 pub use registry::FunctionRegistry;
@@ -29,7 +37,12 @@ use std::sync::Arc;
 pub fn builtins() -> FunctionRegistry {
     let mut registry = FunctionRegistry::new();
     scalar::register(&mut registry);
+    number::register(&mut registry);
+    text::register(&mut registry);
+    pattern::register(&mut registry);
+    connection::register(&mut registry);
     aggregate::register(&mut registry);
+    group_concat::register(&mut registry);
     registry
 }
 

@@ -1,9 +1,12 @@
-//! The scalar functions that a program cannot do without: length, abs, typeof, coalesce and its kin.
+//! The scalar functions that look at values as a whole: length, typeof, subtype, min, max, nullif, and those that are
+//! code instead of calls (coalesce, iif, likely).
 //!
 //! Source: SQLite's `func.c`.
 
+use super::argument::{check_room, count_chars, until_nul};
 use super::{FnContext, FnError, FunctionDef, FunctionFlags, FunctionRegistry, at_least};
 use crate::mem::Mem;
+use crate::result_code::ResultCode;
 use ringwood_format::value::{ValueType, compare_values_encoded};
 use std::cmp::Ordering;
 
@@ -14,10 +17,19 @@ pub fn register(registry: &mut FunctionRegistry) {
         FunctionDef::scalar("octet_length", 1, octet_length).with(FunctionFlags::BYTE_LENGTH),
     );
     registry.register(FunctionDef::scalar("typeof", 1, type_of).with(FunctionFlags::TYPEOF));
-    registry.register(FunctionDef::scalar("abs", 1, abs));
     registry.register(
         FunctionDef::scalar("coalesce", at_least(2), coalesce).with(FunctionFlags::INLINE),
     );
+    for name in ["iif", "if"] {
+        registry
+            .register(FunctionDef::scalar(name, at_least(2), coded).with(FunctionFlags::INLINE));
+    }
+    let hint = FunctionFlags::INLINE | FunctionFlags::UNLIKELY;
+    registry.register(FunctionDef::scalar("unlikely", 1, coded).with(hint));
+    registry.register(FunctionDef::scalar("likely", 1, coded).with(hint));
+    registry.register(FunctionDef::scalar("likelihood", 2, coded).with(hint));
+    registry.register(FunctionDef::scalar("subtype", 1, subtype).with(FunctionFlags::SUBTYPE));
+    registry.register(FunctionDef::scalar("zeroblob", 1, zeroblob));
     registry.register(FunctionDef::scalar("ifnull", 2, coalesce).with(FunctionFlags::INLINE));
     registry
         .register(FunctionDef::scalar("nullif", 2, nullif).with(FunctionFlags::NEEDS_COLLATION));
@@ -36,9 +48,7 @@ fn length(ctx: &mut FnContext<'_>, args: &[Mem]) -> Result<(), FnError> {
         ValueType::Null => {}
         ValueType::Blob => ctx.result().set_int(arg.byte_len() as i64),
         ValueType::Text => {
-            let text = arg.bytes();
-            let end = text.iter().position(|&b| b == 0).unwrap_or(text.len());
-            let characters = text[..end].iter().filter(|&&b| b & 0xc0 != 0x80).count();
+            let characters = count_chars(until_nul(arg.bytes()));
             ctx.result().set_int(characters as i64);
         }
         ValueType::Integer | ValueType::Real => ctx.result().set_int(arg.to_text().len() as i64),
@@ -67,17 +77,23 @@ fn type_of(ctx: &mut FnContext<'_>, args: &[Mem]) -> Result<(), FnError> {
     Ok(())
 }
 
-fn abs(ctx: &mut FnContext<'_>, args: &[Mem]) -> Result<(), FnError> {
-    let [arg] = args else { return Ok(()) };
-    match arg.value_type() {
-        ValueType::Null => {}
-        ValueType::Integer => match arg.to_int().checked_abs() {
-            Some(i) => ctx.result().set_int(i),
-            None => return Err(FnError::new("integer overflow")),
-        },
-        _ => ctx.result().set_real(arg.to_real().abs()),
+fn subtype(ctx: &mut FnContext<'_>, args: &[Mem]) -> Result<(), FnError> {
+    if let [arg] = args {
+        ctx.result().set_int(i64::from(arg.subtype()));
     }
     Ok(())
+}
+
+fn zeroblob(ctx: &mut FnContext<'_>, args: &[Mem]) -> Result<(), FnError> {
+    let n = args.first().map_or(0, Mem::to_int).max(0) as u64;
+    check_room(ctx, n)?;
+    ctx.result().set_zeroblob(n);
+    Ok(())
+}
+
+/// Functions that the code generator writes out; nothing calls them.
+fn coded(_: &mut FnContext<'_>, _: &[Mem]) -> Result<(), FnError> {
+    Err(FnError::code(ResultCode::INTERNAL))
 }
 
 /// The first argument that is not NULL.

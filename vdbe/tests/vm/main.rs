@@ -2,5 +2,6 @@
 
 mod assembler;
 mod docs;
+mod functions;
 mod golden;
 mod statements;

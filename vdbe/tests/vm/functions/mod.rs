@@ -1,0 +1,5 @@
+//! The built-in functions beside stock SQLite's: every call with the same arguments, by value, type and message.
+
+mod aggregates;
+mod oracle;
+mod scalars;
