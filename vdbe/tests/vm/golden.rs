@@ -15,6 +15,7 @@
 
 use crate::assembler::assemble;
 use ringwood_format::encoding::TextEncoding;
+use ringwood_format::page::Geometry;
 use ringwood_format::value::ValueRef;
 use ringwood_io::IoHandle;
 use ringwood_pager::{Pool, PoolOptions};
@@ -23,31 +24,45 @@ use ringwood_wal::{Database, DbOptions, Tx};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// How a script is run: the results must be the same.
+#[derive(Clone, Copy, Debug)]
+pub enum Setting {
+    /// In memory.
+    Memory,
+    /// In a file of small pages, with a pool that holds next to nothing: nearly every step misses.
+    TinyPool,
+}
 
 /// A connection without SQL: a main and a temp database in memory.
 pub fn environment(encoding: TextEncoding) -> Env {
+    environment_with(encoding, Setting::Memory)
+}
+
+/// A connection without SQL: a main and a temp database.
+pub fn environment_with(encoding: TextEncoding, setting: Setting) -> Env {
+    static NAMES: AtomicU32 = AtomicU32::new(0);
     let io = IoHandle::in_memory();
-    let pool = Pool::new(PoolOptions {
-        budget_bytes: 2 << 20,
-        ..PoolOptions::default()
-    });
+    let (page_size, frames) = match setting {
+        Setting::Memory => (4096, 512),
+        Setting::TinyPool => (512, 8),
+    };
+    let budget_bytes = frames * page_size as usize;
+    let pool = Pool::new(PoolOptions { budget_bytes, ..PoolOptions::default() });
     let mut env = Env::new(io.clone(), pool.clone());
     for name in ["main", "temp"] {
-        let db = Database::memory(
-            &pool,
-            DbOptions {
-                encoding,
-                ..DbOptions::default()
-            },
-        );
+        let geometry = Geometry::new(page_size, 0).expect("a geometry");
+        let options = DbOptions { encoding, geometry, ..DbOptions::default() };
+        let db = match setting {
+            Setting::TinyPool if name == "main" => {
+                let path = format!("/vm-{}", NAMES.fetch_add(1, Ordering::Relaxed));
+                io.block_on(Database::open(&io, &pool, Path::new(&path), options)).expect("a database")
+            }
+            _ => Database::memory(&pool, options),
+        };
         let tx = Tx::new(db, io.clone());
-        env.dbs.push(Db {
-            name: name.into(),
-            tx,
-            schema_cookie: 0,
-            generation: 0,
-            file_format: 4,
-        });
+        env.dbs.push(Db { name: name.into(), tx, schema_cookie: 0, generation: 0, file_format: 4 });
     }
     env.facts.encoding = encoding;
     env
@@ -72,6 +87,7 @@ pub fn show(mem: &Mem) -> String {
 pub fn run(env: &mut Env, vm: &mut Vm) -> String {
     let mut out = String::new();
     let io = env.io.clone();
+    let active = (env.active, env.active_read, env.active_write);
     loop {
         match io.block_on(vm.step(env)) {
             Ok(Exit::Row) => {
@@ -98,11 +114,11 @@ pub fn run(env: &mut Env, vm: &mut Vm) -> String {
     }
     out.push('\n');
     io.block_on(vm.reset(env)).expect("a reset");
-    assert_eq!((env.active, env.active_read, env.active_write), (0, 0, 0));
+    assert_eq!((env.active, env.active_read, env.active_write), active);
     out
 }
 
-fn run_script(path: &Path) {
+fn run_script(path: &Path, setting: Setting) {
     let text = std::fs::read_to_string(path).expect("a script");
     let functions = func::builtins();
     let encoding = if text.contains("UTF-16") {
@@ -110,7 +126,7 @@ fn run_script(path: &Path) {
     } else {
         TextEncoding::Utf8
     };
-    let mut env = environment(encoding);
+    let mut env = environment_with(encoding, setting);
     let mut rewritten = String::new();
     let mut blocks = text.split("\n> ");
     rewritten.push_str(blocks.next().expect("a header"));
@@ -125,7 +141,7 @@ fn run_script(path: &Path) {
         std::fs::write(path, rewritten).expect("a file");
     } else if rewritten.trim_end() != text.trim_end() {
         for (got, want) in rewritten.lines().zip(text.lines()) {
-            assert_eq!(got, want, "in {}", path.display());
+            assert_eq!(got, want, "in {} with {setting:?}", path.display());
         }
         panic!(
             "{}: the output is longer or shorter than expected",
@@ -143,5 +159,7 @@ fn scripts() {
         .collect();
     paths.sort();
     assert!(!paths.is_empty());
-    paths.iter().for_each(|path| run_script(path));
+    for setting in [Setting::Memory, Setting::TinyPool] {
+        paths.iter().for_each(|path| run_script(path, setting));
+    }
 }
