@@ -1,11 +1,10 @@
 //! Instructions: an opcode, three integers, a fourth operand of many kinds, and flags.
 
 use crate::func::FunctionDef;
-use crate::mem::Mem;
 use crate::opcode::Opcode;
 use ringwood_format::collation::Collation;
 use ringwood_format::key::KeyInfo;
-use ringwood_format::value::ValueRef;
+use ringwood_format::value::{Value, ValueRef};
 use std::sync::Arc;
 
 /// One instruction.
@@ -52,7 +51,7 @@ pub enum P4 {
     /// Several integers.
     Ints(Arc<[u32]>),
     /// The value of a column that older records lack.
-    Value(Arc<Mem>),
+    Value(Arc<Value>),
     /// The name of a table, for EXPLAIN and hooks.
     Table(Arc<str>),
 }
@@ -78,9 +77,7 @@ impl P4 {
         if value.is_null() {
             return P4::None;
         }
-        let mut mem = Mem::new();
-        mem.set_value(value);
-        P4::Value(Arc::new(mem))
+        P4::Value(Arc::new(value.to_owned()))
     }
 
     /// The integer, if it is one.

@@ -139,7 +139,7 @@ impl P4 {
                 }
                 out.push(']');
             }
-            P4::Value(mem) => return explain_value(mem.as_value_ref()),
+            P4::Value(value) => return explain_value(value.as_ref().as_ref()),
             P4::Table(name) => out.push_str(name),
         }
         out.into_bytes()

@@ -306,10 +306,10 @@ impl ProgramBuilder {
         for insn in &program.insns {
             match insn.opcode {
                 Opcode::Transaction if insn.p2 != 0 => {
-                    (program.readonly, program.is_reader) = (false, true)
+                    (program.readonly, program.is_reader) = (false, true);
                 }
                 Opcode::Transaction | Opcode::AutoCommit | Opcode::Savepoint => {
-                    program.is_reader = true
+                    program.is_reader = true;
                 }
                 Opcode::Checkpoint | Opcode::Vacuum | Opcode::JournalMode => {
                     (program.readonly, program.is_reader) = (false, true);
@@ -453,3 +453,9 @@ fn register_ranges(insn: &Insn) -> [Option<(i32, i32)>; 2] {
 
 /// A program that can be shared.
 pub type ProgramRef = Arc<Program>;
+
+/// Programs are shared between the threads of a process.
+const _: () = {
+    const fn shared<T: Send + Sync>() {}
+    shared::<Program>();
+};

@@ -317,7 +317,7 @@ impl Vm {
                 Pause::Slow => match slow::slow(&self.program, &mut self.state, env).await {
                     Ok(Next::Advance) => self.state.pc += 1,
                     Ok(Next::Jump) => {
-                        self.state.pc = self.program.insns[self.state.pc as usize].p2 as u32
+                        self.state.pc = self.program.insns[self.state.pc as usize].p2 as u32;
                     }
                     Ok(Next::Again) => {}
                     Ok(Next::Done) => return Ok(Exit::Done),

@@ -317,11 +317,11 @@ pub(super) fn cast_register(mems: &mut [Mem], encoding: TextEncoding, insn: &Ins
     match (affinity, mem.kind()) {
         (_, Kind::Null) => {}
         (Affinity::Text, Kind::Text) | (Affinity::Blob | Affinity::None, Kind::Blob) => {
-            mem.clear_subtype()
+            mem.clear_subtype();
         }
         (Affinity::Text, Kind::Blob) if encoding.is_utf8() => mem.retype_bytes(Kind::Text),
         (Affinity::Blob | Affinity::None, Kind::Text) if encoding.is_utf8() => {
-            mem.retype_bytes(Kind::Blob)
+            mem.retype_bytes(Kind::Blob);
         }
         (Affinity::Integer, Kind::Int) | (Affinity::Real, Kind::Real) => {}
         _ => match cast(mem.as_value_ref(), affinity, encoding) {

@@ -146,7 +146,7 @@ pub(super) fn delete(s: &mut State, env: &mut Env, insn: &Insn) -> Step {
     let State { cursors, temp, .. } = s;
     let c = tree!(cursors, insn.p1);
     if c.deferred && !c.null_row {
-        super::column::finish_seek(c, tx_of(&env.dbs, temp, c.store))?;
+        super::column::finish_seek(c, tx_of(&env.dbs, temp.as_deref(), c.store))?;
     }
     let rowid = if c.is_table && env.hooks.update.is_some() {
         c.cur.rowid()
@@ -265,7 +265,7 @@ pub(super) fn idx_delete(s: &mut State, env: &mut Env, insn: &Insn) -> Step {
     let key = UnpackedKey::new(&values, info, Ordering::Equal);
     let found = c
         .cur
-        .seek_key(tx_of(&env.dbs, temp, c.store), &key)
+        .seek_key(tx_of(&env.dbs, temp.as_deref(), c.store), &key)
         .at(c.store)?;
     c.moved(found == Seek::Equal);
     c.seek = None;
@@ -311,7 +311,7 @@ pub(super) fn new_rowid(s: &mut State, env: &mut Env, insn: &Insn) -> Step {
         ..
     } = s;
     let c = tree!(cursors, insn.p1);
-    let tx = tx_of(&env.dbs, temp, c.store);
+    let tx = tx_of(&env.dbs, temp.as_deref(), c.store);
     let mut rowid = 1;
     if !c.use_random_rowid && c.cur.last(tx).at(c.store)? {
         match c.cur.rowid() {
@@ -358,7 +358,7 @@ pub(super) fn row_cell(s: &mut State, env: &Env, insn: &Insn) -> Step {
         ..
     } = s;
     let c = tree!(cursors, insn.p2);
-    let tx = tx_of(&env.dbs, temp, c.store);
+    let tx = tx_of(&env.dbs, temp.as_deref(), c.store);
     if !ready(c, tx)? {
         return Err(Error::corrupt().into());
     }

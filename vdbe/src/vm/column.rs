@@ -100,7 +100,7 @@ fn column_slow(s: &mut State, env: &Env, insn: &Insn) -> Step {
     match &mut cursors[insn.p1 as usize] {
         Slot::Tree(c) => {
             if !c.row.valid {
-                let tx = tx_of(&env.dbs, temp, c.store);
+                let tx = tx_of(&env.dbs, temp.as_deref(), c.store);
                 if c.deferred && !c.null_row {
                     if let Some((other, column)) = redirected(c, column) {
                         let redirected = Insn {
@@ -187,7 +187,7 @@ fn redirected(c: &TreeCursor, column: usize) -> Option<(i32, i32)> {
 #[cold]
 fn missing(insn: &Insn, out: &mut Mem) {
     match &insn.p4 {
-        P4::Value(value) => out.copy_from(value),
+        P4::Value(value) => out.set_value(value.as_ref().as_ref()),
         _ => out.set_null(),
     }
 }
@@ -251,9 +251,9 @@ fn overflowing_column(
     if kind >= 12 && (kind & 1 == 0 || env.facts.encoding.is_utf8()) {
         let bytes = std::mem::take(scratch);
         if kind & 1 == 1 {
-            out.set_text_vec(bytes)
+            out.set_text_vec(bytes);
         } else {
-            out.set_blob_vec(bytes)
+            out.set_blob_vec(bytes);
         }
         return Ok(());
     }
@@ -305,7 +305,7 @@ fn decode(kind: u32, tail: &[u8], encoding: TextEncoding, out: &mut Mem) -> bool
         },
         5 => match *tail {
             [a, b, c, d, e, f, ..] => {
-                out.set_int(i64::from_be_bytes([a, b, c, d, e, f, 0, 0]) >> 16)
+                out.set_int(i64::from_be_bytes([a, b, c, d, e, f, 0, 0]) >> 16);
             }
             _ => return false,
         },
@@ -374,7 +374,7 @@ pub(super) fn is_type(s: &mut State, env: &Env, insn: &Insn) -> Step<bool> {
         } = s;
         let c = tree!(cursors, insn.p1);
         let column = insn.p3 as usize;
-        if ready(c, tx_of(&env.dbs, temp, c.store))? {
+        if ready(c, tx_of(&env.dbs, temp.as_deref(), c.store))? {
             if !c.row.valid {
                 c.row.start(c.cur.payload_size());
             }
@@ -417,7 +417,7 @@ pub(super) fn row_data(s: &mut State, env: &Env, insn: &Insn) -> Step {
         return Ok(());
     }
     let c = tree!(cursors, insn.p1);
-    let tx = tx_of(&env.dbs, temp, c.store);
+    let tx = tx_of(&env.dbs, temp.as_deref(), c.store);
     if !ready(c, tx)? {
         out.set_null();
         return Ok(());
@@ -452,7 +452,7 @@ pub(super) fn rowid(s: &mut State, env: &Env, insn: &Insn) -> Step {
     };
     if c.deferred && !c.null_row {
         out.set_int(c.target);
-    } else if ready(c, tx_of(&env.dbs, temp, c.store))? {
+    } else if ready(c, tx_of(&env.dbs, temp.as_deref(), c.store))? {
         out.set_int(c.cur.rowid());
     } else {
         out.set_null();
@@ -487,7 +487,7 @@ pub(super) fn idx_rowid(s: &mut State, env: &Env, insn: &Insn) -> Step {
         ..
     } = s;
     let c = tree!(cursors, insn.p1);
-    match entry_rowid(c, tx_of(&env.dbs, temp, c.store), payload)? {
+    match entry_rowid(c, tx_of(&env.dbs, temp.as_deref(), c.store), payload)? {
         Some(rowid) => mems[insn.p2 as usize].set_int(rowid),
         None => mems[insn.p2 as usize].set_null(),
     }
@@ -505,7 +505,7 @@ pub(super) fn deferred_seek(s: &mut State, env: &Env, insn: &Insn) -> Step {
     } = s;
     let rowid = {
         let c = tree!(cursors, insn.p1);
-        entry_rowid(c, tx_of(&env.dbs, temp, c.store), payload)?
+        entry_rowid(c, tx_of(&env.dbs, temp.as_deref(), c.store), payload)?
     };
     let table = tree!(cursors, insn.p3);
     let Some(rowid) = rowid else {
@@ -518,7 +518,7 @@ pub(super) fn deferred_seek(s: &mut State, env: &Env, insn: &Insn) -> Step {
     table.target = rowid;
     match (&insn.p4, &mut table.alternative) {
         (P4::Ints(map), Some((cursor, old))) if std::sync::Arc::ptr_eq(map, old) => {
-            *cursor = insn.p1 as u32
+            *cursor = insn.p1 as u32;
         }
         (P4::Ints(map), alternative) => *alternative = Some((insn.p1 as u32, map.clone())),
         (_, alternative) => *alternative = None,

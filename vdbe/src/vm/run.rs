@@ -116,7 +116,7 @@ pub(super) fn run(program: &Program, s: &mut State, env: &mut Env) -> Pause {
             Opcode::Goto => jump_back!(),
             Opcode::Gosub => {
                 r!(insn.p1).set_int(pc as i64);
-                jump_back!()
+                jump_back!();
             }
             Opcode::Return => {
                 if let Some(caller) = r!(insn.p1).as_int() {
@@ -125,7 +125,7 @@ pub(super) fn run(program: &Program, s: &mut State, env: &mut Env) -> Pause {
             }
             Opcode::InitCoroutine => {
                 r!(insn.p1).set_int(i64::from(insn.p3) - 1);
-                jump_if!(insn.p2 != 0)
+                jump_if!(insn.p2 != 0);
             }
             Opcode::EndCoroutine => {
                 let caller = r!(insn.p1).raw_int() as usize;
@@ -198,7 +198,7 @@ pub(super) fn run(program: &Program, s: &mut State, env: &mut Env) -> Pause {
             Opcode::DecrJumpZero => {
                 let count = r!(insn.p1).raw_int().saturating_sub(1);
                 r!(insn.p1).set_int(count);
-                jump_if!(count == 0)
+                jump_if!(count == 0);
             }
             Opcode::OffsetLimit => {
                 let (limit, offset) = (r!(insn.p1).raw_int(), r!(insn.p3).raw_int());
@@ -222,7 +222,7 @@ pub(super) fn run(program: &Program, s: &mut State, env: &mut Env) -> Pause {
             // Constants and registers.
             Opcode::Integer => r!(insn.p2).set_int(i64::from(insn.p1)),
             Opcode::Int64 | Opcode::Real | Opcode::String8 | Opcode::Blob => {
-                constant(&mut r!(insn.p2), insn)
+                constant(&mut r!(insn.p2), insn);
             }
             Opcode::Null | Opcode::BeginSubrtn => {
                 for mem in &mut s.mems[insn.p2 as usize..=insn.p3.max(insn.p2) as usize] {
@@ -281,7 +281,7 @@ pub(super) fn run(program: &Program, s: &mut State, env: &mut Env) -> Pause {
             }
             Opcode::Concat => wants!(arith::concat(&mut s.mems, env, insn)),
             Opcode::BitAnd | Opcode::BitOr | Opcode::ShiftLeft | Opcode::ShiftRight => {
-                arith::bits(&mut s.mems, insn)
+                arith::bits(&mut s.mems, insn);
             }
             Opcode::Not | Opcode::BitNot => arith::invert(&mut s.mems, insn),
             Opcode::And | Opcode::Or => arith::logic(&mut s.mems, insn),
@@ -361,7 +361,7 @@ pub(super) fn run(program: &Program, s: &mut State, env: &mut Env) -> Pause {
             Opcode::AggStep => wants!(call::aggregate_step(s, env, insns, pc, Turn::Step)),
             Opcode::AggInverse => wants!(call::aggregate_step(s, env, insns, pc, Turn::Inverse)),
             Opcode::AggValue | Opcode::AggFinal => {
-                wants!(call::aggregate_result(s, env, insns, pc))
+                wants!(call::aggregate_result(s, env, insns, pc));
             }
 
             // Records.
@@ -373,7 +373,7 @@ pub(super) fn run(program: &Program, s: &mut State, env: &mut Env) -> Pause {
 
             // Cursors.
             Opcode::OpenRead | Opcode::OpenWrite | Opcode::ReopenIdx => {
-                wants!(tree::open(s, env, insn))
+                wants!(tree::open(s, env, insn));
             }
             Opcode::OpenDup => wants!(tree::open_dup(s, insn)),
             Opcode::SorterOpen => wants!(tree::open_sorter(s, env, insn)),
@@ -388,18 +388,18 @@ pub(super) fn run(program: &Program, s: &mut State, env: &mut Env) -> Pause {
                     Slot::Sorter(sorter) => wants!(sorter.sort()),
                     _ => wants!(seek::go_to_end(s, env, insn)),
                 };
-                jump_if!(!on_row && insn.p2 > 0)
+                jump_if!(!on_row && insn.p2 > 0);
             }
             Opcode::SeekEnd => wants!(seek::seek_end(s, env, insn)),
             Opcode::IfEmpty => jump_if!(!wants!(seek::go_to_end(s, env, insn))),
             Opcode::Next | Opcode::Prev => {
                 if wants!(seek::advance(s, env, insn)) {
                     s.counters[0] += 1;
-                    jump_back!()
+                    jump_back!();
                 }
             }
             Opcode::SeekGE | Opcode::SeekGT | Opcode::SeekLE | Opcode::SeekLT => {
-                jump_if!(!wants!(seek::seek(s, env, insn)) && insn.p2 > 0)
+                jump_if!(!wants!(seek::seek(s, env, insn)) && insn.p2 > 0);
             }
             Opcode::SeekScan => {
                 let Some(next) = insns.get(pc + 1) else {
@@ -424,7 +424,7 @@ pub(super) fn run(program: &Program, s: &mut State, env: &mut Env) -> Pause {
                 }
             }
             Opcode::SeekRowid | Opcode::NotExists => {
-                jump_if!(!wants!(seek::seek_rowid(s, env, insn)))
+                jump_if!(!wants!(seek::seek_rowid(s, env, insn)));
             }
             Opcode::Found => jump_if!(wants!(seek::find(s, env, insn))),
             Opcode::NotFound | Opcode::NoConflict => jump_if!(!wants!(seek::find(s, env, insn))),
@@ -433,20 +433,20 @@ pub(super) fn run(program: &Program, s: &mut State, env: &mut Env) -> Pause {
                     Slot::Tree(c) => i32::from(c.seek_hit) >= insn.p4.int(),
                     _ => false,
                 };
-                jump_if!(!is_known && !wants!(seek::find(s, env, insn)))
+                jump_if!(!is_known && !wants!(seek::find(s, env, insn)));
             }
             Opcode::DeferredSeek => wants!(column::deferred_seek(s, env, insn)),
             Opcode::FinishSeek => wants!(seek::finish(s, env, insn)),
             Opcode::IdxRowid => wants!(column::idx_rowid(s, env, insn)),
             Opcode::IdxGE | Opcode::IdxGT | Opcode::IdxLE | Opcode::IdxLT => {
-                jump_if!(wants!(seek::compare_entry(s, env, insn)))
+                jump_if!(wants!(seek::compare_entry(s, env, insn)));
             }
             Opcode::Sequence => {
                 let sequence = wants!(next_sequence(&mut s.cursors[insn.p1 as usize], insn.p1));
                 r!(insn.p2).set_int(sequence);
             }
             Opcode::SequenceTest => {
-                jump_if!(wants!(next_sequence(&mut s.cursors[insn.p1 as usize], insn.p1)) == 0)
+                jump_if!(wants!(next_sequence(&mut s.cursors[insn.p1 as usize], insn.p1)) == 0);
             }
 
             // Changes.
@@ -481,7 +481,7 @@ pub(super) fn run(program: &Program, s: &mut State, env: &mut Env) -> Pause {
             Opcode::SorterNext => match &mut s.cursors[insn.p1 as usize] {
                 Slot::Sorter(sorter) => {
                     if wants!(sorter.next()) {
-                        jump_back!()
+                        jump_back!();
                     }
                 }
                 _ => leave!(Pause::from(no_cursor(insn.p1))),
@@ -490,7 +490,7 @@ pub(super) fn run(program: &Program, s: &mut State, env: &mut Env) -> Pause {
                 let State { cursors, mems, .. } = s;
                 match &cursors[insn.p1 as usize] {
                     Slot::Sorter(sorter) => {
-                        mems[insn.p2 as usize].set_blob(wants!(sorter.record()))
+                        mems[insn.p2 as usize].set_blob(wants!(sorter.record()));
                     }
                     _ => leave!(Pause::from(no_cursor(insn.p1))),
                 }
@@ -505,7 +505,7 @@ pub(super) fn run(program: &Program, s: &mut State, env: &mut Env) -> Pause {
                 let same = wants!(
                     sorter.has_key_of(s.mems[insn.p3 as usize].bytes(), insn.p4.int() as usize)
                 );
-                jump_if!(!same)
+                jump_if!(!same);
             }
 
             // Sets of rowids, and filters.
@@ -515,12 +515,12 @@ pub(super) fn run(program: &Program, s: &mut State, env: &mut Env) -> Pause {
             }
             Opcode::RowSetRead => match r!(insn.p1)
                 .existing_rowset()
-                .and_then(|set| set.take_smallest())
+                .and_then(super::super::rowset::RowSet::take_smallest)
             {
                 Some(rowid) => r!(insn.p3).set_int(rowid),
                 None => {
                     r!(insn.p1).set_null();
-                    jump_back!()
+                    jump_back!();
                 }
             },
             Opcode::RowSetTest => jump_if!(change::rowset_test(&mut s.mems, insn)),
@@ -578,7 +578,7 @@ pub(super) fn run(program: &Program, s: &mut State, env: &mut Env) -> Pause {
                     env.deferred_violations == 0
                 } else {
                     s.violations == 0 && env.deferred_violations == 0
-                })
+                });
             }
             Opcode::FkCheck => {
                 if s.violations > 0 {

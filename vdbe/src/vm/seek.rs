@@ -96,7 +96,7 @@ pub(super) fn seek(s: &mut State, env: &Env, insn: &Insn) -> Step<bool> {
         ..
     } = s;
     let c = tree!(cursors, insn.p1);
-    let tx = tx_of(&env.dbs, temp, c.store);
+    let tx = tx_of(&env.dbs, temp.as_deref(), c.store);
     let mut opcode = insn.opcode;
     let found = if c.is_table {
         match target(&mems[insn.p3 as usize]) {
@@ -177,7 +177,7 @@ pub(super) fn seek_rowid(s: &mut State, env: &Env, insn: &Insn) -> Step<bool> {
     let c = tree!(cursors, insn.p1);
     let found = c
         .cur
-        .seek_rowid(tx_of(&env.dbs, temp, c.store), rowid)
+        .seek_rowid(tx_of(&env.dbs, temp.as_deref(), c.store), rowid)
         .at(c.store)?;
     c.moved(true);
     c.seek = Some(found);
@@ -196,7 +196,7 @@ pub(super) fn find(s: &mut State, env: &Env, insn: &Insn) -> Step<bool> {
         ..
     } = s;
     let c = tree!(cursors, insn.p1);
-    let tx = tx_of(&env.dbs, temp, c.store);
+    let tx = tx_of(&env.dbs, temp.as_deref(), c.store);
     let Some(info) = c.info.as_deref() else {
         return Err(no_cursor(insn.p1));
     };
@@ -275,7 +275,7 @@ pub(super) fn compare_entry(s: &mut State, env: &Env, insn: &Insn) -> Step<bool>
         ..
     } = s;
     let c = tree!(cursors, insn.p1);
-    let tx = tx_of(&env.dbs, temp, c.store);
+    let tx = tx_of(&env.dbs, temp.as_deref(), c.store);
     if !ready(c, tx)? {
         return Err(Error::corrupt().into());
     }
@@ -333,7 +333,7 @@ pub(super) fn seek_scan(s: &mut State, env: &Env, steps: i32, seek: &Insn) -> St
         ..
     } = s;
     let c = tree!(cursors, seek.p1);
-    let tx = tx_of(&env.dbs, temp, c.store);
+    let tx = tx_of(&env.dbs, temp.as_deref(), c.store);
     if c.null_row || !c.cur.is_current() {
         return Ok(Scan::Seek);
     }
@@ -370,7 +370,7 @@ pub(super) fn seek_scan(s: &mut State, env: &Env, steps: i32, seek: &Insn) -> St
 pub(super) fn go_to_end(s: &mut State, env: &Env, insn: &Insn) -> Step<bool> {
     let State { cursors, temp, .. } = s;
     let c = tree!(cursors, insn.p1);
-    let tx = tx_of(&env.dbs, temp, c.store);
+    let tx = tx_of(&env.dbs, temp.as_deref(), c.store);
     if insn.opcode == Opcode::Last {
         if insn.p3 != 0 && c.cur.is_valid() {
             c.seek = Some(Seek::Less);
@@ -395,7 +395,10 @@ pub(super) fn go_to_end(s: &mut State, env: &Env, insn: &Insn) -> Step<bool> {
 pub(super) fn seek_end(s: &mut State, env: &Env, insn: &Insn) -> Step {
     let State { cursors, temp, .. } = s;
     let c = tree!(cursors, insn.p1);
-    let on_row = c.cur.last(tx_of(&env.dbs, temp, c.store)).at(c.store)?;
+    let on_row = c
+        .cur
+        .last(tx_of(&env.dbs, temp.as_deref(), c.store))
+        .at(c.store)?;
     c.moved(on_row);
     c.seek = Some(if on_row { Seek::Less } else { Seek::Empty });
     Ok(())
@@ -408,7 +411,7 @@ pub(super) fn advance(s: &mut State, env: &Env, insn: &Insn) -> Step<bool> {
     let Slot::Tree(c) = &mut cursors[insn.p1 as usize] else {
         return Err(no_cursor(insn.p1));
     };
-    let tx = tx_of(&env.dbs, temp, c.store);
+    let tx = tx_of(&env.dbs, temp.as_deref(), c.store);
     let on_row = if insn.opcode == Opcode::Next {
         c.cur.next(tx).at(c.store)?
     } else {
@@ -424,7 +427,7 @@ pub(super) fn finish(s: &mut State, env: &Env, insn: &Insn) -> Step {
     let State { cursors, temp, .. } = s;
     let c = tree!(cursors, insn.p1);
     if c.deferred && !c.null_row {
-        finish_seek(c, tx_of(&env.dbs, temp, c.store))?;
+        finish_seek(c, tx_of(&env.dbs, temp.as_deref(), c.store))?;
     }
     Ok(())
 }

@@ -195,10 +195,9 @@ impl State {
 
 /// The transaction of a store.
 #[inline]
-pub(super) fn tx_of<'a>(dbs: &'a [Db], temp: &'a Option<Box<Tx>>, store: u8) -> &'a Tx {
+pub(super) fn tx_of<'a>(dbs: &'a [Db], temp: Option<&'a Tx>, store: u8) -> &'a Tx {
     if store == TEMP {
-        temp.as_deref()
-            .expect("a cursor on the temporary store keeps it open")
+        temp.expect("a cursor on the temporary store keeps it open")
     } else {
         &dbs[store as usize].tx
     }

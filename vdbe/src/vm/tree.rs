@@ -130,7 +130,9 @@ async fn entries(s: &mut State, env: &mut Env, p1: i32) -> Result<u64> {
     let Slot::Tree(c) = &mut cursors[p1 as usize] else {
         return Err(Error::code(ResultCode::INTERNAL));
     };
-    Ok(c.cur.count(tx_of(&env.dbs, temp, c.store)).await?)
+    Ok(c.cur
+        .count(tx_of(&env.dbs, temp.as_deref(), c.store))
+        .await?)
 }
 
 /// IfSizeBetween: P3 and P4 are ten times the logarithms to base 2.

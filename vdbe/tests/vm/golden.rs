@@ -20,7 +20,7 @@ use ringwood_format::value::ValueRef;
 use ringwood_io::IoHandle;
 use ringwood_pager::{Pool, PoolOptions};
 use ringwood_vdbe::{Db, Env, Exit, Mem, Vm, func};
-use ringwood_wal::{Database, DbOptions, Tx};
+use ringwood_wal::{Database, DbOptions, Synchronous, Tx};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -49,23 +49,63 @@ pub fn environment_with(encoding: TextEncoding, setting: Setting) -> Env {
         Setting::TinyPool => (512, 8),
     };
     let budget_bytes = frames * page_size as usize;
-    let pool = Pool::new(PoolOptions { budget_bytes, ..PoolOptions::default() });
+    let pool = Pool::new(PoolOptions {
+        budget_bytes,
+        ..PoolOptions::default()
+    });
     let mut env = Env::new(io.clone(), pool.clone());
     for name in ["main", "temp"] {
         let geometry = Geometry::new(page_size, 0).expect("a geometry");
-        let options = DbOptions { encoding, geometry, ..DbOptions::default() };
+        let options = DbOptions {
+            encoding,
+            geometry,
+            ..DbOptions::default()
+        };
         let db = match setting {
             Setting::TinyPool if name == "main" => {
                 let path = format!("/vm-{}", NAMES.fetch_add(1, Ordering::Relaxed));
-                io.block_on(Database::open(&io, &pool, Path::new(&path), options)).expect("a database")
+                io.block_on(Database::open(&io, &pool, Path::new(&path), options))
+                    .expect("a database")
             }
             _ => Database::memory(&pool, options),
         };
         let tx = Tx::new(db, io.clone());
-        env.dbs.push(Db { name: name.into(), tx, schema_cookie: 0, generation: 0, file_format: 4 });
+        env.dbs.push(Db {
+            name: name.into(),
+            tx,
+            schema_cookie: 0,
+            generation: 0,
+            file_format: 4,
+        });
     }
     env.facts.encoding = encoding;
     env
+}
+
+/// Closes the main database and opens it again with a pool that holds 8 pages of it: nothing is in memory then.
+pub fn go_cold(env: &mut Env) {
+    let database = env.dbs[0].tx.database().clone();
+    let path = database.path().expect("a database with a file").to_owned();
+    let options = database.options().clone();
+    let old = env.dbs.remove(0);
+    drop(old.tx);
+    let io = env.io.clone();
+    io.block_on(database.close(&io, Synchronous::Full))
+        .expect("a close");
+    env.pool = Pool::new(PoolOptions {
+        budget_bytes: 8 * 512,
+        ..PoolOptions::default()
+    });
+    let db = io
+        .block_on(Database::open(&io, &env.pool, &path, options))
+        .expect("a database");
+    env.dbs.insert(
+        0,
+        Db {
+            tx: Tx::new(db, io),
+            ..old
+        },
+    );
 }
 
 /// A value as the scripts print it.
@@ -74,9 +114,9 @@ pub fn show(mem: &Mem) -> String {
         ValueRef::Null => "NULL".into(),
         ValueRef::Blob(bytes) => {
             let mut hex = String::from("x'");
-            bytes
-                .iter()
-                .for_each(|b| write!(hex, "{b:02x}").expect("a string"));
+            for b in bytes {
+                write!(hex, "{b:02x}").expect("a string");
+            }
             hex + "'"
         }
         _ => String::from_utf8_lossy(&mem.to_text()).into_owned(),
@@ -160,6 +200,8 @@ fn scripts() {
     paths.sort();
     assert!(!paths.is_empty());
     for setting in [Setting::Memory, Setting::TinyPool] {
-        paths.iter().for_each(|path| run_script(path, setting));
+        for path in &paths {
+            run_script(path, setting);
+        }
     }
 }

@@ -54,7 +54,7 @@ fn head(bytes: &[u8]) -> u64 {
     }
     let mut word = [0; 8];
     let len = bytes.len().min(7);
-    word[1..1 + len].copy_from_slice(&bytes[..len]);
+    word[1..=len].copy_from_slice(&bytes[..len]);
     u64::from_be_bytes(word)
 }
 
