@@ -23,7 +23,7 @@ mod statement;
 use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -66,7 +66,7 @@ pub(crate) struct Inner {
     store: Cell<Option<Store>>,
     /// `None`: to be read before the next statement is compiled.
     schema: RefCell<Option<Rc<Schema>>>,
-    functions: RefCell<Rc<FunctionRegistry>>,
+    functions: RefCell<Arc<FunctionRegistry>>,
     collations: RefCell<NameMap<Collation>>,
     limits: Cell<Limits>,
     flags: Cell<CompileFlags>,
@@ -135,7 +135,7 @@ impl LocalConnection {
                 env: LocalMutex::new(env),
                 store: Cell::new(Some(store)),
                 schema: RefCell::new(None),
-                functions: RefCell::new(Rc::new(FunctionRegistry::new())),
+                functions: RefCell::new(builtins()),
                 collations: RefCell::default(),
                 limits: Cell::default(),
                 flags: Cell::default(),
@@ -254,7 +254,7 @@ impl LocalConnection {
     /// Adds a function, or replaces the one of the same name and number of arguments. Statements
     /// that are compiled already keep the old one.
     pub fn register_function(&self, function: FunctionDef) {
-        Rc::make_mut(&mut *self.inner.functions.borrow_mut()).register(function);
+        Arc::make_mut(&mut *self.inner.functions.borrow_mut()).register(function);
     }
 
     /// Bytes that have to be read or written are waited for on this handle.
@@ -288,7 +288,7 @@ impl Inner {
         self.io.block_on(async { f(&mut *self.env.lock().await) })
     }
 
-    pub(crate) fn functions(&self) -> Rc<FunctionRegistry> {
+    pub(crate) fn functions(&self) -> Arc<FunctionRegistry> {
         self.functions.borrow().clone()
     }
 
@@ -330,4 +330,10 @@ impl Drop for Inner {
         // Nobody is left to tell; the next open recovers the log.
         let _ = self.io.block_on(self.close());
     }
+}
+
+/// The built-in functions, made once.
+fn builtins() -> Arc<FunctionRegistry> {
+    static BUILTINS: OnceLock<Arc<FunctionRegistry>> = OnceLock::new();
+    BUILTINS.get_or_init(|| Arc::new(ringwood_vdbe::func::builtins())).clone()
 }
