@@ -23,8 +23,8 @@ mod statement;
 use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::rc::Rc;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ringwood_format::collation::Collation;
@@ -335,5 +335,7 @@ impl Drop for Inner {
 /// The built-in functions, made once.
 fn builtins() -> Arc<FunctionRegistry> {
     static BUILTINS: OnceLock<Arc<FunctionRegistry>> = OnceLock::new();
-    BUILTINS.get_or_init(|| Arc::new(ringwood_vdbe::func::builtins())).clone()
+    BUILTINS
+        .get_or_init(|| Arc::new(ringwood_vdbe::func::builtins()))
+        .clone()
 }
