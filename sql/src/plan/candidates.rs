@@ -108,6 +108,7 @@ struct Probe<'q> {
     index: Option<u16>,
     table: &'q Table,
     key: Option<&'q Index>,
+    estimate: LogEst,
 }
 
 impl Probe<'_> {
@@ -126,7 +127,7 @@ impl Probe<'_> {
                 .get(usize::from(prefix))
                 .copied()
                 .unwrap_or(0),
-            None if prefix == 0 => self.table.row_estimate,
+            None if prefix == 0 => self.estimate,
             None => 0,
         }
     }
@@ -234,7 +235,7 @@ impl<'q> Builder<'_, 'q> {
         {
             return;
         }
-        let rows = source.item.table.row_estimate;
+        let rows = source.estimate;
         let depth = cost::est_log(rows);
         for i in 0..self.plan.clause(self.clause).terms.len() {
             let id = self.plan.clause(self.clause).terms[i];
@@ -285,7 +286,7 @@ impl<'q> Builder<'_, 'q> {
     fn add_rowid(&mut self, prereq: Mask, sort_index: u8) {
         let source = self.plan.sources[usize::from(self.new.source)];
         let table: &'q Table = &source.item.table;
-        let rows = table.row_estimate;
+        let rows = source.estimate;
         self.reset(prereq, rows, None);
         let helps = self.plan.order_mentions_rowid(source.cursor(), table);
         self.new.flags = LoopFlags::IPK;
@@ -304,6 +305,7 @@ impl<'q> Builder<'_, 'q> {
                 index: None,
                 table,
                 key: None,
+                estimate: rows,
             },
             0,
         );
@@ -373,6 +375,7 @@ impl<'q> Builder<'_, 'q> {
                 index: Some(index_no),
                 table,
                 key: Some(index),
+                estimate: rows,
             },
             0,
         );

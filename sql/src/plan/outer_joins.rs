@@ -12,10 +12,21 @@
 //! Source: SQLite's "OUTER JOIN Strength Reduction" in `sqlite3Select`, `sqlite3ExprImpliesNonNullRow`.
 
 use crate::bound::walk::{NodeMut, Walk, walk_mut};
-use crate::bound::{BinaryOp, Expr, InSet, Select, UnaryOp};
+use crate::bound::{BinaryOp, Expr, FromItem, InSet, Select, UnaryOp};
 
-/// Weakens the outer joins of a SELECT (not of its subqueries) where its conditions allow.
-pub fn weaken(select: &mut Select) {
+/// The SELECT with weaker outer joins, where its conditions allow; its subqueries are left alone.
+pub fn weakened(select: &Select) -> Option<Select> {
+    let outer = |item: &FromItem| item.join.left || item.join.left_of_right;
+    if !select.from.items.iter().any(outer) {
+        return None;
+    }
+    let mut weaker = select.clone();
+    weaken(&mut weaker).then_some(weaker)
+}
+
+/// Weakens the outer joins; whether there was something to weaken.
+fn weaken(select: &mut Select) -> bool {
+    let mut changed = false;
     let count = select.from.items.len();
     for i in 0..count {
         let item = &select.from.items[i];
@@ -25,6 +36,7 @@ pub fn weaken(select: &mut Select) {
         {
             continue;
         }
+        changed = true;
         if join.left {
             select.from.items[i].join.left = false;
             if !join.right {
@@ -47,6 +59,7 @@ pub fn weaken(select: &mut Select) {
             }
         }
     }
+    changed
 }
 
 /// Whether no row of NULLs for `cursor` gets through WHERE and the ONs of inner joins. `right`: the cursor is left of a

@@ -304,6 +304,8 @@ pub struct Source<'q> {
     pub join: JoinKind,
     /// How its rows come.
     pub rows: Rows,
+    /// How many there are, perhaps.
+    pub estimate: LogEst,
 }
 
 /// How the rows of a source come.
@@ -335,7 +337,17 @@ pub enum Rows {
     Recursive,
 }
 
-impl Source<'_> {
+impl<'q> Source<'q> {
+    /// An item of FROM as it stands there.
+    pub fn new(item: &'q FromItem, rows: Rows) -> Source<'q> {
+        Source {
+            item,
+            join: item.join,
+            rows,
+            estimate: item.table.row_estimate,
+        }
+    }
+
     /// Its cursor.
     #[inline]
     pub fn cursor(&self) -> i32 {

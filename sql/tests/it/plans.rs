@@ -141,7 +141,9 @@ impl Database {
             Ok(select) => select,
             Err(e) => return (format!("error: {e}"), String::new()),
         };
-        ringwood_sql::plan::outer_joins::weaken(&mut select);
+        if let Some(weaker) = ringwood_sql::plan::outer_joins::weakened(&select) {
+            select = weaker;
+        }
         let mut request = Request::new(&select.from, &[], select.where_.as_ref());
         request.select = Some(&select);
         request.result = Some(&select.result);

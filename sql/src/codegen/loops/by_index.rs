@@ -322,12 +322,11 @@ impl<'q> Loops<'q> {
             c.op(Opcode::DeferredSeek, index_cursor, 0, cursor);
             if !lone && !c.is_writing() {
                 // The body is entered from several indexes: the cursor itself knows where a column is.
-                let mut map = vec![0u32; table.stored_count() + 1];
-                map[0] = table.stored_count() as u32;
+                let mut map = vec![0u32; table.stored_count()];
                 for (at, column) in index.columns.iter().enumerate() {
                     if let IndexKey::Column(n) = column.key {
                         if !table.columns[n].is_virtual() {
-                            map[table.storage_of(n) + 1] = at as u32 + 1;
+                            map[table.storage_of(n)] = at as u32 + 1;
                         }
                     }
                 }

@@ -76,13 +76,7 @@ impl<'q> Request<'q> {
     pub fn new(from: &'q FromClause, rows: &[Rows], where_: Option<&'q Expr>) -> Request<'q> {
         let row = |i: usize| rows.get(i).copied().unwrap_or(Rows::Table);
         let items = from.items.iter().enumerate();
-        let sources = items
-            .map(|(i, item)| Source {
-                item,
-                join: item.join,
-                rows: row(i),
-            })
-            .collect();
+        let sources = items.map(|(i, item)| Source::new(item, row(i))).collect();
         let mut terms = SmallVec::new();
         if let Some(e) = where_ {
             terms.push((ExprRef::Tree(e), On::Where));
@@ -109,9 +103,8 @@ impl<'q> Request<'q> {
     ) -> Request<'q> {
         let mut sources = SmallVec::new();
         sources.push(Source {
-            item,
             join: JoinKind::default(),
-            rows: Rows::Table,
+            ..Source::new(item, Rows::Table)
         });
         let terms = where_
             .map(|e| (ExprRef::Tree(e), On::Where))
@@ -311,6 +304,13 @@ pub fn begin<'q>(c: &mut Compiler<'_>, request: Request<'q>) -> Result<Loops<'q>
 
 /// Splits and analyses the conditions, and binds what the indexes hold.
 fn analyzed<'q>(c: &mut Compiler<'_>, request: &mut Request<'q>) -> Result<Where<'q>> {
+    for source in &mut request.sources {
+        if source.is_subquery() {
+            if let Some((_, estimate)) = c.from_rows(source.item) {
+                source.estimate = estimate;
+            }
+        }
+    }
     let mut plan = Where::new(std::mem::take(&mut request.sources), request.control);
     plan.limit = request.limit;
     plan.outer_rows = c.query_loop;

@@ -70,6 +70,9 @@ impl Compiler<'_> {
         if select.prior.is_some() || !select.rows.is_empty() {
             return self.code_compound(select, dest, limits);
         }
+        if let Some(weaker) = crate::plan::outer_joins::weakened(select) {
+            return self.code_select_limited(&weaker, dest, limits);
+        }
         if dest.ignores_order() && (select.flags.distinct || !select.order_by.is_empty()) {
             let mut plain = select.clone();
             plain.flags.distinct = false;
