@@ -98,24 +98,23 @@ impl FileCache {
     /// The version of `page` that the snapshot `lsn` sees, if it is in memory.
     #[inline]
     pub fn lookup(&self, page: PageNo, lsn: u64) -> Option<PageRef> {
-        let page = page.get();
-        let slot = self.table.slot(page)?;
-        // SAFETY: the cache holds the pool.
-        if let Some(frame) = unsafe { follow(slot.load(Acquire)) } {
-            if let Some(pin) = frame.pin(self.tag(page)) {
-                if pin.lsn() <= lsn {
-                    frame.warm();
-                    if frame.ordered {
-                        self.pool.touch(frame, pin.len());
+        if let Some(slot) = self.table.slot(page.get()) {
+            // SAFETY: the cache holds the pool.
+            if let Some(frame) = unsafe { follow(slot.load(Acquire)) } {
+                if let Some(pin) = frame.pin(self.tag(page.get())) {
+                    if pin.lsn() <= lsn {
+                        if frame.warm() {
+                            self.pool.touch(frame, pin.len());
+                        }
+                        return Some(pin);
                     }
-                    return Some(pin);
                 }
             }
         }
         if self.attic_len.load(Relaxed) == 0 {
             None
         } else {
-            self.lookup_old(page, lsn)
+            self.lookup_old(page.get(), lsn)
         }
     }
 

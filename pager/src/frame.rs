@@ -198,13 +198,18 @@ impl Frame {
         self.state.fetch_sub(EXCLUSIVE, Release);
     }
 
-    /// Notes a hit; the caller has the frame pinned.
+    /// Notes a hit; the caller has the frame pinned. Whether the policy wants to know at once.
     #[inline]
-    pub(crate) fn warm(&self) {
+    pub(crate) fn warm(&self) -> bool {
         let heat = self.heat.load(Relaxed);
-        if heat < HEAT_MAX {
-            self.heat.store(heat + 1, Relaxed);
+        if heat >= HEAT_MAX {
+            return false;
         }
+        if self.ordered {
+            return true;
+        }
+        self.heat.store(heat + 1, Relaxed);
+        false
     }
 
     /// Whether the frame's bytes may still change.
@@ -288,11 +293,18 @@ impl PageRef {
     /// which takes the page's place here.
     #[inline]
     pub fn make_mut(&mut self, pool: &Arc<Pool>) -> &mut [u8] {
-        while !self.is_unique() {
-            *self = pool.page_copy(self);
+        if !self.is_unique() {
+            self.make_unique(pool);
         }
         // SAFETY: `is_unique`, just now.
         unsafe { self.bytes_mut() }
+    }
+
+    #[cold]
+    fn make_unique(&mut self, pool: &Arc<Pool>) {
+        while !self.is_unique() {
+            *self = pool.page_copy(self);
+        }
     }
 
     /// # Safety

@@ -12,74 +12,105 @@
 
 use crate::frame::Frame;
 use std::ptr::NonNull;
-use std::sync::OnceLock;
 use std::sync::atomic::AtomicPtr;
+use std::sync::atomic::Ordering::{AcqRel, Acquire};
 
-const FIRST_BITS: u32 = 6;
-const SEGMENT_COUNT: usize = 33 - FIRST_BITS as usize;
+/// Pages of the first segment.
+const FIRST: u32 = 64;
+const SEGMENT_COUNT: usize = 27;
 
 type Slot = AtomicPtr<Frame>;
 
 pub(crate) struct PageTable {
-    segments: [OnceLock<Box<[Slot]>>; SEGMENT_COUNT],
+    /// Each null, or the first of [`segment_len`] slots that this table owns.
+    segments: [AtomicPtr<Slot>; SEGMENT_COUNT],
 }
 
-/// Segment of a page number, and its first page.
+/// Segment of a page number, and the page's place in it: below [`segment_len`].
 #[inline]
-fn locate(page: u32) -> (usize, u32) {
-    let bits = 32 - (page >> FIRST_BITS).leading_zeros();
-    let first = if bits == 0 {
+fn locate(page: u32) -> (usize, usize) {
+    let top = (page | (FIRST - 1)).ilog2();
+    let first = (1 << top) & !(FIRST - 1);
+    ((top + 1 - FIRST.ilog2()) as usize, (page - first) as usize)
+}
+
+/// The first page of a segment.
+fn segment_first(segment: usize) -> u64 {
+    if segment == 0 {
         0
     } else {
-        1 << (bits + FIRST_BITS - 1)
-    };
-    (bits as usize, first)
+        segment_len(segment) as u64
+    }
 }
 
 fn segment_len(segment: usize) -> usize {
-    1 << (FIRST_BITS as usize + segment.saturating_sub(1))
+    (FIRST as usize) << segment.saturating_sub(1)
 }
 
 impl PageTable {
     pub(crate) fn new() -> PageTable {
         PageTable {
-            segments: [const { OnceLock::new() }; SEGMENT_COUNT],
+            segments: [const { AtomicPtr::new(std::ptr::null_mut()) }; SEGMENT_COUNT],
         }
     }
 
     /// The slot of a page, if its segment exists.
     #[inline]
     pub(crate) fn slot(&self, page: u32) -> Option<&Slot> {
-        let (segment, first) = locate(page);
-        self.segments[segment].get()?.get((page - first) as usize)
+        let (segment, place) = locate(page);
+        let first = NonNull::new(self.segments[segment].load(Acquire))?;
+        // SAFETY: the segment has `segment_len` slots, of which `place` is one, and lives as long as the table.
+        Some(unsafe { first.add(place).as_ref() })
     }
 
     /// The slot of a page, made if need be.
     pub(crate) fn slot_or_grow(&self, page: u32) -> &Slot {
-        let (segment, first) = locate(page);
-        let slots = self.segments[segment].get_or_init(|| zeroed_slots(segment_len(segment)));
-        &slots[(page - first) as usize]
+        if let Some(slot) = self.slot(page) {
+            return slot;
+        }
+        let (segment, _) = locate(page);
+        let made = Box::into_raw(zeroed_slots(segment_len(segment)));
+        let null = std::ptr::null_mut();
+        if self.segments[segment]
+            .compare_exchange(null, made.cast(), AcqRel, Acquire)
+            .is_err()
+        {
+            // SAFETY: just made, and somebody else's was installed instead.
+            drop(unsafe { Box::from_raw(made) });
+        }
+        self.slot(page).expect("the segment was just installed")
+    }
+
+    fn segment(&self, segment: usize) -> &[Slot] {
+        let first = self.segments[segment].load(Acquire);
+        if first.is_null() {
+            return &[];
+        }
+        // SAFETY: as in `slot`.
+        unsafe { std::slice::from_raw_parts(first, segment_len(segment)) }
     }
 
     /// The slots of the pages from `from` on that exist, in order.
     pub(crate) fn slots_from(&self, from: u32) -> impl Iterator<Item = (u32, &Slot)> {
-        self.segments
-            .iter()
-            .enumerate()
-            .flat_map(move |(segment, slots)| {
-                let first = if segment == 0 {
-                    0
-                } else {
-                    segment_len(segment) as u64
-                };
-                let slots = slots.get().map_or(&[][..], |slots| slots);
-                let skip = u64::from(from).saturating_sub(first) as usize;
-                slots
-                    .iter()
-                    .enumerate()
-                    .skip(skip)
-                    .map(move |(i, slot)| ((first + i as u64) as u32, slot))
-            })
+        (0..SEGMENT_COUNT).flat_map(move |segment| {
+            let first = segment_first(segment);
+            let skip = u64::from(from).saturating_sub(first) as usize;
+            let slots = self.segment(segment).iter().enumerate().skip(skip);
+            slots.map(move |(i, slot)| ((first + i as u64) as u32, slot))
+        })
+    }
+}
+
+impl Drop for PageTable {
+    fn drop(&mut self) {
+        for (segment, first) in self.segments.iter_mut().enumerate() {
+            let first = *first.get_mut();
+            if !first.is_null() {
+                let slots = std::ptr::slice_from_raw_parts_mut(first, segment_len(segment));
+                // SAFETY: a box of this length was installed by `slot_or_grow`, and nobody uses the table any more.
+                drop(unsafe { Box::from_raw(slots) });
+            }
+        }
     }
 }
 
@@ -109,16 +140,17 @@ mod tests {
 
     #[test]
     fn every_page_has_its_own_slot() {
-        for (page, segment, first) in [
+        for (page, segment, place) in [
             (0, 0, 0),
-            (63, 0, 0),
-            (64, 1, 64),
-            (127, 1, 64),
-            (128, 2, 128),
-            (u32::MAX, 26, 1 << 31),
+            (63, 0, 63),
+            (64, 1, 0),
+            (127, 1, 63),
+            (128, 2, 0),
+            (u32::MAX, 26, (1 << 31) - 1),
         ] {
-            assert_eq!(locate(page), (segment, first));
-            assert!(((page - first) as usize) < segment_len(segment), "{page}");
+            assert_eq!(locate(page), (segment, place));
+            assert!(place < segment_len(segment), "{page}");
+            assert_eq!(segment_first(segment) + place as u64, u64::from(page));
         }
         let table = PageTable::new();
         assert!(table.slot(7).is_none());

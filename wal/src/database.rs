@@ -88,6 +88,13 @@ pub(crate) struct Mark {
     pub(crate) max_frame: u32,
 }
 
+/// What a reader of a database with a file starts from.
+pub(crate) struct Entered {
+    pub(crate) mark: Mark,
+    pub(crate) geometry: Geometry,
+    pub(crate) page_count: u32,
+}
+
 /// The snapshots in use, each with its number of readers.
 #[derive(Debug, Default)]
 pub(crate) struct Readers(Vec<(Mark, u32)>);
@@ -172,16 +179,20 @@ impl State {
     }
 
     /// Counts a reader of the newest snapshot in.
-    pub(crate) fn enter(&mut self) -> Mark {
+    pub(crate) fn enter(&mut self) -> Entered {
         let mark = self.mark();
         self.readers.add(mark);
-        mark
+        Entered {
+            mark,
+            geometry: self.geometry,
+            page_count: self.page_count,
+        }
     }
 
     /// Moves a reader to the newest snapshot.
     pub(crate) fn advance(&mut self, from: Mark) -> Mark {
         self.readers.remove(from);
-        self.enter()
+        self.enter().mark
     }
 }
 

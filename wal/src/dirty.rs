@@ -69,6 +69,13 @@ impl DirtySet {
         self.find(no).map(|at| &self.entries[at])
     }
 
+    /// Whether an entry can be changed as it is: in memory, and no savepoint from `top` on needs to remember it.
+    #[inline]
+    pub(crate) fn is_ready(&self, index: usize, top: u32) -> bool {
+        let entry = &self.entries[index];
+        entry.saved >= top && entry.page.is_some()
+    }
+
     #[inline]
     pub(crate) fn at(&mut self, index: usize) -> &mut Entry {
         &mut self.entries[index]

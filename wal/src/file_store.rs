@@ -18,7 +18,7 @@
 //!
 //! Source: SQLite's `sqlite3PagerSharedLock`, `hasHotJournal`, `pagerOpenWalIfPresent`, `lockBtree`.
 
-use crate::database::{Database, Mark, Phase};
+use crate::database::{Database, Entered, Phase};
 use crate::error::{Error, Result};
 use crate::index::WalIndex;
 use crate::log::LogState;
@@ -348,7 +348,7 @@ impl Drop for Looking<'_> {
 
 impl Database {
     /// Sees to it that what is known is true of the file, and counts a reader of the newest snapshot in.
-    pub(crate) async fn enter(&self, io: &IoHandle, store: &FileStore) -> Result<Mark> {
+    pub(crate) async fn enter(&self, io: &IoHandle, store: &FileStore) -> Result<Entered> {
         let before = {
             let mut state = self.state();
             let known = match state.phase {

@@ -32,6 +32,18 @@ impl Tx {
     /// [`Stop::Miss`] if it is not; [`Stop::Fail`] if there is no such page.
     #[inline]
     pub fn try_page(&self, no: PageNo) -> Try<PageRef> {
+        if self.state == TxState::Read && self.has_file && no.get() <= self.page_count {
+            if let Some(page) = self.db.cache.lookup(no, self.mark.lsn) {
+                self.hits.set(self.hits.get() + 1);
+                return Ok(page);
+            }
+            return Err(self.missed(no));
+        }
+        self.try_page_otherwise(no)
+    }
+
+    /// A page of a write transaction, or of a database without a file.
+    fn try_page_otherwise(&self, no: PageNo) -> Try<PageRef> {
         if no.get() > self.page_count {
             return Err(self.no_such_page(no));
         }
@@ -215,28 +227,31 @@ impl Tx {
     /// crowded (rule 6).
     #[inline]
     pub fn page_mut(&mut self, no: PageNo) -> Try<&mut [u8]> {
-        let index = match self.dirty.get_mut().find(no) {
-            Some(index) => {
-                let entry = self.dirty.get_mut().at(index);
-                if entry.saved < self.top || entry.page.is_none() {
-                    self.prepare(index)?;
-                }
-                index
-            }
-            None => self.make_private(no)?,
+        let dirty = self.dirty.get_mut();
+        let index = match dirty.find(no) {
+            Some(index) if dirty.is_ready(index, self.top) => index,
+            found => self.make_ready(no, found)?,
         };
         let entry = self.dirty.get_mut().at(index);
         entry.touched.set(true);
         entry.current = false;
         entry.discarded = false;
         let Some(page) = &mut entry.page else {
-            unreachable!("it was just read")
+            unreachable!("it is ready")
         };
         Ok(page.make_mut(&self.pool))
     }
 
-    /// Makes a private page ready to be changed: in memory, and remembered by the newest savepoint.
+    /// Makes a page ready to be changed: the index of its entry.
     #[cold]
+    fn make_ready(&mut self, no: PageNo, found: Option<usize>) -> Try<usize> {
+        match found {
+            Some(index) => self.prepare(index).map(|()| index),
+            None => self.make_private(no),
+        }
+    }
+
+    /// Makes a private page ready to be changed: in memory, and remembered by the newest savepoint.
     fn prepare(&mut self, index: usize) -> Try<()> {
         let size = self.geometry.page_size() as usize;
         let dirty = self.dirty.borrow();
@@ -281,7 +296,6 @@ impl Tx {
     }
 
     /// Copies a committed page: the index of its entry.
-    #[cold]
     fn make_private(&mut self, no: PageNo) -> Try<usize> {
         if self.state != TxState::Write {
             return Err(

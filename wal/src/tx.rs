@@ -25,7 +25,7 @@
 //! compare, one atomic addition. `page_mut` of a page that is private already: three array loads, one atomic load.
 //! Starting a read transaction on a database with a log: one lock, no system call.
 
-use crate::database::{Database, Mark};
+use crate::database::{Database, Entered, Mark};
 use crate::dirty::DirtySet;
 use crate::error::Result;
 use crate::image::Image;
@@ -249,16 +249,15 @@ impl Tx {
         if self.state != TxState::None {
             return Ok(());
         }
-        let db = self.db.clone();
-        let Some(store) = &db.store else {
+        let Some(store) = &self.db.store else {
             self.start_memory_read();
             return Ok(());
         };
-        let mark = db.enter(&self.io, store).await?;
-        let (geometry, page_count) = {
-            let state = db.state();
-            (state.geometry, state.page_count)
-        };
+        let Entered {
+            mark,
+            geometry,
+            page_count,
+        } = self.db.enter(&self.io, store).await?;
         self.start_read(mark, geometry, page_count);
         if page_count != 0 {
             match self.page(PageNo::ONE).await {
@@ -275,7 +274,7 @@ impl Tx {
     fn start_memory_read(&mut self) {
         let db = self.db.clone();
         let mut state = db.state();
-        let mark = state.enter();
+        let mark = state.enter().mark;
         self.image = state.image.clone();
         self.start_read(mark, state.geometry, self.image.page_count);
         self.page1 = self
@@ -337,7 +336,9 @@ impl Tx {
             return;
         }
         self.state = TxState::None;
-        self.image = Arc::default();
+        if !self.has_file {
+            self.image = Arc::default();
+        }
         self.page1 = None;
         self.db.leave(self.mark);
         let (hits, misses) = (self.hits.take(), self.misses.take());
