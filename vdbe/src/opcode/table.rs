@@ -334,7 +334,8 @@ opcodes! {
     NewRowid(Cur, Out, RegOpt, No) waits "r[P2]=rowid";
     /// Write the record in register P2 under the rowid in register P3 to table P1. P4 names the table for hooks.
     Insert(Cur, In, In, Any) waits "intkey=r[P3] data=r[P2]";
-    /// Delete the row of cursor P1. P4 names the table for hooks, P3 is the register of its rowid if P5 says update.
+    /// Delete the row of cursor P1. P4 names the table for hooks. P2 (not P5) has NCHANGE to count the change, ISNOOP to do
+    /// nothing; P3 is the register of its rowid if P5 says update.
     Delete(Cur, Val, Val, Any) waits "";
     /// Put the row of cursor P2 under the rowid in register P3 aside, for an `Insert` with PREFORMAT into P1.
     RowCell(Cur, Val, RegOpt, No) waits "";

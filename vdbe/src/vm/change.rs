@@ -140,7 +140,7 @@ fn tell(env: &mut Env, kind: ChangeKind, store: u8, table: &P4, rowid: i64) {
 /// Delete, where no page has to be balanced.
 #[inline]
 pub(super) fn delete(s: &mut State, env: &mut Env, insn: &Insn) -> Step {
-    if insn.p5 & p5::ISNOOP != 0 {
+    if insn.p2 as u16 & p5::ISNOOP != 0 {
         return Ok(());
     }
     let State { cursors, temp, .. } = s;
@@ -178,7 +178,7 @@ fn deleted(s: &mut State, env: &mut Env, insn: &Insn, rowid: i64) {
     if let super::cursor::Slot::Tree(c) = &mut s.cursors[insn.p1 as usize] {
         c.row.valid = false;
         c.seek = None;
-        if insn.p5 & p5::NCHANGE != 0 {
+        if insn.p2 as u16 & p5::NCHANGE != 0 {
             s.changes += 1;
             if env.hooks.update.is_some() && c.is_table && c.store != super::cursor::TEMP {
                 let store = c.store;
