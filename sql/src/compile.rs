@@ -35,7 +35,7 @@ pub fn compile<'a>(
         Stmt::CreateIndex(create) => c.code_create_index(create)?,
         Stmt::CreateView(create) => c.code_create_view(create, statement.params.count > 0)?,
         Stmt::Drop(drop) => c.code_drop(drop)?,
-        Stmt::Pragma(_) => return Err(SqlError::unsupported("PRAGMA is")),
+        Stmt::Pragma(pragma) => c.code_pragma(pragma)?,
         Stmt::CreateTrigger(_) => return Err(SqlError::unsupported("CREATE TRIGGER is")),
         Stmt::CreateVirtualTable(_) => {
             return Err(SqlError::unsupported("CREATE VIRTUAL TABLE is"));

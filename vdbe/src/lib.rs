@@ -18,6 +18,7 @@ pub mod opcode;
 pub mod program;
 pub mod result_code;
 pub mod rowset;
+pub mod setting;
 pub mod vm;
 
 pub use env::{Db, Env, Hooks, Limits};
@@ -30,4 +31,5 @@ pub use mem::Mem;
 pub use opcode::Opcode;
 pub use program::{Addr, ColumnInfo, Explain, Label, Program, ProgramBuilder};
 pub use result_code::ResultCode;
+pub use setting::Setting;
 pub use vm::{Answer, Exit, Request, Vm};

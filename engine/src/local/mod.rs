@@ -18,6 +18,7 @@
 mod open;
 mod request;
 mod schema;
+mod setting;
 mod statement;
 
 use std::cell::{Cell, RefCell};
@@ -72,6 +73,8 @@ pub(crate) struct Inner {
     flags: Cell<CompileFlags>,
     interrupt: Arc<AtomicBool>,
     busy_timeout: Cell<Duration>,
+    /// Settings without effect, for the pragmas that ask.
+    remembered: RefCell<setting::Remembered>,
     counts: Counts,
 }
 
@@ -141,6 +144,7 @@ impl LocalConnection {
                 flags: Cell::default(),
                 interrupt,
                 busy_timeout: Cell::default(),
+                remembered: RefCell::default(),
                 counts: Counts::default(),
                 io,
             }),

@@ -36,6 +36,10 @@ impl Inner {
             Request::Execute { .. } => return Err(unsupported("statements within statements are")),
             Request::Vacuum { .. } => return Err(unsupported("VACUUM is")),
             Request::IncrementalVacuum { .. } => return Err(unsupported("incremental vacuum is")),
+            Request::Setting { db, setting, value } => {
+                let value = self.setting(env, db, setting, value).await?;
+                return Ok(Answer::Values(vec![value]));
+            }
             Request::MaxPageCount { .. } => {
                 return Ok(Answer::Values(vec![Value::Integer(PAGE_COUNT_MAX)]));
             }

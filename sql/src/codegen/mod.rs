@@ -13,6 +13,7 @@
 //! | [`loops`] | nested loops over FROM and WHERE |
 //! | [`write`] | INSERT, UPDATE, DELETE |
 //! | [`ddl`] | CREATE and DROP |
+//! | [`pragma`] | PRAGMA |
 //! | [`transaction`] | BEGIN, COMMIT, ROLLBACK, savepoints |
 //! | [`aggregate`] | aggregate functions: collecting, stepping, finishing |
 
@@ -25,6 +26,7 @@ pub mod expr;
 pub mod function;
 pub mod loops;
 pub mod membership;
+pub mod pragma;
 pub mod select;
 pub mod subquery;
 pub mod transaction;

@@ -91,8 +91,8 @@ fn source_id(ctx: &mut FnContext<'_>, _: &[Mem]) -> Result<(), FnError> {
     Ok(())
 }
 
-/// SQLite's options that describe what is here.
-const OPTIONS: [&str; 4] = [
+/// SQLite's options that describe what is here: what `sqlite_compileoption_get` and `PRAGMA compile_options` tell.
+pub const OPTIONS: [&str; 4] = [
     "ENABLE_COLUMN_METADATA",
     "ENABLE_MATH_FUNCTIONS",
     "SOUNDEX",

@@ -399,6 +399,8 @@ opcodes! {
     Checkpoint(Val, Val, First, No) waits "";
     /// Register P2 = the journal mode of database P1, after setting it to P3 unless that is -1.
     JournalMode(Db, Out, Val, No) waits "";
+    /// Register P2 = the setting P4 of the connection or of database P1, after setting it to register P3 unless that is 0.
+    Setting(Db, Out, RegOpt, Text) waits "r[P2]=setting P4";
     /// Vacuum database P1; into the file that register P2 names if it is not 0.
     Vacuum(Db, RegOpt, No, No) waits "";
     /// One step of an incremental vacuum of database P1; jump to P2 when there is nothing left.

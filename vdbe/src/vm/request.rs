@@ -13,6 +13,7 @@ use crate::insn::{Insn, P4};
 use crate::mem::Mem;
 use crate::opcode::Opcode;
 use crate::result_code::ResultCode;
+use crate::setting::Setting;
 use ringwood_format::value::Value;
 use std::sync::Arc;
 
@@ -84,6 +85,15 @@ pub enum Request {
         /// The database.
         db: usize,
     },
+    /// Set a setting (or only tell it, without `value`). Answer: one value, what it is then.
+    Setting {
+        /// The database.
+        db: usize,
+        /// Which.
+        setting: Setting,
+        /// The new value.
+        value: Option<Value>,
+    },
     /// Raise the page limit (or only tell it, if `pages` is 0). Answer: one value, the limit.
     MaxPageCount {
         /// The database.
@@ -135,6 +145,11 @@ pub(super) fn request(s: &State, insn: &Insn) -> Option<Request> {
             Request::Vacuum { db, into }
         }
         Opcode::IncrVacuum => Request::IncrementalVacuum { db },
+        Opcode::Setting => Request::Setting {
+            db,
+            setting: Setting::from_name(&String::from_utf8_lossy(&text()))?,
+            value: (insn.p3 > 0).then(|| s.mems[insn.p3 as usize].to_value()),
+        },
         Opcode::MaxPgcnt => Request::MaxPageCount {
             db,
             pages: insn.p3.max(0) as u32,
@@ -157,7 +172,7 @@ pub(super) fn accept(s: &mut State, env: &mut Env, insn: &Insn, answer: Answer) 
         env.schema_changed = true;
     }
     let (first, count) = match insn.opcode {
-        Opcode::JournalMode | Opcode::MaxPgcnt => (insn.p2 as usize, 1),
+        Opcode::JournalMode | Opcode::MaxPgcnt | Opcode::Setting => (insn.p2 as usize, 1),
         Opcode::Checkpoint => (insn.p3 as usize, 3),
         Opcode::IncrVacuum => return Ok(values.first() == Some(&Value::Integer(1))),
         _ => return Ok(false),

@@ -556,6 +556,7 @@ pub(super) fn run(program: &Program, s: &mut State, env: &mut Env) -> Pause {
             | Opcode::DropTrigger
             | Opcode::SqlExec
             | Opcode::JournalMode
+            | Opcode::Setting
             | Opcode::Checkpoint
             | Opcode::Vacuum
             | Opcode::IncrVacuum

@@ -1,0 +1,312 @@
+//! Settings that pragmas read and write.
+//!
+//! | where it lives | settings |
+//! |---|---|
+//! | the compiler's flags | automatic_index, foreign_keys, ignore_check_constraints, … |
+//! | the `Env` | query_only, foreign_keys, defer_foreign_keys |
+//! | a database's transaction | cache_size, synchronous, wal_autocheckpoint, page_size, encoding, auto_vacuum |
+//! | here alone | what has no effect, and is only remembered |
+//!
+//! Source: SQLite's `sqlite3Pragma`.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use ringwood_format::encoding::TextEncoding;
+use ringwood_format::page::Geometry;
+use ringwood_format::value::Value;
+use ringwood_vdbe::{Env, Error as VdbeError, ResultCode, Setting};
+use ringwood_wal::{AutoVacuum, Synchronous, TxState};
+
+use super::Inner;
+
+/// Settings that are only remembered.
+pub(super) type Remembered = HashMap<Setting, i64>;
+
+type Outcome = std::result::Result<Value, VdbeError>;
+
+impl Inner {
+    /// Sets a setting if there is a value; tells what it is then.
+    pub(super) async fn setting(
+        self: &Rc<Self>,
+        env: &mut Env,
+        db: usize,
+        setting: Setting,
+        value: Option<Value>,
+    ) -> Outcome {
+        if let Some(value) = value {
+            self.set(env, db, setting, &value).await?;
+        }
+        self.get(env, db, setting).await
+    }
+
+    async fn set(
+        &self,
+        env: &mut Env,
+        db: usize,
+        setting: Setting,
+        value: &Value,
+    ) -> Result<(), VdbeError> {
+        let number = match value {
+            Value::Integer(number) => *number,
+            _ => 0,
+        };
+        let on = number != 0;
+        let mut flags = self.flags.get();
+        match setting {
+            Setting::AutomaticIndex => flags.automatic_index = on,
+            Setting::FullColumnNames => flags.full_column_names = on,
+            Setting::ShortColumnNames => flags.short_column_names = on,
+            Setting::IgnoreCheckConstraints => flags.ignore_check_constraints = on,
+            Setting::RecursiveTriggers => flags.recursive_triggers = on,
+            Setting::ReverseUnorderedSelects => flags.reverse_unordered_selects = on,
+            // Not within a transaction.
+            Setting::ForeignKeys if env.autocommit => {
+                flags.foreign_keys = on;
+                env.foreign_keys = on;
+            }
+            Setting::DeferForeignKeys => {
+                flags.defer_foreign_keys = on;
+                env.defer_foreign_keys = on;
+            }
+            Setting::QueryOnly => env.query_only = on,
+            Setting::BusyTimeout => {
+                self.busy_timeout
+                    .set(Duration::from_millis(number.max(0) as u64));
+            }
+            Setting::CacheSize => env.dbs[db].tx.set_cache_size(number),
+            Setting::WalAutocheckpoint => {
+                let frames = u32::try_from(number).unwrap_or(0);
+                env.dbs
+                    .iter_mut()
+                    .for_each(|db| db.tx.set_autocheckpoint(frames));
+            }
+            Setting::Synchronous => set_synchronous(env, db, number)?,
+            Setting::PageSize => set_page_size(env, db, number).await?,
+            Setting::AutoVacuum => set_auto_vacuum(env, db, number).await?,
+            Setting::Encoding => {
+                let Value::Text(name) = value else {
+                    return Ok(());
+                };
+                self.set_encoding(env, name).await?;
+            }
+            Setting::TempStore if !(0..=2).contains(&number) => {
+                self.remembered.borrow_mut().insert(setting, 0);
+            }
+            Setting::LockingMode => {
+                let Value::Text(name) = value else {
+                    return Ok(());
+                };
+                let exclusive = name.eq_ignore_ascii_case(b"exclusive");
+                self.remembered
+                    .borrow_mut()
+                    .insert(setting, i64::from(exclusive));
+            }
+            Setting::CellSizeCheck
+            | Setting::CheckpointFullFsync
+            | Setting::FullFsync
+            | Setting::LegacyAlterTable
+            | Setting::ReadUncommitted
+            | Setting::TrustedSchema
+            | Setting::CacheSpill
+            | Setting::TempStore => {
+                self.remembered.borrow_mut().insert(setting, number);
+            }
+            Setting::AnalysisLimit | Setting::SoftHeapLimit | Setting::HardHeapLimit
+                if number >= 0 =>
+            {
+                self.remembered.borrow_mut().insert(setting, number);
+            }
+            Setting::JournalSizeLimit => {
+                self.remembered.borrow_mut().insert(setting, number.max(-1));
+            }
+            Setting::CaseSensitiveLike if on => {
+                return Err(unsupported("a LIKE that minds case is"));
+            }
+            Setting::WritableSchema if on => {
+                return Err(unsupported("writing to the schema table is"));
+            }
+            Setting::ForeignKeys
+            | Setting::CaseSensitiveLike
+            | Setting::WritableSchema
+            | Setting::AnalysisLimit
+            | Setting::SoftHeapLimit
+            | Setting::HardHeapLimit
+            | Setting::Threads
+            | Setting::MmapSize
+            | Setting::SecureDelete
+            | Setting::File => {}
+        }
+        self.flags.set(flags);
+        Ok(())
+    }
+
+    async fn get(&self, env: &mut Env, db: usize, setting: Setting) -> Outcome {
+        let flags = self.flags.get();
+        let tx = &mut env.dbs[db].tx;
+        let remembered = |default: i64| {
+            self.remembered
+                .borrow()
+                .get(&setting)
+                .copied()
+                .unwrap_or(default)
+        };
+        let flag = |on: bool| Ok(Value::Integer(i64::from(on)));
+        Ok(Value::Integer(match setting {
+            Setting::AutomaticIndex => return flag(flags.automatic_index),
+            Setting::FullColumnNames => return flag(flags.full_column_names),
+            Setting::ShortColumnNames => return flag(flags.short_column_names),
+            Setting::IgnoreCheckConstraints => return flag(flags.ignore_check_constraints),
+            Setting::RecursiveTriggers => return flag(flags.recursive_triggers),
+            Setting::ReverseUnorderedSelects => return flag(flags.reverse_unordered_selects),
+            Setting::ForeignKeys => return flag(flags.foreign_keys),
+            Setting::DeferForeignKeys => return flag(env.defer_foreign_keys),
+            Setting::QueryOnly => return flag(env.query_only),
+            Setting::BusyTimeout => self.busy_timeout.get().as_millis() as i64,
+            Setting::CacheSize => tx.cache_size(),
+            Setting::WalAutocheckpoint => i64::from(tx.autocheckpoint()),
+            Setting::Synchronous => match tx.synchronous() {
+                Synchronous::Off => 0,
+                Synchronous::Normal => 1,
+                Synchronous::Full => 2,
+                Synchronous::Extra => 3,
+            },
+            Setting::PageSize | Setting::AutoVacuum | Setting::Encoding => {
+                let opened = look(env, db).await?;
+                let tx = &mut env.dbs[db].tx;
+                let value = match setting {
+                    Setting::PageSize => Value::Integer(i64::from(tx.geometry().page_size())),
+                    Setting::AutoVacuum => Value::Integer(match tx.auto_vacuum() {
+                        AutoVacuum::None => 0,
+                        AutoVacuum::Full => 1,
+                        AutoVacuum::Incremental => 2,
+                    }),
+                    _ => Value::text(match tx.encoding() {
+                        TextEncoding::Utf8 => "UTF-8",
+                        TextEncoding::Utf16le => "UTF-16le",
+                        TextEncoding::Utf16be => "UTF-16be",
+                    }),
+                };
+                if opened {
+                    tx.end_read();
+                }
+                return Ok(value);
+            }
+            Setting::File => {
+                let path = tx.database().path().map(|path| path.display().to_string());
+                return Ok(Value::text(path.unwrap_or_default()));
+            }
+            Setting::LockingMode => {
+                return Ok(Value::text(if remembered(0) != 0 {
+                    "exclusive"
+                } else {
+                    "normal"
+                }));
+            }
+            Setting::TrustedSchema => remembered(1),
+            Setting::JournalSizeLimit => remembered(-1),
+            Setting::CacheSpill => remembered(483),
+            Setting::CellSizeCheck
+            | Setting::CheckpointFullFsync
+            | Setting::FullFsync
+            | Setting::LegacyAlterTable
+            | Setting::ReadUncommitted
+            | Setting::TempStore
+            | Setting::AnalysisLimit
+            | Setting::SoftHeapLimit
+            | Setting::HardHeapLimit => remembered(0),
+            Setting::CaseSensitiveLike
+            | Setting::WritableSchema
+            | Setting::Threads
+            | Setting::MmapSize
+            | Setting::SecureDelete => 0,
+        }))
+    }
+
+    /// The encoding of a database without tables.
+    async fn set_encoding(&self, env: &mut Env, name: &[u8]) -> Result<(), VdbeError> {
+        let lower = name.to_ascii_lowercase();
+        let encoding = match &*lower {
+            b"utf8" | b"utf-8" => TextEncoding::Utf8,
+            b"utf16" | b"utf-16" | b"utf16le" | b"utf-16le" => TextEncoding::Utf16le,
+            b"utf16be" | b"utf-16be" => TextEncoding::Utf16be,
+            _ => {
+                let message = format!("unsupported encoding: {}", String::from_utf8_lossy(name));
+                return Err(VdbeError::new(ResultCode::ERROR, message));
+            }
+        };
+        let opened = look(env, 0).await?;
+        let taken = env.dbs[0].tx.set_encoding(encoding);
+        if opened {
+            env.dbs[0].tx.end_read();
+        }
+        if taken {
+            if let Some(temp) = env.dbs.get_mut(1) {
+                temp.tx.set_encoding(encoding);
+            }
+            self.forget_schema();
+        }
+        Ok(())
+    }
+}
+
+/// Looks at a database if no transaction does; whether it has begun one for it.
+async fn look(env: &mut Env, db: usize) -> Result<bool, VdbeError> {
+    let tx = &mut env.dbs[db].tx;
+    if tx.state() != TxState::None {
+        return Ok(false);
+    }
+    tx.begin_read().await?;
+    Ok(true)
+}
+
+fn set_synchronous(env: &mut Env, db: usize, number: i64) -> Result<(), VdbeError> {
+    if !env.autocommit {
+        let message = "Safety level may not be changed inside a transaction";
+        return Err(VdbeError::new(ResultCode::ERROR, message));
+    }
+    env.dbs[db].tx.set_synchronous(match number {
+        0 => Synchronous::Off,
+        1 => Synchronous::Normal,
+        3 => Synchronous::Extra,
+        _ => Synchronous::Full,
+    });
+    Ok(())
+}
+
+/// A page size that is none, or comes too late, is let pass in silence, as in SQLite.
+async fn set_page_size(env: &mut Env, db: usize, number: i64) -> Result<(), VdbeError> {
+    let reserved = env.dbs[db].tx.geometry().reserved();
+    let size = u32::try_from(number)
+        .ok()
+        .filter(|size| Geometry::is_page_size(*size));
+    let Some(geometry) = size.and_then(|size| Geometry::new(size, reserved)) else {
+        return Ok(());
+    };
+    let opened = look(env, db).await?;
+    env.dbs[db].tx.set_geometry(geometry);
+    if opened {
+        env.dbs[db].tx.end_read();
+    }
+    Ok(())
+}
+
+async fn set_auto_vacuum(env: &mut Env, db: usize, number: i64) -> Result<(), VdbeError> {
+    let mode = match number {
+        1 => AutoVacuum::Full,
+        2 => AutoVacuum::Incremental,
+        _ => AutoVacuum::None,
+    };
+    let opened = look(env, db).await?;
+    let outcome = env.dbs[db].tx.set_auto_vacuum(mode);
+    if opened {
+        env.dbs[db].tx.end_read();
+    }
+    // Between Full and Incremental a file changes within a write transaction only: elsewhere it stays as it is.
+    outcome.map(drop).or(Ok(()))
+}
+
+fn unsupported(what: &str) -> VdbeError {
+    VdbeError::new(ResultCode::ERROR, format!("{what} not supported yet"))
+}
