@@ -1,7 +1,7 @@
 //! Golden scripts, SQLite oracle, sqllogictest runner and generators.
 //!
 //! Reading order: [`engine`] (one trait over both engines), [`sqlite`] (the oracle), [`ringwood`], [`slt`]
-//! (sqllogictest), [`compare`] (both engines side by side), [`data`] (where the corpora lie).
+//! (sqllogictest), [`queries`] (generated SELECTs), [`compare`] (both engines side by side), [`data`] (where the corpora lie).
 //!
 //! **Absent:** nothing here is part of the product; no library crate depends on it outside its
 //! tests.
@@ -9,6 +9,7 @@
 pub mod compare;
 pub mod data;
 pub mod engine;
+pub mod queries;
 pub mod ringwood;
 pub mod slt;
 pub mod sqlite;

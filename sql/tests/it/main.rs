@@ -8,5 +8,4 @@ mod gate;
 mod golden;
 mod oracle;
 mod plans;
-mod plans_generated;
 mod roundtrip;
