@@ -260,7 +260,7 @@ impl Query<'_> {
                 let columns: Vec<&str> =
                     columns.iter().copied().filter(|c| *c != "rowid").collect();
                 let order = if self.dice.below(2) == 0 {
-                    format!(" ORDER BY {}", columns[0])
+                    format!(" ORDER  BY {}", columns[0])
                 } else {
                     String::new()
                 };

@@ -142,6 +142,7 @@ async fn read_rows(
     let mut cursor = Cursor::table(SCHEMA_ROOT);
     let mut more = retry(tx, |tx| cursor.first(tx)).await?;
     let mut payload = Vec::new();
+    let mut statistics = None;
     while more {
         payload.clear();
         let size = cursor.payload_size();
@@ -153,11 +154,40 @@ async fn read_rows(
                 _ => 0,
             };
             let text = |i| text_at(&row, i);
+            if text(1).is_some_and(|name| name.eq_ignore_ascii_case(b"sqlite_stat1")) {
+                statistics = u32::try_from(root).ok().and_then(PageNo::new);
+            }
             builder.row(text(0), text(1), text(2), root, text(4))?;
         }
         more = retry(tx, |tx| cursor.next(tx)).await?;
     }
+    if let (Some(root), None) = (statistics, filter) {
+        read_statistics(tx, root, &mut builder).await?;
+    }
     builder.finish().map_err(Into::into)
+}
+
+/// Hands the rows of `sqlite_stat1` to the builder.
+async fn read_statistics(
+    tx: &Tx,
+    root: PageNo,
+    builder: &mut DbSchemaBuilder,
+) -> Result<(), VdbeError> {
+    let mut cursor = Cursor::table(root);
+    let mut more = retry(tx, |tx| cursor.first(tx)).await?;
+    let mut payload = Vec::new();
+    while more {
+        payload.clear();
+        let size = cursor.payload_size();
+        retry(tx, |tx| cursor.read_payload(tx, 0, size, &mut payload)).await?;
+        let row = decode_record(&payload, tx.encoding()).map_err(|_| VdbeError::corrupt())?;
+        let text = |i| text_at(&row, i).and_then(|bytes| std::str::from_utf8(bytes).ok());
+        if let (Some(table), Some(numbers)) = (text(0), text(2)) {
+            builder.statistics(table, text(1), numbers);
+        }
+        more = retry(tx, |tx| cursor.next(tx)).await?;
+    }
+    Ok(())
 }
 
 fn text_at(row: &[Value], column: usize) -> Option<&[u8]> {

@@ -108,7 +108,7 @@ opcodes! {
     Int64(No, Out, No, Int64) now "r[P2]=P4";
     /// Register P2 = P4.
     Real(No, Out, No, Real) now "r[P2]=P4";
-    /// Register P2 = the text P4.
+    /// Register P2 = the text P4; as a BLOB if P3 is not 0 and register P3 holds P5.
     String8(Val, Out, Val, Text) now "r[P2]='P4'";
     /// Register P2 = the bytes P4.
     Blob(Val, Out, No, Blob) now "r[P2]=P4 (len=P1)";

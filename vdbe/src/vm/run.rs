@@ -221,6 +221,14 @@ pub(super) fn run(program: &Program, s: &mut State, env: &mut Env) -> Pause {
 
             // Constants and registers.
             Opcode::Integer => r!(insn.p2).set_int(i64::from(insn.p1)),
+            Opcode::String8 if insn.p3 != 0 => {
+                // The second pass of a LIKE range takes its bounds as BLOBs.
+                let as_blob = r!(insn.p3).raw_int() == i64::from(insn.p5);
+                match &insn.p4 {
+                    P4::Text(bytes) if as_blob => r!(insn.p2).set_blob(bytes),
+                    _ => constant(&mut r!(insn.p2), insn),
+                }
+            }
             Opcode::Int64 | Opcode::Real | Opcode::String8 | Opcode::Blob => {
                 constant(&mut r!(insn.p2), insn);
             }

@@ -71,15 +71,9 @@ impl Loops<'_> {
             c.op(Opcode::NullRow, index_cursor, 0, 0);
         }
         let mut sources = smallvec::SmallVec::new();
-        // What fills a subquery has run.
-        let rows = if source.is_subquery() {
-            Rows::Ephemeral
-        } else {
-            Rows::Table
-        };
+        // A subquery that nothing has filled, because there was nothing to the left, is filled now.
         sources.push(Source {
             join: JoinKind::default(),
-            rows,
             ..source
         });
         let request = Request::of(sources, terms, Control::RIGHT_JOIN);
