@@ -11,6 +11,8 @@
 //! Rules:
 //! 1. The budget bounds what is kept, never what works: where each frame is pinned, the pool grows past it, and
 //!    shrinks again as soon as a page is wanted and something can be evicted.
+//!    Private pages count as well, but leave published ones an eighth: a large database in memory does not empty the
+//!    cache of the files beside it.
 //! 2. A hit touches neither locks nor lists. Locks are taken for a page that is made, published, evicted or given back.
 //! 3. Locks are taken in the order file cache, class, arena; never two classes at once.
 //!
@@ -26,6 +28,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 const CLASS_COUNT: usize = 8;
 const SMALLEST: usize = 512;
+/// The part of the budget (one in so many) that published pages keep in any case.
+const PUBLISHED_SHARE_MIN: usize = 8;
 /// Headers made at once.
 const CHUNK: usize = 64;
 
@@ -138,6 +142,8 @@ pub struct Pool {
     arena: Arena,
     budget: AtomicUsize,
     used: AtomicUsize,
+    /// Of these, published pages, which can be evicted.
+    published: AtomicUsize,
     used_by_class: [AtomicUsize; CLASS_COUNT],
     pub(crate) counters: Counters,
 }
@@ -156,6 +162,7 @@ impl Pool {
             arena: options.arena,
             budget: AtomicUsize::new(options.budget_bytes),
             used: AtomicUsize::new(0),
+            published: AtomicUsize::new(0),
             used_by_class: Default::default(),
             counters: Counters::default(),
         })
@@ -245,7 +252,11 @@ impl Pool {
     /// that has the most, so that none starves another.
     fn reserve(&self, page_size: usize) {
         let budget = self.budget.load(Relaxed);
-        if self.used.load(Relaxed) + page_size <= budget {
+        let has_room = || {
+            self.used.load(Relaxed) + page_size <= budget
+                || self.published.load(Relaxed) <= budget / PUBLISHED_SHARE_MIN
+        };
+        if has_room() {
             return;
         }
         let mut exhausted = [false; CLASS_COUNT];
@@ -258,12 +269,13 @@ impl Pool {
             };
             match self.class(number).evict() {
                 Some(buf) => {
+                    self.published.fetch_sub(buf.len(), Relaxed);
                     self.release(number, buf);
                     self.counters.evictions.fetch_add(1, Relaxed);
                 }
                 None => exhausted[number] = true,
             }
-            if self.used.load(Relaxed) + page_size <= budget {
+            if has_room() {
                 return;
             }
         }
@@ -284,6 +296,7 @@ impl Pool {
 
     /// Puts a frame that was just published under the policy. The caller has it pinned.
     pub(crate) fn admit(&self, frame: &Frame, page_size: usize, tag: u64) {
+        self.published.fetch_add(page_size, Relaxed);
         self.class(Pool::class_of(page_size))
             .policy
             .insert(frame.index, tag);
@@ -303,6 +316,7 @@ impl Pool {
         let buf = frame.empty();
         class.empty.push(frame.index);
         drop(class);
+        self.published.fetch_sub(page_size, Relaxed);
         self.release(Pool::class_of(page_size), buf);
         true
     }
@@ -345,7 +359,7 @@ impl Pool {
     /// # Panics
     /// If a frame is in an impossible state. Call it while no other thread uses the pool.
     pub fn assert_pool_state(&self) {
-        let mut used = 0;
+        let (mut used, mut published_bytes) = (0, 0);
         for number in 0..CLASS_COUNT {
             let class = self.class(number);
             let page_size = SMALLEST << number;
@@ -393,8 +407,14 @@ impl Pool {
                 class.policy.len(),
                 "the policy knows each published frame"
             );
+            published_bytes += published * page_size;
         }
         assert_eq!(used, self.used.load(Relaxed), "bytes in use");
+        assert_eq!(
+            published_bytes,
+            self.published.load(Relaxed),
+            "bytes published"
+        );
     }
 }
 

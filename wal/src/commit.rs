@@ -15,7 +15,7 @@
 //! 4. The first commit of an empty file writes a header of one sector to the database file first, and syncs it: SQLite
 //!    throws the log of an empty file away. What is there then is a database of one page without tables.
 //! 5. A page of the freelist whose contents are meaningless is not written, unless the file is too short to have it.
-//! 6. After an error the transaction can only be rolled back. After an error of a sync, or if the future is dropped while
+//! 6. After an error, of a commit or of spilling, the transaction can only be rolled back. After an error of a sync, or if the future is dropped while
 //!    a write is on its way, the database is poisoned.
 //!
 //! Cost: a commit of one page, once the log has a header: one write, one fdatasync, one copy of the page.
@@ -87,6 +87,7 @@ impl Tx {
         self.dirty.get_mut().take();
         self.spare_frames.clear();
         self.writer = None;
+        self.failure = None;
         self.forget_savepoints();
         self.page_count = self.committed_page_count;
         self.state = TxState::Read;
@@ -131,6 +132,9 @@ impl Tx {
     async fn commit_to_log(&mut self) -> Result<()> {
         if self.db.state().poisoned {
             return Err(Error::LogPoisoned);
+        }
+        if let Some(error) = &self.failure {
+            return Err(error.clone());
         }
         let dirty = self.dirty.get_mut();
         let mut changed: Vec<usize> = (0..dirty.len())
@@ -200,7 +204,8 @@ impl Tx {
     }
 
     /// Writes private pages to the log; with `commit`, the page count, as the end of the transaction, synced as
-    /// `synchronous` says. On an error the entries are as they were.
+    /// `synchronous` says. On an error the private pages are what they were, but frames may hold anything: the
+    /// transaction can only be rolled back.
     pub(crate) async fn write_to_log(
         &mut self,
         indexes: &[usize],
@@ -208,12 +213,11 @@ impl Tx {
     ) -> Result<()> {
         self.open_log().await?;
         let mut writer = self.writer.take().expect("just opened");
-        let before = writer.next();
         let result = self.write_frames(&mut writer, indexes, commit).await;
-        if result.is_err() {
-            writer.retreat(before.min(writer.next()));
-        }
         self.writer = Some(writer);
+        if let Err(error) = &result {
+            self.failure = Some(error.clone());
+        }
         result
     }
 

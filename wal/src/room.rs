@@ -34,10 +34,13 @@ impl Tx {
     /// Moves private pages out of memory if there are too many of them. What is pinned stays.
     ///
     /// # Errors
-    /// If they cannot be written; nothing is lost then.
+    /// If they cannot be written: the transaction can only be rolled back then.
     pub async fn make_room(&mut self) -> Result<()> {
         if self.state != TxState::Write || !self.is_crowded() {
             return Ok(());
+        }
+        if let Some(error) = &self.failure {
+            return Err(error.clone());
         }
         if self.preimage_count > self.cache_pages / 2 {
             self.spill_preimages().await?;

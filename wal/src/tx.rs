@@ -27,7 +27,7 @@
 
 use crate::database::{Database, Entered, Mark};
 use crate::dirty::DirtySet;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::log::LogWriter;
 use crate::options::{DbOptions, Synchronous};
@@ -87,6 +87,8 @@ pub struct Tx {
     /// Pre-images in memory.
     pub(crate) preimage_count: usize,
     pub(crate) writer: Option<LogWriter>,
+    /// Why the transaction cannot be committed any more.
+    pub(crate) failure: Option<Error>,
     /// Frames of the log that belonged to pages which are not private any more.
     pub(crate) spare_frames: Vec<u32>,
     pub(crate) spill_file: Option<SpillFile>,
@@ -132,6 +134,7 @@ impl Tx {
             next_serial: 1,
             preimage_count: 0,
             writer: None,
+            failure: None,
             spare_frames: Vec::new(),
             spill_file: None,
             synchronous: Synchronous::default(),
@@ -240,8 +243,7 @@ impl Tx {
     /// None → Read: the newest snapshot. In other states nothing happens.
     ///
     /// # Errors
-    /// [`Error::Busy`](crate::Error::Busy), [`Error::HotJournal`](crate::Error::HotJournal),
-    /// [`Error::NotADb`](crate::Error::NotADb), `Corrupt`, `Io`: the state is None as before.
+    /// [`Error::Busy`], [`Error::HotJournal`], [`Error::NotADb`], `Corrupt`, `Io`: the state is None as before.
     ///
     /// # Suspends
     /// Where page 1 is not in memory, and to look at a file for the first time.
@@ -300,10 +302,8 @@ impl Tx {
     /// None or Read → Write. In state Write nothing happens.
     ///
     /// # Errors
-    /// [`Error::Busy`](crate::Error::Busy): somebody else writes. [`Error::BusySnapshot`](crate::Error::BusySnapshot):
-    /// somebody else has written since the snapshot was taken. [`Error::ReadOnly`](crate::Error::ReadOnly),
-    /// [`Error::RollbackMode`](crate::Error::RollbackMode), [`Error::LogPoisoned`](crate::Error::LogPoisoned); and those
-    /// of [`Tx::begin_read`]. The state is then as it was.
+    /// [`Error::Busy`]: somebody else writes. [`Error::BusySnapshot`]: somebody else has written since the snapshot was
+    /// taken. [`Error::ReadOnly`], [`Error::RollbackMode`], [`Error::LogPoisoned`]; and those of [`Tx::begin_read`]. The state is then as it was.
     pub async fn begin_write(&mut self) -> Result<()> {
         if self.state == TxState::Write {
             return Ok(());

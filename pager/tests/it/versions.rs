@@ -183,3 +183,20 @@ fn one_reads_and_the_others_wait() {
         "whoever still misses reads"
     );
 }
+
+#[test]
+fn private_pages_leave_published_ones_a_share() {
+    let pool = Pool::with_frames(80, 512);
+    let cache = FileCache::new(pool.clone());
+    let private: Vec<PageRef> = (0..500).map(|n| version(&pool, n as u8)).collect();
+    for n in 1..=40 {
+        cache.publish(no(n), 1, &version(&pool, 1), 1);
+    }
+    let kept = (1..=40)
+        .filter(|&n| cache.lookup(no(n), 1).is_some())
+        .count();
+    assert_eq!(kept, 11, "an eighth of 80, and the one that was asked for");
+    assert_eq!(pool.counters().used_bytes, 511 * 512);
+    drop(private);
+    pool.assert_pool_state();
+}
