@@ -6,7 +6,7 @@ use crate::schema::{CollationName, Index, Table};
 use ringwood_format::affinity::Affinity;
 use ringwood_format::collation::Collation;
 use ringwood_format::key::{KeyColumn, KeyInfo};
-use ringwood_vdbe::{Opcode, P4};
+use ringwood_vdbe::{Opcode, P4, ResultCode};
 use std::sync::Arc;
 
 /// Where the columns of a cursor are to be read from instead of from the cursor itself.
@@ -212,9 +212,11 @@ impl Compiler<'_> {
             CollationName::Other(name) => match self.ctx.collations.get(name) {
                 Some(collation) => collation.clone(),
                 None => {
-                    return Err(super::SqlError::error(format!(
-                        "no such collation sequence: {name}"
-                    )));
+                    return Err(super::SqlError {
+                        code: ResultCode::ERROR_MISSING_COLLSEQ,
+                        message: format!("no such collation sequence: {name}"),
+                        offset: None,
+                    });
                 }
             },
         })

@@ -69,7 +69,7 @@ pub fn define_table(create: &CreateTable, text: &[u8]) -> Result<Table> {
 /// The index that a CREATE INDEX defines on `table`.
 ///
 /// # Errors
-/// `no such column: x`, `table t has no column named x`; expressions are looked at when they are used.
+/// `no such column: x`; expressions are looked at when they are used.
 pub fn define_index(create: &CreateIndex, table: &Table) -> Result<Index> {
     let mut columns = Vec::with_capacity(create.columns.len() + 1);
     for term in &create.columns {
@@ -180,10 +180,12 @@ fn index_column(term: &SortTerm, table: &Table) -> Result<IndexColumn> {
         _ => (&term.expr, None),
     };
     let desc = term.is_descending();
-    if let Some(number) = column_of(inner, table) {
-        let number = number.map_err(|name| {
-            SqlError::error(format!("table {} has no column named {name}", table.name))
-        })?;
+    let found = column_of(inner, table);
+    // A double-quoted name that no column has is a string.
+    let is_string = matches!(&inner.kind, ExprKind::Id(name) if name.quote == ast::Quote::Double);
+    if let Some(number) = found.filter(|found| found.is_ok() || !is_string) {
+        let number = number
+            .map_err(|name| SqlError::at(inner.span.start, format!("no such column: {name}")))?;
         let column = &table.columns[number];
         return Ok(IndexColumn {
             key: IndexKey::Column(number),

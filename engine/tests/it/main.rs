@@ -1,0 +1,6 @@
+//! The public API from outside.
+
+mod errors;
+mod files;
+mod local;
+mod remote;
