@@ -354,7 +354,7 @@ impl Pool {
             .sum()
     }
 
-    /// Checks every frame against the state diagram of [`frame`](crate::frame).
+    /// Checks every frame against the state diagram of the module `frame`.
     ///
     /// # Panics
     /// If a frame is in an impossible state. Call it while no other thread uses the pool.

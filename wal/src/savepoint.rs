@@ -23,7 +23,7 @@ use crate::tx::{Tx, TxState};
 use ringwood_format::page::PageNo;
 use ringwood_pager::PageRef;
 
-/// A savepoint of one [`Tx`](crate::Tx), open until it or an older one is released, or the transaction ends.
+/// A savepoint of one [`Tx`], open until it or an older one is released, or the transaction ends.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct SavepointId(pub(crate) u32);
 

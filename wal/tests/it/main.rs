@@ -6,3 +6,4 @@ mod file;
 mod memory;
 mod stock;
 mod store;
+mod threads;

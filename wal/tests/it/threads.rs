@@ -1,0 +1,133 @@
+//! Several connections of one process on one file: a writer, checkpoints, and readers on other threads.
+
+use crate::store::{Dir, Store, allocate, fill, no};
+use ringwood_format::page::Geometry;
+use ringwood_io::IoHandle;
+use ringwood_wal::{CheckpointMode, Error, Synchronous, Tx};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::task::{Context, Waker};
+
+const PAGES: u32 = 60;
+
+/// Each commit fills all pages with its number; a reader must see one number everywhere.
+fn stress(frames: usize, autocheckpoint: u32, rounds: u32) {
+    let dir = Dir::new();
+    let io = IoHandle::for_thread();
+    let geometry = Geometry::new(512, 0).expect("a page size");
+    let store = Store::open(&io, &dir.file("threads.db"), geometry);
+    store.pool.set_budget_bytes(frames * 512);
+    io.block_on(async {
+        let mut tx = store.tx();
+        tx.set_synchronous(Synchronous::Off);
+        tx.begin_write().await.expect("writes");
+        allocate(&mut tx, PAGES).await;
+        tx.commit().await.expect("commits");
+    });
+    let over = AtomicBool::new(false);
+    let snapshots = AtomicU32::new(0);
+    std::thread::scope(|scope| {
+        for thread in 0..2 {
+            let (db, over, snapshots) = (store.db.clone(), &over, &snapshots);
+            scope.spawn(move || {
+                let io = IoHandle::for_thread();
+                io.clone().block_on(async {
+                    let mut tx = Tx::new(db, io.clone());
+                    let mut newest = 0;
+                    while !over.load(Ordering::Relaxed) {
+                        tx.begin_read().await.expect("reads");
+                        let first = tx.page(no(2)).await.expect("there")[0];
+                        for n in 0..PAGES {
+                            let page = no(2 + (n * 7 + thread * 13) % PAGES);
+                            let page = tx.page(page).await.expect("there");
+                            assert!(page.iter().all(|&b| b == first), "pages of one commit");
+                        }
+                        assert!(tx.snapshot() >= newest, "time does not run backwards");
+                        newest = tx.snapshot();
+                        tx.end_read();
+                        snapshots.fetch_add(1, Ordering::Relaxed);
+                    }
+                });
+            });
+        }
+        io.block_on(async {
+            let mut tx = store.tx();
+            tx.set_synchronous(Synchronous::Off);
+            tx.set_autocheckpoint(autocheckpoint);
+            tx.set_cache_size(20);
+            let mut round = 0;
+            while round < rounds || snapshots.load(Ordering::Relaxed) < 20 {
+                round += 1;
+                tx.begin_write().await.expect("the only writer");
+                for n in 0..PAGES {
+                    fill(&mut tx, no(2 + n), round as u8).await;
+                }
+                if round % 5 == 0 {
+                    tx.rollback();
+                } else {
+                    tx.commit().await.expect("commits");
+                }
+                tx.end_read();
+                if round % 32 == 0 {
+                    match tx.checkpoint(CheckpointMode::Truncate).await {
+                        Ok(_) | Err(Error::Busy) => {}
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+            }
+            over.store(true, Ordering::Relaxed);
+        });
+    });
+    assert_eq!(store.pool.pin_count(), 0);
+    io.block_on(store.db.close(&io, Synchronous::Off))
+        .expect("nobody reads");
+    store.pool.assert_pool_state();
+}
+
+#[test]
+fn snapshots_hold_with_a_small_cache_and_many_checkpoints() {
+    stress(16, 1, 300);
+}
+
+#[test]
+fn snapshots_hold_with_a_large_cache() {
+    stress(1000, 500, 300);
+}
+
+#[test]
+fn a_commit_given_up_half_way_poisons() {
+    let dir = Dir::new();
+    let io = IoHandle::for_thread();
+    let geometry = Geometry::new(512, 0).expect("a page size");
+    let store = Store::open(&io, &dir.file("given-up.db"), geometry);
+    io.block_on(async {
+        let mut tx = store.tx();
+        tx.begin_write().await.expect("writes");
+        allocate(&mut tx, 3).await;
+        fill(&mut tx, no(2), 1).await;
+        tx.commit().await.expect("commits");
+        tx.begin_write().await.expect("writes");
+        fill(&mut tx, no(2), 2).await;
+        {
+            // Nothing is performed at once while others are being gathered.
+            let _gather = io.gather();
+            let mut commit = pin!(tx.commit());
+            let mut context = Context::from_waker(Waker::noop());
+            assert!(commit.as_mut().poll(&mut context).is_pending());
+        }
+        tx.rollback();
+        assert_eq!(tx.begin_write().await, Err(Error::LogPoisoned));
+        assert_eq!(tx.page(no(2)).await.expect("reads on")[0], 1);
+        tx.end_read();
+        store
+            .db
+            .close(&io, Synchronous::Full)
+            .await
+            .expect("closes");
+        tx.begin_read().await.expect("recovers");
+        assert!(
+            [1, 2].contains(&tx.page(no(2)).await.expect("there")[0]),
+            "the one or the other"
+        );
+    });
+}
