@@ -3,7 +3,7 @@
 use crate::ast::{Statement, Stmt};
 use crate::codegen::select::Destination;
 use crate::compiler::{CompileContext, Compiler, Result, SqlError};
-use crate::resolve::{NameMode, output_columns, resolve_select};
+use crate::resolve::{NameMode, resolve_select};
 use ringwood_vdbe::{ColumnInfo, Explain, Program};
 
 /// Compiles a statement. `text` is the text that it was parsed from.
@@ -19,7 +19,6 @@ pub fn compile<'a>(
     match &statement.kind {
         Stmt::Select(select) => {
             let select = resolve_select(&mut c, select, NameMode::Output)?;
-            c.columns = output_columns(&c, &select);
             c.code_select(&select, &mut Destination::output())?;
         }
         Stmt::Insert(insert) => c.code_insert(insert)?,

@@ -16,6 +16,7 @@ pub mod lex;
 pub mod parse;
 pub mod plan;
 pub mod resolve;
+pub mod rewrite;
 pub mod schema;
 
 pub use compile::compile;

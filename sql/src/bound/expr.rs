@@ -235,6 +235,8 @@ pub enum Expr {
         expr: Box<Expr>,
         /// The collation.
         collation: CollationName,
+        /// It was not written: the collation that a subquery's column had, before it was replaced by what it computes.
+        implicit: bool,
     },
     /// A call of a function, also LIKE, GLOB, `->` and the like.
     Function(Box<FunctionCall>),

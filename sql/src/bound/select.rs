@@ -30,6 +30,8 @@ pub struct SelectFlags {
     pub materialize: bool,
     /// It is a part of a compound.
     pub compound: bool,
+    /// It has been rewritten.
+    pub rewritten: bool,
 }
 
 /// How a part of a compound is joined to those before it.

@@ -445,10 +445,12 @@ pub fn likeness(a: &Expr, b: &Expr) -> Likeness {
             Expr::Collate {
                 expr: a,
                 collation: x,
+                ..
             },
             Expr::Collate {
                 expr: b,
                 collation: y,
+                ..
             },
         ) => {
             if x.same(y) {

@@ -46,7 +46,9 @@ impl Expr {
     /// Whether a COLLATE operator is somewhere in the expression, outside subqueries (SQLite's EP_Collate).
     pub fn has_collate(&self) -> bool {
         match self {
-            Expr::Collate { .. } => true,
+            Expr::Collate {
+                implicit: false, ..
+            } => true,
             Expr::Register { collation, .. } => collation.is_some(),
             Expr::Null
             | Expr::Integer(_)
@@ -62,7 +64,10 @@ impl Expr {
             | Expr::Subquery(_)
             | Expr::Exists(_) => false,
             _ => !walk(self, &mut |node| match node {
-                Node::Expr(Expr::Collate { .. }) => Walk::Stop,
+                Node::Expr(Expr::Collate {
+                    implicit: false, ..
+                }) => Walk::Stop,
+                Node::Expr(Expr::Collate { .. }) => Walk::Prune,
                 Node::Select(_) => Walk::Prune,
                 Node::Expr(_) => Walk::Continue,
             }),

@@ -362,6 +362,7 @@ impl<'q> Where<'q> {
         let left = ExprRef::made(Expr::Collate {
             expr: Box::new(value),
             collation,
+            implicit: false,
         });
         // Both bounds stand side by side in the list: the upper one is found behind the lower one.
         let from = self.term(id);

@@ -220,6 +220,7 @@ impl Where<'_> {
             expr = Expr::Collate {
                 expr: Box::new(expr),
                 collation,
+                implicit: false,
             };
         }
         let Some(subquery) = self.next_subquery() else {

@@ -14,18 +14,12 @@
 use crate::bound::walk::{NodeMut, Walk, walk_mut};
 use crate::bound::{BinaryOp, Expr, FromItem, InSet, Select, UnaryOp};
 
-/// The SELECT with weaker outer joins, where its conditions allow; its subqueries are left alone.
-pub fn weakened(select: &Select) -> Option<Select> {
+/// Weakens the outer joins of a SELECT, not of its subqueries; whether there was something to weaken.
+pub fn weaken(select: &mut Select) -> bool {
     let outer = |item: &FromItem| item.join.left || item.join.left_of_right;
     if !select.from.items.iter().any(outer) {
-        return None;
+        return false;
     }
-    let mut weaker = select.clone();
-    weaken(&mut weaker).then_some(weaker)
-}
-
-/// Weakens the outer joins; whether there was something to weaken.
-fn weaken(select: &mut Select) -> bool {
     let mut changed = false;
     let count = select.from.items.len();
     for i in 0..count {

@@ -58,6 +58,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
                 Ok(Expr::Collate {
                     expr: Box::new(inner),
                     collation,
+                    implicit: false,
                 })
             }
             ExprKind::Call(call) => self.call(call, expr.span),

@@ -215,11 +215,16 @@ pub fn resolve_constant(c: &mut Compiler<'_>, expr: &ast::Expr) -> Result<Expr> 
     resolver.expr(expr)
 }
 
-/// Resolves a statement's SELECT.
+/// Resolves a statement's SELECT and rewrites it; with [`NameMode::Output`] the compiler gets its result columns.
 pub fn resolve_select(
     c: &mut Compiler<'_>,
     select: &ast::Select,
     names: NameMode,
 ) -> Result<Select> {
-    Resolver::new(c).select(select, names)
+    let mut bound = Resolver::new(c).select(select, names)?;
+    if names == NameMode::Output {
+        c.columns = output_columns(c, &bound);
+    }
+    crate::rewrite::rewrite(c, &mut bound)?;
+    Ok(bound)
 }

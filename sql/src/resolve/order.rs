@@ -124,6 +124,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
                 bound = Expr::Collate {
                     expr: Box::new(bound),
                     collation: CollationName::new(&name.text),
+                    implicit: false,
                 };
             }
             return Ok((bound, Some(column)));
@@ -205,6 +206,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
                 expr = Expr::Collate {
                     expr: Box::new(expr),
                     collation: CollationName::new(&name.text),
+                    implicit: false,
                 };
             }
             bound.push(OrderTerm {

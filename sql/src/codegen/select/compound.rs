@@ -512,6 +512,7 @@ impl Compiler<'_> {
             let expr = Expr::Collate {
                 expr: Box::new(Expr::Null),
                 collation: name,
+                implicit: false,
             };
             terms.push(OrderTerm {
                 expr,
@@ -624,6 +625,7 @@ fn order_side(side: &mut Select, order: &[OrderTerm]) {
                 Expr::Collate { collation, .. } => Expr::Collate {
                     expr: Box::new(value),
                     collation: collation.clone(),
+                    implicit: false,
                 },
                 _ => value,
             };

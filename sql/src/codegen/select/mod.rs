@@ -57,6 +57,11 @@ const ROWS_MAX: LogEst = 320;
 impl Compiler<'_> {
     /// Codes a SELECT; its rows go to `dest`. The estimate of their number.
     pub fn code_select(&mut self, select: &Select, dest: &mut Destination) -> Result<LogEst> {
+        if !select.flags.rewritten {
+            let mut rewritten = select.clone();
+            crate::rewrite::rewrite(self, &mut rewritten)?;
+            return self.code_select_limited(&rewritten, dest, LimitRegs::default());
+        }
         self.code_select_limited(select, dest, LimitRegs::default())
     }
 
@@ -69,9 +74,6 @@ impl Compiler<'_> {
     ) -> Result<LogEst> {
         if select.prior.is_some() || !select.rows.is_empty() {
             return self.code_compound(select, dest, limits);
-        }
-        if let Some(weaker) = crate::plan::outer_joins::weakened(select) {
-            return self.code_select_limited(&weaker, dest, limits);
         }
         if dest.ignores_order() && (select.flags.distinct || !select.order_by.is_empty()) {
             let mut plain = select.clone();
