@@ -21,6 +21,7 @@ mod direct;
 pub mod group_concat;
 pub mod number;
 pub mod pattern;
+pub mod printf;
 mod quote;
 mod registry;
 pub mod scalar;
@@ -39,6 +40,7 @@ pub fn builtins() -> FunctionRegistry {
     scalar::register(&mut registry);
     number::register(&mut registry);
     text::register(&mut registry);
+    printf::register(&mut registry);
     pattern::register(&mut registry);
     connection::register(&mut registry);
     aggregate::register(&mut registry);

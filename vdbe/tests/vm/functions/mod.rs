@@ -1,5 +1,6 @@
 //! The built-in functions beside stock SQLite's: every call with the same arguments, by value, type and message.
 
 mod aggregates;
+mod formats;
 mod oracle;
 mod scalars;

@@ -108,7 +108,7 @@ fn searches() {
     let mut make = |n: usize| -> Value {
         let mut out = String::new();
         for _ in 0..random.below(n) {
-            out.push_str(*random.pick(&pieces));
+            out.push_str(random.pick::<&str>(&pieces));
         }
         text(&out)
     };
