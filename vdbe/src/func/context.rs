@@ -5,6 +5,7 @@ use crate::result_code::ResultCode;
 use ringwood_format::collation::Collation;
 use ringwood_format::encoding::TextEncoding;
 use std::any::Any;
+use std::time::SystemTime;
 
 /// Why a function failed.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -88,6 +89,14 @@ impl Facts {
     }
 }
 
+/// 1970-01-01 as a Julian day, in milliseconds.
+pub(super) const UNIX_EPOCH_MS: i64 = 210_866_760_000_000;
+
+fn system_time_ms() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    UNIX_EPOCH_MS + since.map_or(0, |since| since.as_millis() as i64)
+}
+
 /// What functions remember from one call of an instruction to the next: by address and argument.
 #[derive(Default)]
 pub struct AuxData {
@@ -129,6 +138,14 @@ impl FnContext<'_> {
     #[inline]
     pub fn facts(&mut self) -> &mut Facts {
         self.facts
+    }
+
+    /// The time of the statement in milliseconds since the epoch of Julian days: the same until the statement ends.
+    pub fn now_ms(&mut self) -> i64 {
+        *self
+            .facts
+            .statement_time_ms
+            .get_or_insert_with(system_time_ms)
     }
 
     /// For the aggregates min and max: the row was not the new extreme, so the columns beside it keep their values.

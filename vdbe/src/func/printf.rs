@@ -16,16 +16,16 @@
 //! 1. An argument that is missing is NULL: 0, or no text.
 //! 2. A conversion that is not known ends the output there, without an error.
 //! 3. Texts end at their first NUL; widths and precisions count bytes, or characters with `!`.
-//! 4. A real has at most 16 significant digits, or 20 with `!`; zeros follow.
-//! 5. What would become longer than the limit is an error before it is built.
+//! 4. What would become longer than the limit is an error before it is built.
 //!
 //! Source: SQLite's `sqlite3_str_vappendf`, "Built-in printf()".
 
 use super::argument::{char_len, is_continuation, text, until_nul};
 use super::quote::{push_doubled, push_escaped};
+use super::real_format::{Spec, push_real_format};
 use super::{ANY_ARITY, FnContext, FnError, FunctionDef, FunctionRegistry};
 use crate::mem::{Kind, Mem};
-use ringwood_format::decimal::{FpClass, FpDecode, write_digits};
+use ringwood_format::decimal::write_digits;
 use std::borrow::Cow;
 
 /// Adds `printf` and `format`.
@@ -55,23 +55,6 @@ fn printf(ctx: &mut FnContext<'_>, args: &[Mem]) -> Result<(), FnError> {
     let buffer = printer.out;
     ctx.out.set_text_vec(buffer);
     outcome
-}
-
-/// The longest precision of a real.
-const FP_PRECISION_MAX: i64 = 100_000_000;
-
-/// What stands between `%` and the conversion.
-#[derive(Clone, Copy, Default, Debug)]
-struct Spec {
-    left: bool,
-    /// `+`, a space, or 0.
-    sign: u8,
-    alternate: bool,
-    more: bool,
-    zeros: bool,
-    thousands: bool,
-    width: i64,
-    precision: Option<i64>,
 }
 
 struct Printer<'a, 'c> {
@@ -220,7 +203,7 @@ impl<'a> Printer<'a, '_> {
         })
     }
 
-    /// Rule 5: room for that many bytes more.
+    /// Rule 4: room for that many bytes more.
     fn check_room(&self, more: i64) -> Result<(), FnError> {
         if self.out.len() as u64 + more as u64 + 1 > self.length_max {
             return Err(FnError::too_big());
@@ -337,99 +320,7 @@ impl<'a> Printer<'a, '_> {
 
     fn real(&mut self, conversion: u8, spec: Spec) -> Result<(), FnError> {
         let r = self.args.next().map_or(0.0, Mem::to_real);
-        let mut precision = spec.precision.unwrap_or(6).min(FP_PRECISION_MAX);
-        let round = match conversion {
-            b'f' => -precision,
-            b'g' | b'G' => {
-                precision = precision.max(1);
-                precision
-            }
-            _ => precision + 1,
-        };
-        let round_max = if spec.more { 20 } else { 16 };
-        let decode = FpDecode::new(r, round as i32, round_max);
-        let (digits, point) = match decode.class {
-            FpClass::Finite => (decode.digits(), i64::from(decode.decimal_point)),
-            FpClass::Nan if spec.zeros => return self.padded(b"null", spec),
-            FpClass::Nan => return self.padded(b"NaN", spec),
-            FpClass::Infinite if spec.zeros => (&b"9"[..], 1000),
-            FpClass::Infinite => {
-                let inf = match (decode.negative, spec.sign) {
-                    (true, _) => &b"-Inf"[..],
-                    (false, b'+') => b"+Inf",
-                    (false, b' ') => b" Inf",
-                    (false, _) => b"Inf",
-                };
-                return self.padded(inf, spec);
-            }
-        };
-        let is_shown_as_zero = conversion == b'f' && point <= round;
-        let sign = match decode.negative {
-            true if spec.alternate && spec.sign == 0 && is_shown_as_zero => 0,
-            true => b'-',
-            false => spec.sign,
-        };
-        let exponent = point - 1;
-        let (with_exponent, trims) = match conversion {
-            b'g' | b'G' => {
-                precision -= 1;
-                let with_exponent = exponent < -4 || exponent > precision;
-                if !with_exponent {
-                    precision -= exponent;
-                }
-                (with_exponent, !spec.alternate)
-            }
-            b'f' => (false, spec.more),
-            _ => (true, spec.more),
-        };
-        let figure = Figure {
-            digits,
-            point: if with_exponent { 1 } else { point },
-            precision,
-            thousands: spec.thousands,
-            shows_point: precision > 0 || spec.alternate || spec.more,
-            trims,
-            keeps_zero: spec.more,
-        };
-        let whole = figure.point.max(1) - 1;
-        let mut needed = whole + precision + spec.width + 10;
-        if spec.thousands && whole > 0 {
-            needed += (whole + 2) / 3;
-        }
-        self.check_room(needed)?;
-        let start = self.out.len();
-        if sign != 0 {
-            self.out.push(sign);
-        }
-        figure.push(&mut self.out);
-        if with_exponent {
-            let letter = if matches!(conversion, b'E' | b'G') {
-                b'E'
-            } else {
-                b'e'
-            };
-            push_exponent(letter, exponent, &mut self.out);
-        }
-        self.justify(start, usize::from(sign != 0), spec);
-        Ok(())
-    }
-
-    /// Brings what was printed from `start` on to its width; zeros go behind the sign.
-    fn justify(&mut self, start: usize, sign_length: usize, spec: Spec) {
-        let padding = spec.width - (self.out.len() - start) as i64;
-        if padding <= 0 {
-            return;
-        }
-        let padding = padding as usize;
-        let (at, byte) = match (spec.left, spec.zeros) {
-            (true, _) => (self.out.len(), b' '),
-            (false, false) => (start, b' '),
-            (false, true) => (start + sign_length, b'0'),
-        };
-        let end = self.out.len();
-        self.out.resize(end + padding, byte);
-        self.out.copy_within(at..end, at + padding);
-        self.out[at..at + padding].fill(byte);
+        push_real_format(r, conversion, spec, self.length_max, &mut self.out)
     }
 
     fn text(&mut self, spec: Spec) -> Result<(), FnError> {
@@ -607,71 +498,4 @@ fn ordinal(n: u64) -> &'static [u8; 2] {
         (3, _) => b"rd",
         _ => b"th",
     }
-}
-
-/// The digits of a real and where they go.
-struct Figure<'a> {
-    digits: &'a [u8],
-    /// Digits before the decimal point; 0 or less if zeros come first.
-    point: i64,
-    /// Digits behind the decimal point.
-    precision: i64,
-    thousands: bool,
-    shows_point: bool,
-    /// Whether zeros at the end go.
-    trims: bool,
-    /// Whether one zero stays behind the point then.
-    keeps_zero: bool,
-}
-
-impl Figure<'_> {
-    fn push(&self, out: &mut Vec<u8>) {
-        let mut left = self.digits;
-        if self.point <= 0 {
-            out.push(b'0');
-        } else {
-            for place in (0..self.point).rev() {
-                let digit = left.split_off_first().copied().unwrap_or(b'0');
-                out.push(digit);
-                if self.thousands && place % 3 == 0 && place > 1 {
-                    out.push(b',');
-                }
-            }
-        }
-        if self.shows_point {
-            out.push(b'.');
-        }
-        let mut room = self.precision.max(0) as usize;
-        let zeros = room.min((-self.point).max(0) as usize);
-        out.resize(out.len() + zeros, b'0');
-        room -= zeros;
-        let shown = &left[..left.len().min(room)];
-        out.extend_from_slice(shown);
-        room -= shown.len();
-        if !self.trims {
-            out.resize(out.len() + room, b'0');
-        } else if self.shows_point {
-            while out.last() == Some(&b'0') {
-                out.pop();
-            }
-            if out.last() == Some(&b'.') {
-                if self.keeps_zero {
-                    out.push(b'0');
-                } else {
-                    out.pop();
-                }
-            }
-        }
-    }
-}
-
-fn push_exponent(letter: u8, exponent: i64, out: &mut Vec<u8>) {
-    out.push(letter);
-    out.push(if exponent < 0 { b'-' } else { b'+' });
-    let n = exponent.unsigned_abs();
-    if n >= 100 {
-        out.push(b'0' + (n / 100) as u8);
-    }
-    out.push(b'0' + (n / 10 % 10) as u8);
-    out.push(b'0' + (n % 10) as u8);
 }

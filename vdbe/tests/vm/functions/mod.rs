@@ -1,6 +1,7 @@
 //! The built-in functions beside stock SQLite's: every call with the same arguments, by value, type and message.
 
 mod aggregates;
+mod dates;
 mod formats;
 mod oracle;
 mod scalars;

@@ -197,8 +197,8 @@ fn at_the_limit() {
         let quotes = text(&"'".repeat(n.min(50)));
         let blob = Value::Blob(vec![7; n]);
         for name in ["upper", "lower", "hex", "quote", "trim", "unhex", "concat"] {
-            oracle.check(name, &[a.clone()]);
-            oracle.check(name, &[blob.clone()]);
+            oracle.check(name, std::slice::from_ref(&a));
+            oracle.check(name, std::slice::from_ref(&blob));
         }
         oracle.check("quote", &[quotes]);
         oracle.check("zeroblob", &[Value::Integer(n as i64 + 1)]);
