@@ -219,7 +219,8 @@ impl Compiler<'_> {
     }
 }
 
-/// P4 of `TypeCheck`: a letter for each column of a STRICT table, then the table's name and the columns' names.
+/// P4 of `TypeCheck`: a letter for each column of a STRICT table, then the table's name, and of each column
+/// its name and its type.
 pub fn type_check_letters(table: &Table, only: Option<usize>) -> P4 {
     let mut letters = Vec::with_capacity(table.columns.len() * 8);
     let mut names = Vec::new();
@@ -239,6 +240,8 @@ pub fn type_check_letters(table: &Table, only: Option<usize>) -> P4 {
         );
         names.push(0);
         names.extend_from_slice(column.name.as_bytes());
+        names.push(0);
+        names.extend_from_slice(declared.to_ascii_uppercase().as_bytes());
     }
     letters.push(0);
     letters.extend_from_slice(table.name.as_bytes());

@@ -211,6 +211,18 @@ pub(super) async fn integrity_check(s: &mut State, env: &mut Env, insn: &Insn) -
     let pages: Vec<PageNo> = roots.iter().filter_map(|&root| PageNo::new(root)).collect();
     let left = super::arith::integer(&s.mems[insn.p1 as usize]).max(0);
     let tx = &env.db(i32::from(insn.p5))?.tx;
+    if tx.page_count() == 0 {
+        // Nothing was ever written.
+        s.mems[insn.p1 as usize + 1].set_null();
+        if insn.p3 > 0 {
+            for at in 0..pages.len() {
+                if let Some(mem) = s.mems.get_mut(insn.p3 as usize + at) {
+                    mem.set_int(0);
+                }
+            }
+        }
+        return Ok(());
+    }
     let report = check_trees(tx, &pages, scope, left as usize + 1).await?;
     if insn.p3 > 0 {
         for (at, entries) in report.entries.iter().enumerate() {
