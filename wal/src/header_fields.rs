@@ -8,6 +8,7 @@ use crate::tx::{Tx, TxState};
 use ringwood_format::encoding::TextEncoding;
 use ringwood_format::header::{DatabaseHeader, Field, HEADER_SIZE, set_versions};
 use ringwood_format::page::{Geometry, PageNo};
+use ringwood_pager::PageRef;
 
 /// What this library signs databases with: the SQLite version whose format it writes.
 pub(crate) const SQLITE_VERSION_NUMBER: u32 = 3_046_000;
@@ -37,6 +38,17 @@ impl Tx {
         let page = self.pool.adopt(page);
         self.add_private(PageNo::ONE, page);
         self.page_count = 1;
+    }
+
+    /// What a reader sees of a database that nobody has written yet: a schema without tables.
+    #[cold]
+    pub(crate) fn blank_page1(&self) -> PageRef {
+        let mut page = self
+            .io
+            .arena()
+            .alloc_zeroed(self.geometry.page_size() as usize);
+        empty_page1(&mut page, self.geometry, AutoVacuum::None);
+        self.pool.adopt(page)
     }
 
     fn with_page1<T>(&self, read: impl FnOnce(&[u8]) -> T) -> Option<T> {

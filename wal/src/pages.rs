@@ -45,6 +45,9 @@ impl Tx {
     /// A page of a write transaction, or of a database without a file.
     fn try_page_otherwise(&self, no: PageNo) -> Try<PageRef> {
         if no.get() > self.page_count {
+            if self.page_count == 0 && no == PageNo::ONE && self.state == TxState::Read {
+                return Ok(self.blank_page1());
+            }
             return Err(self.no_such_page(no));
         }
         if self.state == TxState::Write {
