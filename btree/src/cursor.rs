@@ -364,7 +364,7 @@ impl Cursor {
             .map_err(|e| e.into_stop(self.node.no))?;
         if entry.overflow.is_some() && !self.is_table() {
             self.probe_spilled(tx, self.node.no, &page, &entry)?;
-            self.take_probe();
+            self.take_probe(self.node.no, entry.at);
         }
         self.place(ix, entry);
         Ok(())

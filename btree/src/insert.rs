@@ -175,8 +175,12 @@ impl Cursor {
             match step(self, tx) {
                 Ok(()) => return Ok(true),
                 Err(Stop::Slow) => return Ok(false),
-                // A page that is held here would be copied by its change, once; progress is worth that.
-                Err(stop) => held.push(crate::wait::fetch(tx, stop).await?),
+                // A page that is held here would be copied by its change, once; progress is worth that. And a page may
+                // be missing because it is time to make room.
+                Err(stop) => {
+                    held.push(crate::wait::fetch(tx, stop).await?);
+                    tx.make_room().await?;
+                }
             }
         }
     }

@@ -132,7 +132,9 @@ impl Tx {
             .savepoints
             .iter()
             .flat_map(|savepoint| &savepoint.preimages);
-        all.map(|preimage| &preimage.was)
+        // Page 1 stays: after a rollback its fields are read without waiting.
+        all.filter(|preimage| preimage.no != PageNo::ONE)
+            .map(|preimage| &preimage.was)
             .filter(|was| was.is_resident())
     }
 
@@ -141,7 +143,8 @@ impl Tx {
             .savepoints
             .iter_mut()
             .flat_map(|savepoint| &mut savepoint.preimages);
-        all.map(|preimage| &mut preimage.was)
+        all.filter(|preimage| preimage.no != PageNo::ONE)
+            .map(|preimage| &mut preimage.was)
             .filter(|was| was.is_resident())
     }
 

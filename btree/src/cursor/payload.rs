@@ -33,11 +33,6 @@ impl Spill {
     pub(super) fn is_for(&self, page: PageNo, at: u32, version: u64) -> bool {
         self.page == page.get() && self.at == at && self.version == version
     }
-
-    /// What was read.
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.buf
-    }
 }
 
 impl Cursor {
@@ -125,13 +120,22 @@ impl Cursor {
         Ok(())
     }
 
-    /// What was probed belongs to the entry that the cursor is put on.
-    pub(super) fn take_probe(&mut self) {
-        std::mem::swap(&mut self.spill, &mut self.probe);
+    /// What was probed belongs to the entry that the cursor is put on, if it is of that cell.
+    pub(super) fn take_probe(&mut self, no: PageNo, at: u32) {
+        if self.probe.is_for(no, at, self.seen) {
+            std::mem::swap(&mut self.spill, &mut self.probe);
+        }
     }
 
-    /// Reads the key columns of a spilled index cell into `probe`, unless they are on the page; then `probe` is for
-    /// another cell.
+    /// The key columns of a spilled cell that was probed; `None` if they are on its page.
+    pub(super) fn spilled_key(&self, no: PageNo, at: u32) -> Option<&[u8]> {
+        let known = [&self.spill, &self.probe]
+            .into_iter()
+            .find(|spill| spill.is_for(no, at, self.seen));
+        known.map(|spill| spill.buf.as_slice())
+    }
+
+    /// Has the key columns of a spilled index cell in `probe`, unless they are in `spill` or on the page.
     #[cold]
     pub(super) fn probe_spilled(
         &mut self,
@@ -141,8 +145,8 @@ impl Cursor {
         entry: &Entry,
     ) -> Try<()> {
         let (version, at) = (self.seen, entry.at);
-        if self.spill.is_for(no, at, version) && !self.probe.is_for(no, at, version) {
-            self.take_probe();
+        if self.spill.is_for(no, at, version) {
+            return Ok(());
         }
         let start = entry.payload_at as usize;
         let Some(local) = page.get(start..start + entry.local_size as usize) else {
@@ -151,9 +155,6 @@ impl Cursor {
         let columns = self.info.as_ref().map_or(0, |info| info.columns.len());
         let extent = key_extent(local, entry.payload_size, columns);
         if extent as usize <= local.len() {
-            if self.probe.is_for(no, at, version) {
-                self.probe.page = 0;
-            }
             return Ok(());
         }
         if !self.probe.is_for(no, at, version) {
@@ -180,12 +181,11 @@ impl Cursor {
 
     /// The key of the current index entry: its record, or as much of it as has the key columns.
     pub(super) fn key_bytes(&self) -> &[u8] {
-        if self.entry.overflow.is_some()
-            && self.spill.is_for(self.node.no, self.entry.at, self.seen)
-        {
-            return self.spill.bytes();
-        }
-        self.local_payload()
+        let spilled = match self.entry.overflow {
+            Some(_) => self.spilled_key(self.node.no, self.entry.at),
+            None => None,
+        };
+        spilled.unwrap_or_else(|| self.local_payload())
     }
 }
 

@@ -38,7 +38,12 @@ impl Cursor {
             if self.page.is_none() {
                 self.pin(tx)?;
                 let state = self.state;
-                self.settle(tx, self.ix.min(self.node.count.saturating_sub(1)))?;
+                let settled = self.settle(tx, self.ix.min(self.node.count.saturating_sub(1)));
+                if settled.is_err() {
+                    // Pinned but not decoded would look like settled to the next call.
+                    self.page = None;
+                }
+                settled?;
                 self.state = state;
             }
             return Ok(());

@@ -381,11 +381,7 @@ impl Cursor {
             return key.order(local).map_err(|e| e.into_stop(node.no));
         }
         self.probe_spilled(tx, node.no, page, &entry)?;
-        let payload = if self.probe.is_for(node.no, entry.at, self.seen) {
-            self.probe.bytes()
-        } else {
-            local
-        };
+        let payload = self.spilled_key(node.no, entry.at).unwrap_or(local);
         key.order(payload).map_err(|e| e.into_stop(node.no))
     }
 }

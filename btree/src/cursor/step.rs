@@ -188,7 +188,7 @@ impl Cursor {
             .map_err(|e| e.into_stop(node.no))?;
         if entry.overflow.is_some() {
             self.probe_spilled(tx, node.no, &page, &entry)?;
-            self.take_probe();
+            self.take_probe(node.no, entry.at);
         }
         self.path.truncate(depth);
         self.page = Some(page);
@@ -253,7 +253,7 @@ impl Cursor {
             .map_err(|e| e.into_stop(node.no))?;
         if entry.overflow.is_some() && !self.is_table() {
             self.probe_spilled(tx, node.no, &page, &entry)?;
-            self.take_probe();
+            self.take_probe(node.no, entry.at);
         }
         match from {
             From::Root => self.path.clear(),

@@ -502,6 +502,7 @@ impl<T: Tree> History<'_, T> {
 fn run(tree: &impl Tree, config: Config) {
     println!("{config:?}");
     let (io, mut tx) = store(config.page_size, config.reserved, config.frames);
+    tx.set_cache_size(config.frames as i64);
     io.block_on(async {
         let root = create_tree(&mut tx, tree.kind()).await.expect("create");
         let mut history = History {
