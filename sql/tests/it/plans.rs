@@ -137,13 +137,10 @@ impl Database {
             panic!("{query}")
         };
         let mut c = Compiler::new(&ctx, query.as_bytes(), ast::Explain::QueryPlan);
-        let mut select = match resolve_select(&mut c, select, NameMode::Output) {
+        let select = match resolve_select(&mut c, select, NameMode::Output) {
             Ok(select) => select,
             Err(e) => return (format!("error: {e}"), String::new()),
         };
-        if let Some(weaker) = ringwood_sql::plan::outer_joins::weakened(&select) {
-            select = weaker;
-        }
         let mut request = Request::new(&select.from, &[], select.where_.as_ref());
         request.select = Some(&select);
         request.result = Some(&select.result);
