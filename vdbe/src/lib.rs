@@ -1,7 +1,7 @@
 //! Ringwood's register virtual machine, sorter and functions.
 //!
 //! In reading order: [`opcode`] (the table), [`insn`], [`program`] (builder and verifier), [`mem`] (registers),
-//! [`func`] (functions and their registry), [`env`] (what a connection lends), [`vm`] (the machine), [`listing`]
+//! [`func`] (functions and their registry), [`mod@env`] (what a connection lends), [`vm`] (the machine), [`listing`]
 //! (EXPLAIN), [`result_code`] and [`error`].
 //!
 //! **Invariant**: a program that [`ProgramBuilder::finish`] has accepted does not panic, whatever file it runs on; a
