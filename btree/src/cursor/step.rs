@@ -104,6 +104,7 @@ impl Cursor {
     /// As [`first`](Cursor::first).
     #[inline]
     pub fn previous(&mut self, tx: &Tx) -> Try<bool> {
+        self.at_last = false;
         if self.ix > 0 && self.is_current() && self.settle_small(self.ix - 1) {
             return Ok(true);
         }

@@ -381,6 +381,16 @@ impl<T: Tree> History<'_, T> {
             })
             .await;
         }
+        // From wherever it stands now, the last entry is the last.
+        let found = read(tx, &mut self.cursor, Cursor::last).await;
+        let wanted = self.model.iter().next_back();
+        assert_eq!(found, wanted.is_some());
+        if let Some((key, value)) = wanted {
+            assert_eq!(
+                self.tree.entry(tx, &mut self.cursor).await,
+                (key.clone(), value.clone())
+            );
+        }
     }
 
     /// Walks on from somewhere and deletes every other row under the cursor.
