@@ -372,12 +372,12 @@ pub(super) fn go_to_end(s: &mut State, env: &Env, insn: &Insn) -> Step<bool> {
     let c = tree!(cursors, insn.p1);
     let tx = tx_of(&env.dbs, temp.as_deref(), c.store);
     if insn.opcode == Opcode::Last {
-        if insn.p3 != 0 && c.cur.is_valid() {
+        if insn.p3 < 0 && c.cur.is_valid() {
             c.seek = Some(Seek::Less);
             return Ok(true);
         }
         let on_row = c.cur.last(tx).at(c.store)?;
-        c.seek = if insn.p3 == 0 {
+        c.seek = if insn.p3 >= 0 {
             None
         } else {
             Some(if on_row { Seek::Less } else { Seek::Empty })
