@@ -20,6 +20,7 @@ mod context;
 pub mod date;
 mod direct;
 pub mod group_concat;
+pub mod math;
 pub mod number;
 pub mod pattern;
 pub mod printf;
@@ -41,6 +42,7 @@ pub fn builtins() -> FunctionRegistry {
     let mut registry = FunctionRegistry::new();
     scalar::register(&mut registry);
     number::register(&mut registry);
+    math::register(&mut registry);
     text::register(&mut registry);
     printf::register(&mut registry);
     date::register(&mut registry);

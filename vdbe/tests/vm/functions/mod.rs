@@ -3,5 +3,6 @@
 mod aggregates;
 mod dates;
 mod formats;
+mod math;
 mod oracle;
 mod scalars;
