@@ -7,6 +7,7 @@ use ringwood_sql::parse::{ParseError, ParseErrorKind, Parser};
 use ringwood_vdbe::{Exit, Program, ResultCode, Vm};
 
 use super::Inner;
+use super::busy::Patience;
 use crate::error::{Error, Result};
 use crate::params::{IntoParams, Params};
 use crate::row::{Column, Columns, Row};
@@ -74,6 +75,7 @@ impl Statement {
         let conn = self.conn.clone();
         let mut env = conn.env.lock().await;
         let mut retries = 0;
+        let mut patience = Patience::default();
         if self.ended {
             self.ended = false;
             self.vm
@@ -96,6 +98,10 @@ impl Statement {
                     if let Err(e) = self.recompile(&mut env).await {
                         break Err(e);
                     }
+                }
+                // The program stands before its transaction and may be stepped again.
+                Err(e) if self.vm.is_running() && conn.waits_for(&e, &mut patience) => {
+                    conn.io.sleep(patience.delay()).await;
                 }
                 Err(e) => break Err(Error::from_vdbe(e, &self.sql)),
             }

@@ -56,7 +56,8 @@ pub struct RingOptions {
     pub level: RingLevel,
     /// A kernel thread polls for submissions, and sleeps after this many milliseconds without any.
     pub sqpoll_idle_ms: Option<u32>,
-    /// Register files.
+    /// Register files. Off by default: the kernel takes a killed process's ring apart later than the process, and a
+    /// registered file keeps its locks until then.
     pub register_files: bool,
     /// Register buffers, for files that bypass the kernel's cache.
     pub register_buffers: bool,
@@ -70,7 +71,7 @@ impl Default for RingOptions {
             depth: 256,
             level: RingLevel::Full,
             sqpoll_idle_ms: None,
-            register_files: true,
+            register_files: false,
             register_buffers: true,
             forbidden: false,
         }
