@@ -183,7 +183,7 @@ impl Cursor {
         loop {
             if let Some(no) = down.take() {
                 pages += 1;
-                if open.len() >= DEPTH_MAX || pages > tx.page_count() as u64 {
+                if open.len() >= DEPTH_MAX || pages > u64::from(tx.page_count().max(1)) {
                     return Err(Error::from(Corrupt::on(
                         no,
                         "tree is too deep or has too many pages",

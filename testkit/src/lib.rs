@@ -1,11 +1,12 @@
 //! Golden scripts, SQLite oracle, sqllogictest runner and generators.
 //!
 //! Reading order: [`engine`] (one trait over both engines), [`sqlite`] (the oracle), [`ringwood`], [`slt`]
-//! (sqllogictest), [`queries`] (generated SELECTs), [`compare`] (both engines side by side), [`data`] (where the corpora lie).
+//! (sqllogictest), [`queries`] (generated SELECTs), [`changes`] (generated changes), [`compare`] (both engines side by side), [`data`] (where the corpora lie).
 //!
 //! **Absent:** nothing here is part of the product; no library crate depends on it outside its
 //! tests.
 
+pub mod changes;
 pub mod compare;
 pub mod data;
 pub mod engine;

@@ -64,6 +64,8 @@ impl Compiler<'_> {
                 collation.map_or(Ok(Collation::Binary), |name| self.collation(&name))?;
             self.op4(Opcode::CollSeq, 0, 0, 0, P4::Collation(collation));
         }
+        // A function may fail.
+        self.may_abort = true;
         let opcode = if def.flags.contains(FunctionFlags::DETERMINISTIC) {
             Opcode::PureFunc
         } else {

@@ -1,3 +1,4 @@
 //! Integration tests of the test kit: one binary.
 
+mod changes;
 mod queries;

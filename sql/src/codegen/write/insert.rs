@@ -282,6 +282,7 @@ impl Compiler<'_> {
         self.op(Opcode::NewRowid, target.data_cursor, rowid, max_reg);
         self.jump_here(given);
         self.op(Opcode::MustBeInt, rowid, 0, 0);
+        self.may_abort = true;
         Ok(false)
     }
 }

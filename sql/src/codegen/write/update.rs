@@ -428,6 +428,7 @@ impl Compiler<'_> {
         if let Some(rowid) = &assignments.rowid {
             self.expr_code(rowid, regs.new_rowid)?;
             self.op(Opcode::MustBeInt, regs.new_rowid, 0, 0);
+            self.may_abort = true;
         }
         if assignments.key {
             for (i, column) in table.columns.iter().enumerate() {
