@@ -285,7 +285,8 @@ fn dissolve(
     if !outer {
         select.where_ = Expr::and(inner.where_, select.where_.take());
     }
-    let substitution = Substitution::new(c, slot.cursor, to, outer, &inner.result, first);
+    let nullable = outer || slot.join.left_of_right;
+    let substitution = Substitution::new(c, slot.cursor, to, nullable, &inner.result, first);
     substitution.select(c, select, false);
     if inner.limit.is_some() {
         select.limit = inner.limit;
