@@ -143,8 +143,11 @@ fn history(name: &str, seed: u64, count: u64) {
         }
         if let Some(difference) = difference {
             let last = before.len().saturating_sub(12);
+            let path = std::env::temp_dir().join(format!("ringwood-history-{seed}.sql"));
+            std::fs::write(&path, format!("{SCRIPT}{};\n", before.join(";\n"))).unwrap();
             panic!(
-                "SEED={seed}, statement {at}: {difference}\nafter\n{}",
+                "SEED={seed}, statement {at} (history in {}): {difference}\nafter\n{}",
+                path.display(),
                 before[last..].join(";\n")
             );
         }

@@ -218,16 +218,16 @@ impl Compiler<'_> {
         let own = table.key_conflict;
         let action = row.action(own);
         let ok = self.label();
-        if let Some(old) = row.old {
-            self.jump(Opcode::Eq, row.new, ok, old);
-            self.p5(p5::NULLEQ);
-        }
         let mut top = None;
         if action == ConflictAction::Replace
             && row.or != Some(ConflictAction::Replace)
             && !table.indexes.is_empty()
         {
             top = Some(self.op(Opcode::Goto, 0, 0, 0) + 1);
+        }
+        if let Some(old) = row.old {
+            self.jump(Opcode::Eq, row.new, ok, old);
+            self.p5(p5::NULLEQ);
         }
         self.jump(Opcode::NotExists, target.data_cursor, ok, row.new);
         match action {
