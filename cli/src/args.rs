@@ -131,7 +131,7 @@ impl Args {
                             value()?;
                         }
                     } else {
-                        return Err(format!("unknown option: -{other}"));
+                        return Err(format!("unknown option: -{other}\nUse -help for a list of options."));
                     }
                 }
             }
@@ -227,8 +227,8 @@ mod tests {
     #[test]
     fn refusals() {
         assert_eq!(
-            parse(&["-nonsense"]).unwrap_err(),
-            "unknown option: -nonsense"
+            parse(&["-nonsense"]).unwrap_err().lines().next(),
+            Some("unknown option: -nonsense")
         );
         assert_eq!(parse(&["-cmd"]).unwrap_err(), "missing argument to -cmd");
         assert!(parse(&[]).unwrap().bare);

@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     let args = match args::Args::parse(std::env::args_os().skip(1)) {
         Ok(args) => args,
         Err(message) => {
-            eprintln!("ringwood: Error: {message}\nUse -help for a list of options.");
+            eprintln!("ringwood: Error: {message}");
             return ExitCode::from(1);
         }
     };

@@ -79,8 +79,8 @@ pub struct Shell {
     pub interrupts: Interrupts,
     /// The number of the current line of the current script.
     pub line: u64,
-    /// The database could not be opened: the shell ends.
-    pub lost: bool,
+    /// The shell ends as soon as it can, with this status.
+    pub exit: Option<u8>,
     conn: Option<LocalConnection>,
     nesting: usize,
 }
@@ -151,7 +151,7 @@ impl Shell {
             log: None,
             interrupts: Interrupts::listen(),
             line: 0,
-            lost: false,
+            exit: None,
             conn: None,
             nesting: 0,
         }
@@ -211,7 +211,7 @@ impl Shell {
             Setting::Stats => self.stats = true,
             Setting::Command(command) => {
                 let status = self.run_argument(&command)?;
-                if self.bail || self.lost {
+                if self.bail || self.exit.is_some() {
                     return Some(status);
                 }
             }
@@ -267,6 +267,7 @@ impl Shell {
             return match dot::run(self, command) {
                 Flow::Go => None,
                 Flow::Failed => Some(1),
+                Flow::Quit => Some(0),
                 Flow::Exit(status) => Some(status),
             };
         }
@@ -351,20 +352,21 @@ impl Shell {
         let typed = matches!(source, Source::Terminal(_));
         let mut failed = false;
         let mut group = Group::new();
-        let status = loop {
-            if (failed && self.bail && !typed) || self.lost || self.out.is_broken() {
-                break None;
+        // Whether what was gathered last is still to be run.
+        let unfinished = loop {
+            if (failed && self.bail && !typed) || self.exit.is_some() || self.out.is_broken() {
+                break false;
             }
             let typed_line;
             let line = match source {
                 Source::Script(lines) => match lines.next(|| self.out.flush()) {
                     Ok(Some(line)) => line,
-                    Ok(None) => break None,
+                    Ok(None) => break true,
                     Err(e) => {
                         self.out
                             .complain(format!("Error: cannot read the script: {e}\n"));
                         failed = true;
-                        break None;
+                        break false;
                     }
                 },
                 Source::Terminal(terminal) => {
@@ -382,7 +384,7 @@ impl Shell {
                         }
                         Typed::End => {
                             println!();
-                            break None;
+                            break true;
                         }
                     };
                     &typed_line
@@ -390,7 +392,7 @@ impl Shell {
             };
             if self.interrupts.came() {
                 if !typed {
-                    break None;
+                    break false;
                 }
                 self.interrupts.clear();
             }
@@ -405,7 +407,11 @@ impl Shell {
                     match dot::run(self, &command) {
                         Flow::Go => {}
                         Flow::Failed => failed = true,
-                        Flow::Exit(status) => break Some(status),
+                        Flow::Quit => break false,
+                        Flow::Exit(status) => {
+                            self.exit = Some(status);
+                            break false;
+                        }
                     }
                 }
                 continue;
@@ -427,12 +433,12 @@ impl Shell {
                 }
             }
         };
-        if status.is_none() && !group.is_empty() && !self.lost && !self.out.is_broken() {
+        if unfinished && !group.is_empty() {
             failed |= !self.run_group(&group, typed);
             dot::output::end_once(self);
         }
         self.nesting -= 1;
-        status.unwrap_or(u8::from(failed || self.lost))
+        self.exit.unwrap_or(u8::from(failed))
     }
 
     /// Runs gathered lines; false if they failed.
@@ -492,7 +498,7 @@ impl Shell {
         }
         let path = self.database.clone();
         self.open(&path).map_err(|e| {
-            self.lost = true;
+            self.exit = Some(1);
             let message = format!("unable to open database \"{path}\": {}", e.message());
             Failure {
                 phase: Phase::Open,
@@ -557,7 +563,7 @@ impl Shell {
             let line = self.line;
             self.out
                 .complain(format!("line {line}: cannot run {what} in safe mode\n"));
-            self.lost = true;
+            self.exit = Some(1);
         }
         !self.safe
     }

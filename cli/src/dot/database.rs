@@ -31,7 +31,7 @@ pub fn open(shell: &mut Shell, args: &[String]) -> Flow {
     }
     if shell.safe && file.is_some_and(|f| f != ":memory:") {
         let line = shell.line;
-        shell.lost = true;
+        shell.exit = Some(1);
         return shell.fail(format!(
             "line {line}: cannot open disk-based database files in safe mode\n"
         ));

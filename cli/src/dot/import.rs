@@ -13,6 +13,7 @@ use std::process::{Child, Command, Stdio};
 use ringwood::{LocalConnection, Value};
 
 use super::{Flow, help, integer};
+use crate::mode::quote::doubled;
 use crate::mode::{Mode, quote};
 use crate::progress::Progress;
 use crate::shell::Shell;
@@ -186,17 +187,11 @@ fn load(
 }
 
 fn full_name(request: &Request) -> String {
-    let mut name = Vec::new();
-    if let Some(schema) = &request.schema {
-        quote::push_doubled(schema.as_bytes(), b'"', &mut name);
-        name.push(b'.');
+    let table = doubled(request.table.as_deref().unwrap_or_default());
+    match &request.schema {
+        Some(schema) => format!("{}.{table}", doubled(schema)),
+        None => table,
     }
-    quote::push_doubled(
-        request.table.as_deref().unwrap_or_default().as_bytes(),
-        b'"',
-        &mut name,
-    );
-    String::from_utf8_lossy(&name).into_owned()
 }
 
 /// Makes the table, its columns named by the first line.
@@ -246,12 +241,6 @@ fn column_list(names: &[String]) -> String {
     }
     list.push(')');
     list
-}
-
-fn doubled(name: &str) -> String {
-    let mut out = Vec::new();
-    quote::push_doubled(name.as_bytes(), b'"', &mut out);
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 /// Column names made distinct: one that occurs twice, case aside, gets its number; an empty one is `?`.

@@ -29,7 +29,9 @@ pub enum Flow {
     Go,
     /// It goes on, and something went wrong.
     Failed,
-    /// It ends with this status.
+    /// The script that is being read ends; the shell does, if it is the outermost.
+    Quit,
+    /// The shell ends with this status.
     Exit(u8),
 }
 

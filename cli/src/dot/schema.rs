@@ -28,9 +28,7 @@ impl Shell {
         let table = if database.eq_ignore_ascii_case("temp") {
             "sqlite_temp_schema".to_owned()
         } else {
-            let mut name = Vec::new();
-            quote::push_doubled(database.as_bytes(), b'"', &mut name);
-            format!("{}.sqlite_schema", String::from_utf8_lossy(&name))
+            format!("{}.sqlite_schema", quote::doubled(database))
         };
         let rows = self.rows(&format!(
             "SELECT type, name, tbl_name, sql FROM {table} ORDER BY rowid"
@@ -160,7 +158,13 @@ pub fn schema(shell: &mut Shell, args: &[String]) -> Flow {
         if (no_system && is_system(&entry.name)) || !name.is_none_or(|n| matches(n, entry)) {
             continue;
         }
-        push_sql(&qualified(sql, &entry.database), indent, &mut out);
+        let mut sql = qualified(sql, &entry.database);
+        if sql.starts_with("CREATE VIEW ") || sql.starts_with("CREATE VIRTUAL TABLE ") {
+            if let Some(columns) = signature(shell, entry) {
+                sql = format!("{sql}\n/* {columns} */");
+            }
+        }
+        push_sql(&sql, indent, &mut out);
     }
     shell.print(out);
     Flow::Go
@@ -230,6 +234,21 @@ fn qualified(sql: &str, database: &str) -> String {
         }
         None => sql.to_owned(),
     }
+}
+
+/// A view's name and columns, `v(a,b)`; nothing if it cannot be compiled.
+fn signature(shell: &mut Shell, entry: &Entry) -> Option<String> {
+    let database = quote::doubled(&entry.database);
+    let rows = shell.rows(&format!("PRAGMA {database}.table_info={}", quote::sql(&entry.name))).ok()?;
+    let columns: Vec<String> =
+        rows.iter().map(|row| quote::name(&text(row[1].clone()).unwrap_or_default())).collect();
+    let name = quote::name(&entry.name);
+    let name = match entry.database.as_str() {
+        "main" => name,
+        "temp" => format!("temp.{name}"),
+        database => format!("{}.{name}", quote::name(database)),
+    };
+    (!columns.is_empty()).then(|| format!("{name}({})", columns.join(",")))
 }
 
 /// `.fullschema ?--indent?`: the schema and what ANALYZE found.

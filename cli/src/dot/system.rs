@@ -22,12 +22,15 @@ pub fn cd(shell: &mut Shell, args: &[String]) -> Flow {
 
 /// `.exit ?CODE?`
 pub fn exit(_: &mut Shell, args: &[String]) -> Flow {
-    Flow::Exit(args.get(1).map_or(0, |code| integer(code) as u8))
+    match args.get(1).map_or(0, |code| integer(code) as u8) {
+        0 => Flow::Quit,
+        status => Flow::Exit(status),
+    }
 }
 
 /// `.quit`
 pub fn quit(_: &mut Shell, _: &[String]) -> Flow {
-    Flow::Exit(0)
+    Flow::Quit
 }
 
 /// `.read FILE`: a script, or the output of a command after a bar.
@@ -61,7 +64,11 @@ pub fn read(shell: &mut Shell, args: &[String]) -> Flow {
             _ => return shell.fail(format!("Error: cannot open \"{name}\"\n")),
         },
     };
-    if status == 0 { Flow::Go } else { Flow::Failed }
+    match shell.exit {
+        Some(status) => Flow::Exit(status),
+        None if status == 0 => Flow::Go,
+        None => Flow::Failed,
+    }
 }
 
 /// `.shell CMD ARGS…`

@@ -8,7 +8,9 @@
 //!
 //! Source: `exec_prepared_stmt_columnar` of sqlite3's shell, 3.40.
 
-use super::quote::printable;
+use ringwood::ValueRef;
+
+use super::quote::{printable, push_hex};
 use super::rows::push_literal;
 use super::{Format, Mode, Row, push_text};
 
@@ -56,10 +58,15 @@ impl Grid {
         let mut values: Vec<Vec<u8>> = (0..self.columns)
             .map(|i| {
                 let mut text = Vec::new();
-                if format.wrapping.quote {
-                    push_literal(row.value(i), &mut text);
-                } else {
-                    push_text(row.value(i), printable(&format.null), &mut text);
+                match row.value(i) {
+                    // Here reals are not printed in full, and blobs begin with a small x.
+                    ValueRef::Real(r) => push_text(ValueRef::Real(r), b"", &mut text),
+                    ValueRef::Blob(bytes) if format.wrapping.quote => {
+                        push_hex(bytes, &mut text);
+                        text[0] = b'x';
+                    }
+                    value if format.wrapping.quote => push_literal(value, &mut text),
+                    value => push_text(value, printable(&format.null), &mut text),
                 }
                 text
             })

@@ -186,6 +186,13 @@ pub fn name(name: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
+/// A name in double quotes.
+pub fn doubled(name: &str) -> String {
+    let mut out = Vec::new();
+    push_doubled(name.as_bytes(), b'"', &mut out);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
 /// A SQL string.
 pub fn sql(text: &str) -> String {
     let mut out = Vec::new();
