@@ -131,7 +131,9 @@ impl Args {
                             value()?;
                         }
                     } else {
-                        return Err(format!("unknown option: -{other}\nUse -help for a list of options."));
+                        return Err(format!(
+                            "unknown option: -{other}\nUse -help for a list of options."
+                        ));
                     }
                 }
             }

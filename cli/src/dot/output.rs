@@ -99,7 +99,9 @@ fn redirect(shell: &mut Shell, args: &[String], once: bool, excel: bool) -> Flow
         None => shell.out.to_file(&file),
     };
     if done.is_err() {
-        return shell.fail(format!("Error: cannot open \"{file}\"\nError: cannot write to \"{file}\"\n"));
+        return shell.fail(format!(
+            "Error: cannot open \"{file}\"\nError: cannot write to \"{file}\"\n"
+        ));
     }
     if bom {
         shell.print([0xef, 0xbb, 0xbf]);

@@ -239,9 +239,16 @@ fn qualified(sql: &str, database: &str) -> String {
 /// A view's name and columns, `v(a,b)`; nothing if it cannot be compiled.
 fn signature(shell: &mut Shell, entry: &Entry) -> Option<String> {
     let database = quote::doubled(&entry.database);
-    let rows = shell.rows(&format!("PRAGMA {database}.table_info={}", quote::sql(&entry.name))).ok()?;
-    let columns: Vec<String> =
-        rows.iter().map(|row| quote::name(&text(row[1].clone()).unwrap_or_default())).collect();
+    let rows = shell
+        .rows(&format!(
+            "PRAGMA {database}.table_info={}",
+            quote::sql(&entry.name)
+        ))
+        .ok()?;
+    let columns: Vec<String> = rows
+        .iter()
+        .map(|row| quote::name(&text(row[1].clone()).unwrap_or_default()))
+        .collect();
     let name = quote::name(&entry.name);
     let name = match entry.database.as_str() {
         "main" => name,

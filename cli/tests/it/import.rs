@@ -23,28 +23,79 @@ fn csv_files() {
         ("skip.csv", "junk\nmore,junk\na,b\n1,2\n"),
     ];
     let list = "SELECT * FROM t;\nSELECT count(*) FROM t;\n.schema\n";
-    for name in ["plain", "crlf", "bom", "bomquote", "dup", "noend", "open", "odd", "empty", "blank", "wide"] {
+    for name in [
+        "plain", "crlf", "bom", "bomquote", "dup", "noend", "open", "odd", "empty", "blank", "wide",
+    ] {
         same_with(&[], &format!(".import --csv {name}.csv t\n{list}"), &files);
-        same_with(&[], &format!(".mode csv\n.import {name}.csv t\n{list}"), &files);
-        same_with(&[], &format!(".import -csv -v {name}.csv t\n.import --csv -v -v --skip 1 {name}.csv t\n{list}"), &files);
+        same_with(
+            &[],
+            &format!(".mode csv\n.import {name}.csv t\n{list}"),
+            &files,
+        );
+        same_with(
+            &[],
+            &format!(
+                ".import -csv -v {name}.csv t\n.import --csv -v -v --skip 1 {name}.csv t\n{list}"
+            ),
+            &files,
+        );
     }
-    same_with(&[], &format!(".mode tabs\n.import tabs.tsv t\n{list}"), &files);
+    same_with(
+        &[],
+        &format!(".mode tabs\n.import tabs.tsv t\n{list}"),
+        &files,
+    );
     same_with(&[], &format!(".import --ascii ascii.txt t\n{list}"), &files);
-    same_with(&[], &format!(".import --csv --skip 2 skip.csv t\n{list}"), &files);
-    same_with(&[], &format!("CREATE TABLE t(x INTEGER PRIMARY KEY, y, z DEFAULT 9);\n.import --csv plain.csv t\n{list}"), &files);
-    same_with(&[], &format!("CREATE TABLE t(x INT, y);\n.separator ,\n.import crlf.csv t\nSELECT typeof(x), typeof(y) FROM t;\n{list}"), &files);
-    same_with(&[], &format!(".import --csv \"|printf 'a,b\\\\n1,2\\\\n'\" t\n{list}"), &files);
-    same_with(&[], &format!(".import --schema main --csv crlf.csv t\n{list}"), &files);
-    same_with(&[], &format!("BEGIN;\n.import --csv crlf.csv t\nROLLBACK;\n.tables\n"), &files);
+    same_with(
+        &[],
+        &format!(".import --csv --skip 2 skip.csv t\n{list}"),
+        &files,
+    );
+    same_with(
+        &[],
+        &format!(
+            "CREATE TABLE t(x INTEGER PRIMARY KEY, y, z DEFAULT 9);\n.import --csv plain.csv t\n{list}"
+        ),
+        &files,
+    );
+    same_with(
+        &[],
+        &format!(
+            "CREATE TABLE t(x INT, y);\n.separator ,\n.import crlf.csv t\nSELECT typeof(x), typeof(y) FROM t;\n{list}"
+        ),
+        &files,
+    );
+    same_with(
+        &[],
+        &format!(".import --csv \"|printf 'a,b\\\\n1,2\\\\n'\" t\n{list}"),
+        &files,
+    );
+    same_with(
+        &[],
+        &format!(".import --schema main --csv crlf.csv t\n{list}"),
+        &files,
+    );
+    same_with(
+        &[],
+        &format!("BEGIN;\n.import --csv crlf.csv t\nROLLBACK;\n.tables\n"),
+        &files,
+    );
 }
 
 #[test]
 fn what_cannot_be_imported() {
     let files = [("a.csv", "a,b\n1,2\n")];
     for line in [
-        ".import missing.csv t", ".import", ".import a.csv", ".import a.csv t x", ".import --bad a.csv t",
-        ".separator abc\n.import a.csv t", ".separator \"\"\n.import a.csv t", ".separator , ab\n.import a.csv t",
-        "CREATE VIEW v AS SELECT 1 AS x;\n.import --csv a.csv v", ".import --csv --schema nowhere a.csv t",
+        ".import missing.csv t",
+        ".import",
+        ".import a.csv",
+        ".import a.csv t x",
+        ".import --bad a.csv t",
+        ".separator abc\n.import a.csv t",
+        ".separator \"\"\n.import a.csv t",
+        ".separator , ab\n.import a.csv t",
+        "CREATE VIEW v AS SELECT 1 AS x;\n.import --csv a.csv v",
+        ".import --csv --schema nowhere a.csv t",
     ] {
         same_with(&[], &format!("{line}\nSELECT 'after';\n"), &files);
     }

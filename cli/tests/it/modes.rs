@@ -14,9 +14,32 @@ const DATA: &str = "CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT, \"c d\" REAL, 
     INSERT INTO t VALUES(8,char(1,8,12,13,27,127),-0.5,'a;b');\n";
 
 const MODES: &[&str] = &[
-    "ascii", "box", "column", "count", "csv", "html", "insert", "insert tab", "insert order", "json", "line", "list",
-    "markdown", "off", "qbox", "quote", "table", "tabs", "tcl", "box --wrap 4", "column --wrap 5", "table --wrap 6 --ww",
-    "box --quote", "markdown --wrap 3", "column --wordwrap on --wrap 10", "table --quote --wrap 7",
+    "ascii",
+    "box",
+    "column",
+    "count",
+    "csv",
+    "html",
+    "insert",
+    "insert tab",
+    "insert order",
+    "json",
+    "line",
+    "list",
+    "markdown",
+    "off",
+    "qbox",
+    "quote",
+    "table",
+    "tabs",
+    "tcl",
+    "box --wrap 4",
+    "column --wrap 5",
+    "table --wrap 6 --ww",
+    "box --quote",
+    "markdown --wrap 3",
+    "column --wordwrap on --wrap 10",
+    "table --quote --wrap 7",
 ];
 
 const QUERIES: &str = "SELECT * FROM t;\nSELECT a, b FROM t WHERE a=2;\nSELECT 1 WHERE 0;\nSELECT a AS \"x y\", b \"\", 'k' select_ FROM t LIMIT 2;\nSELECT 'one value';\n";
@@ -33,17 +56,27 @@ fn every_mode_with_and_without_headers() {
 #[test]
 fn null_values_and_separators() {
     for mode in MODES {
-        let script = format!("{DATA}.mode {mode}\n.nullvalue NULL\n.separator <> \"\\n--\\n\"\n.headers on\n{QUERIES}");
+        let script = format!(
+            "{DATA}.mode {mode}\n.nullvalue NULL\n.separator <> \"\\n--\\n\"\n.headers on\n{QUERIES}"
+        );
         same(&[], &script);
     }
-    same(&[], &format!("{DATA}.separator , \\n\n{QUERIES}.mode csv\n.separator p\n{QUERIES}.separator \"\"\n{QUERIES}"));
+    same(
+        &[],
+        &format!(
+            "{DATA}.separator , \\n\n{QUERIES}.mode csv\n.separator p\n{QUERIES}.separator \"\"\n{QUERIES}"
+        ),
+    );
 }
 
 #[test]
 fn widths_align_and_cut() {
     for mode in ["column", "box", "table", "markdown", "list", "qbox"] {
         for widths in ["5 -8 3", "20", "-3 -3 -3 -3", "0 4", "1 1 1 1 1 1"] {
-            same(&[], &format!("{DATA}.mode {mode}\n.width {widths}\n{QUERIES}"));
+            same(
+                &[],
+                &format!("{DATA}.mode {mode}\n.width {widths}\n{QUERIES}"),
+            );
         }
     }
 }
@@ -54,22 +87,48 @@ fn long_texts_wrap() {
         INSERT INTO w VALUES('short');\nINSERT INTO w VALUES('tab\tand\r\ncrlf\nand a line');\nINSERT INTO w VALUES('ends with newline\n');\n\
         INSERT INTO w VALUES('äöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöü');\n";
     for mode in ["box", "column", "table", "markdown", "qbox"] {
-        for options in ["", "--wrap 10", "--wrap 10 --ww", "--wrap 1", "--wrap 0", "--wrap 25 --wordwrap on"] {
-            same(&[], &format!("{texts}.mode {mode} {options}\nSELECT t, length(t) AS n FROM w;\n.mode\n"));
+        for options in [
+            "",
+            "--wrap 10",
+            "--wrap 10 --ww",
+            "--wrap 1",
+            "--wrap 0",
+            "--wrap 25 --wordwrap on",
+        ] {
+            same(
+                &[],
+                &format!(
+                    "{texts}.mode {mode} {options}\nSELECT t, length(t) AS n FROM w;\n.mode\n"
+                ),
+            );
         }
     }
 }
 
 #[test]
 fn options_of_the_command_line() {
-    for option in
-        ["-ascii", "-box", "-column", "-csv", "-html", "-json", "-line", "-list", "-markdown", "-quote", "-table", "-tabs"]
-    {
+    for option in [
+        "-ascii",
+        "-box",
+        "-column",
+        "-csv",
+        "-html",
+        "-json",
+        "-line",
+        "-list",
+        "-markdown",
+        "-quote",
+        "-table",
+        "-tabs",
+    ] {
         for header in ["-header", "-noheader", "--header"] {
             same(&[option, header], &format!("{DATA}{QUERIES}"));
         }
     }
-    same(&["-separator", "::", "-newline", "!\n", "-nullvalue", "nil"], &format!("{DATA}{QUERIES}"));
+    same(
+        &["-separator", "::", "-newline", "!\n", "-nullvalue", "nil"],
+        &format!("{DATA}{QUERIES}"),
+    );
     same(&["--csv", "-separator", ";"], &format!("{DATA}{QUERIES}"));
 }
 
@@ -82,9 +141,16 @@ fn reals_in_full() {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        let operation = if i % 2 == 0 { "*1048576.0" } else { "/1048576.0" };
+        let operation = if i % 2 == 0 {
+            "*1048576.0"
+        } else {
+            "/1048576.0"
+        };
         let scaled = operation.repeat(i % 49);
-        script += &format!("INSERT INTO r VALUES({}*1.0{scaled});\n", state >> (11 + i % 50));
+        script += &format!(
+            "INSERT INTO r VALUES({}*1.0{scaled});\n",
+            state >> (11 + i % 50)
+        );
     }
     script += "INSERT INTO r VALUES(1e999),(-1e999),(0.0),(9007199254740993.0),(1e18),(1e19),(-9223372036854775808.0);\n";
     for mode in ["insert", "quote", "json"] {
@@ -94,5 +160,8 @@ fn reals_in_full() {
 
 #[test]
 fn modes_are_named_and_refused() {
-    same(&[], ".mode\n.mode box\n.mode\n.mode nonsense\n.mode c\n.mode\n.mode csv t extra\n.mode box --bad x -y\n.show\n");
+    same(
+        &[],
+        ".mode\n.mode box\n.mode\n.mode nonsense\n.mode c\n.mode\n.mode csv t extra\n.mode box --bad x -y\n.show\n",
+    );
 }

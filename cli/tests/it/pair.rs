@@ -17,7 +17,11 @@ pub struct Answer {
 
 impl std::fmt::Debug for Answer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(f, "status {:?}\n--- stdout\n{}--- stderr\n{}---", self.status, self.out, self.err)
+        writeln!(
+            f,
+            "status {:?}\n--- stdout\n{}--- stderr\n{}---",
+            self.status, self.out, self.err
+        )
     }
 }
 
@@ -37,7 +41,9 @@ pub fn both_with(args: &[&str], script: &str, files: &[(&str, &str)]) -> Option<
         for (name, text) in files {
             std::fs::write(folder.file(name), text).unwrap();
         }
-        shell.current_dir(folder.file("")).env("HOME", folder.file(""));
+        shell
+            .current_dir(folder.file(""))
+            .env("HOME", folder.file(""));
         answer(&run(shell, std::path::Path::new("test.db"), args, script))
     });
     Some((answers.next()?, answers.next()?))
@@ -52,7 +58,9 @@ pub fn same(args: &[&str], script: &str) {
 /// As [`same`], with files in the working folder.
 #[track_caller]
 pub fn same_with(args: &[&str], script: &str, files: &[(&str, &str)]) {
-    let Some((ours, theirs)) = both_with(args, script, files) else { return };
+    let Some((ours, theirs)) = both_with(args, script, files) else {
+        return;
+    };
     if ours == theirs {
         return;
     }
@@ -68,7 +76,14 @@ pub fn same_with(args: &[&str], script: &str, files: &[(&str, &str)]) {
     };
     panic!(
         "{args:?} {}\nstatus: ours {:?}, stock {:?}\nstdout: {}\nstderr: {}",
-        script.chars().rev().take(300).collect::<String>().chars().rev().collect::<String>(),
+        script
+            .chars()
+            .rev()
+            .take(300)
+            .collect::<String>()
+            .chars()
+            .rev()
+            .collect::<String>(),
         ours.status,
         theirs.status,
         differs(&ours.out, &theirs.out),
@@ -79,7 +94,12 @@ pub fn same_with(args: &[&str], script: &str, files: &[(&str, &str)]) {
 /// Runs a shell with arguments alone.
 pub fn with_arguments(mut shell: Command, args: &[&str]) -> Answer {
     let folder = Folder::new("arguments");
-    let output =
-        shell.args(args).current_dir(folder.file("")).env("HOME", folder.file("")).stdin(Stdio::null()).output().unwrap();
+    let output = shell
+        .args(args)
+        .current_dir(folder.file(""))
+        .env("HOME", folder.file(""))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
     answer(&output)
 }
