@@ -486,6 +486,10 @@ pub(super) fn idx_rowid(s: &mut State, env: &Env, insn: &Insn) -> Step {
         payload,
         ..
     } = s;
+    if matches!(cursors[insn.p1 as usize], Slot::Null) {
+        mems[insn.p2 as usize].set_null();
+        return Ok(());
+    }
     let c = tree!(cursors, insn.p1);
     match entry_rowid(c, tx_of(&env.dbs, temp.as_deref(), c.store), payload)? {
         Some(rowid) => mems[insn.p2 as usize].set_int(rowid),
