@@ -69,6 +69,11 @@ fn instructions(phase: &str, count: u64) -> f64 {
         .args([phase, &count.to_string()])
         .output()
         .expect("valgrind runs");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let text = String::from_utf8_lossy(&output.stderr);
     let line = text
         .lines()
@@ -94,6 +99,7 @@ fn run(phase: &str, count: u64) {
     let io = IoHandle::for_thread();
     let pool = Pool::with_frames(40_000, 4096);
     let mut tx = Tx::temporary(io.clone(), &pool, Geometry::default());
+    tx.set_cache_size(40_000);
     io.block_on(async {
         if phase.starts_with("index") {
             index(&mut tx, phase, count).await;

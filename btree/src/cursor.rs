@@ -39,6 +39,7 @@ mod restore;
 mod seek;
 mod step;
 
+use crate::insert::Pending;
 use crate::node::{DEPTH_MAX, Entry, IntoStop, Node, check, corrupt, small_entry};
 use payload::Spill;
 use ringwood_format::btree_page::PageKind;
@@ -111,7 +112,9 @@ pub struct Cursor {
     pub(crate) entry: Entry,
     /// Of the geometry, and of the tree's leaves.
     usable: u32,
-    max_local: u32,
+    pub(crate) max_local: u32,
+    /// Where a fast path of an insert gave up.
+    pub(crate) pending: Option<Pending>,
     version: Option<TreeVersion>,
     seen: u64,
     pub(crate) path: Vec<Level>,
@@ -159,6 +162,7 @@ impl Cursor {
             entry: Entry::default(),
             usable: 0,
             max_local: 0,
+            pending: None,
             version: None,
             seen: 0,
             path: Vec::new(),
@@ -255,6 +259,11 @@ impl Cursor {
             Some(version) => version.get() == self.seen,
             None => false,
         }
+    }
+
+    /// The version at which path and place were right.
+    pub(crate) fn seen(&self) -> u64 {
+        self.seen
     }
 
     /// Forgets place, path and pins, but not the tree.

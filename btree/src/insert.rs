@@ -43,6 +43,41 @@ pub struct InsertHint {
     pub keep_position: bool,
 }
 
+/// What stands in a cell before its payload.
+#[derive(Clone, Copy)]
+struct Lead {
+    payload_size: u64,
+    /// None in an index.
+    rowid: Option<i64>,
+}
+
+impl Lead {
+    /// Its bytes.
+    #[inline]
+    fn len(&self) -> usize {
+        varint::len(self.payload_size) + self.rowid.map_or(0, |rowid| varint::len(rowid as u64))
+    }
+
+    #[inline]
+    fn write(&self, cell: &mut [u8]) {
+        let len = varint::write(cell, self.payload_size);
+        if let Some(rowid) = self.rowid {
+            varint::write(&mut cell[len..], rowid as u64);
+        }
+    }
+}
+
+/// What a fast path found out before it gave up: the slow one goes on from there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Pending {
+    found: Seek,
+    page: PageNo,
+    ix: u16,
+    seen: u64,
+    /// The rowid, or address and length of the record: the arguments must be the same.
+    what: (i64, usize),
+}
+
 impl Cursor {
     /// Inserts a row into a table, or replaces the one with that rowid, if that can be done without waiting.
     ///
@@ -58,19 +93,28 @@ impl Cursor {
     ) -> Try<()> {
         let found = self.locate_rowid(tx, rowid, hint)?;
         let size = payload.size();
-        if size > self.geometry.max_local_table_leaf() as u64 {
+        if size > self.max_local as u64 {
+            self.pend(&Stop::Slow, found, (rowid, 0));
             return Err(Stop::Slow);
         }
-        let mut header = [0; 2 * varint::VARINT_LEN_MAX];
-        let mut len = varint::write(&mut header, size);
-        len += varint::write(&mut header[len..], rowid as u64);
+        let lead = Lead {
+            payload_size: size,
+            rowid: Some(rowid),
+        };
         let appended = match found {
-            Seek::Equal => return self.replace_local(tx, &header[..len], rowid, payload),
+            Seek::Equal => {
+                return self.replace_local(tx, lead, payload).inspect_err(|stop| {
+                    self.pend(stop, found, (rowid, 0));
+                });
+            }
             Seek::Empty => true,
             Seek::Less => self.at_last,
             Seek::Greater => false,
         };
-        self.insert_local(tx, found, &header[..len], rowid, payload)?;
+        if let Err(stop) = self.insert_local(tx, found, lead, payload) {
+            self.pend(&stop, found, (rowid, 0));
+            return Err(stop);
+        }
         self.at_last = appended;
         Ok(())
     }
@@ -86,13 +130,22 @@ impl Cursor {
         payload: Payload<'_>,
         hint: InsertHint,
     ) -> Result<()> {
-        if !self
-            .fast(tx, |cursor, tx| {
-                cursor.try_insert_rowid(tx, rowid, payload, hint)
-            })
-            .await?
-        {
-            let found = wait!(tx, self.locate_rowid(tx, rowid, hint));
+        let found = match self.take_pending((rowid, 0)) {
+            Some(found) => Some(found),
+            None if self
+                .fast(tx, |cursor, tx| {
+                    cursor.try_insert_rowid(tx, rowid, payload, hint)
+                })
+                .await? =>
+            {
+                None
+            }
+            None => match self.take_pending((rowid, 0)) {
+                Some(found) => Some(found),
+                None => Some(wait!(tx, self.locate_rowid(tx, rowid, hint))),
+            },
+        };
+        if let Some(found) = found {
             self.insert_slow(tx, found, rowid, payload).await?;
             self.save_this_rowid(rowid);
             self.state = State::Saved;
@@ -113,20 +166,24 @@ impl Cursor {
         hint: InsertHint,
     ) -> Try<()> {
         let found = self.locate_key(tx, record, key, hint)?;
-        if record.len() as u64 > self.geometry.max_local_index() as u64 {
-            return Err(Stop::Slow);
-        }
-        let mut header = [0; varint::VARINT_LEN_MAX];
-        let len = varint::write(&mut header, record.len() as u64);
-        let header = &header[..len];
-        if found == Seek::Equal {
-            self.replace_local(tx, header, 0, record.into())?;
+        let lead = Lead {
+            payload_size: record.len() as u64,
+            rowid: None,
+        };
+        let appended = found == Seek::Empty || found == Seek::Less && self.at_last;
+        let done = if lead.payload_size > self.max_local as u64 {
+            Err(Stop::Slow)
+        } else if found == Seek::Equal {
+            self.replace_local(tx, lead, record.into())
         } else {
-            let appended = found == Seek::Empty || found == Seek::Less && self.at_last;
-            if let Err(stop) = self.insert_local(tx, found, header, 0, record.into()) {
-                self.appending &= appended;
-                return Err(stop);
-            }
+            self.insert_local(tx, found, lead, record.into())
+        };
+        if let Err(stop) = done {
+            self.appending &= appended;
+            self.pend(&stop, found, (record.as_ptr().addr() as i64, record.len()));
+            return Err(stop);
+        }
+        if found != Seek::Equal {
             self.at_last = appended;
             self.appending = appended;
         }
@@ -148,13 +205,23 @@ impl Cursor {
         key: Option<&UnpackedKey<'_>>,
         hint: InsertHint,
     ) -> Result<()> {
-        if !self
-            .fast(tx, |cursor, tx| {
-                cursor.try_insert_key(tx, record, key, hint)
-            })
-            .await?
-        {
-            let found = wait!(tx, self.locate_key(tx, record, key, hint));
+        let what = (record.as_ptr().addr() as i64, record.len());
+        let found = match self.take_pending(what) {
+            Some(found) => Some(found),
+            None if self
+                .fast(tx, |cursor, tx| {
+                    cursor.try_insert_key(tx, record, key, hint)
+                })
+                .await? =>
+            {
+                None
+            }
+            None => match self.take_pending(what) {
+                Some(found) => Some(found),
+                None => Some(wait!(tx, self.locate_key(tx, record, key, hint))),
+            },
+        };
+        if let Some(found) = found {
             self.insert_slow(tx, found, 0, record.into()).await?;
             if hint.keep_position {
                 self.save_this_key(record);
@@ -162,6 +229,34 @@ impl Cursor {
             }
         }
         Ok(())
+    }
+
+    /// Notes where a fast path got to before it answered `Slow`.
+    fn pend(&mut self, stop: &Stop, found: Seek, what: (i64, usize)) {
+        if matches!(stop, Stop::Slow) {
+            let (page, ix, seen) = (self.node.no, self.ix, self.seen());
+            self.pending = Some(Pending {
+                found,
+                page,
+                ix,
+                seen,
+                what,
+            });
+        }
+    }
+
+    /// What was noted, if the arguments are the same and neither cursor nor tree has moved.
+    fn take_pending(&mut self, what: (i64, usize)) -> Option<Seek> {
+        let pending = self.pending.take()?;
+        let now = Pending {
+            found: pending.found,
+            page: self.node.no,
+            ix: self.ix,
+            seen: self.seen(),
+            what,
+        };
+        let placed = self.state == State::Valid || pending.found == Seek::Empty;
+        (pending == now && placed && self.is_fresh()).then_some(pending.found)
     }
 
     /// Runs the fast path of a change, fetching what it misses; false if it is a case for the slow one.
@@ -231,12 +326,12 @@ impl Cursor {
     }
 
     /// Puts an entry without overflow pages beside the cursor's, and the cursor on it.
+    #[inline]
     fn insert_local(
         &mut self,
         tx: &mut Tx,
         found: Seek,
-        header: &[u8],
-        rowid: i64,
+        lead: Lead,
         payload: Payload<'_>,
     ) -> Try<()> {
         let ix = match found {
@@ -244,11 +339,12 @@ impl Cursor {
             Seek::Less => self.ix + 1,
             Seek::Greater | Seek::Equal => self.ix,
         };
-        let size = header.len() + payload.size() as usize;
+        let lead_len = lead.len();
+        let size = lead_len + lead.payload_size as usize;
         let (no, geometry) = (self.node.no, self.geometry);
         self.page = None;
         let data = tx.page_mut(no)?;
-        let mut page = PageEdit::new(data, geometry, no).map_err(|e| e.into_stop(no))?;
+        let mut page = PageEdit::known(data, geometry, self.node).map_err(|e| e.into_stop(no))?;
         if ix > page.node.count || !page.node.is_leaf() {
             return Err(corrupt(no, "page is not what the cursor saw"));
         }
@@ -260,27 +356,21 @@ impl Cursor {
         };
         let node = page.node;
         let cell = &mut page.data()[at..at + size];
-        cell[..header.len()].copy_from_slice(header);
-        payload.copy_to(0, &mut cell[header.len()..]);
+        lead.write(cell);
+        payload.copy_to(0, &mut cell[lead_len..]);
         self.node = node;
-        self.stand_on_new(ix, at, header.len(), rowid, payload);
+        self.stand_on_new(ix, at, lead_len, lead);
         Ok(())
     }
 
     /// The cursor is on a cell that was just written.
-    fn stand_on_new(
-        &mut self,
-        ix: u16,
-        at: usize,
-        header: usize,
-        rowid: i64,
-        payload: Payload<'_>,
-    ) {
-        let size = payload.size() as u32;
+    #[inline]
+    fn stand_on_new(&mut self, ix: u16, at: usize, lead_len: usize, lead: Lead) {
+        let size = lead.payload_size as u32;
         let entry = Entry {
-            rowid,
+            rowid: lead.rowid.unwrap_or(0),
             payload_size: size,
-            payload_at: (at + header) as u32,
+            payload_at: (at + lead_len) as u32,
             local_size: size,
             at: at as u32,
             overflow: None,
@@ -290,13 +380,7 @@ impl Cursor {
     }
 
     /// Replaces the cursor's entry by one without overflow pages.
-    fn replace_local(
-        &mut self,
-        tx: &mut Tx,
-        header: &[u8],
-        rowid: i64,
-        payload: Payload<'_>,
-    ) -> Try<()> {
+    fn replace_local(&mut self, tx: &mut Tx, lead: Lead, payload: Payload<'_>) -> Try<()> {
         if self.entry.overflow.is_some() {
             return Err(Stop::Slow);
         }
@@ -306,7 +390,8 @@ impl Cursor {
         if !self.node.is_leaf() {
             return Err(Stop::Slow);
         }
-        let size = (header.len() + payload.size() as usize).max(CELL_SIZE_MIN);
+        let lead_len = lead.len();
+        let size = (lead_len + payload.size() as usize).max(CELL_SIZE_MIN);
         let (no, ix, geometry) = (self.node.no, self.ix, self.geometry);
         self.page = None;
         let data = tx.page_mut(no)?;
@@ -320,12 +405,12 @@ impl Cursor {
             return Err(corrupt(no, "free space is not what the page says"));
         };
         let node = page.node;
-        let cell = &mut page.data()[at..at + header.len() + payload.size() as usize];
-        cell[..header.len()].copy_from_slice(header);
-        payload.copy_to(0, &mut cell[header.len()..]);
+        let cell = &mut page.data()[at..at + lead_len + payload.size() as usize];
+        lead.write(cell);
+        payload.copy_to(0, &mut cell[lead_len..]);
         let at_last = self.at_last;
         self.node = node;
-        self.stand_on_new(ix, at, header.len(), rowid, payload);
+        self.stand_on_new(ix, at, lead_len, lead);
         self.at_last = at_last;
         Ok(())
     }

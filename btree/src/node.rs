@@ -180,43 +180,44 @@ impl Node {
         ix: u16,
         limits: Limits,
     ) -> Result<(u32, u32), Corrupt> {
-        let at = self.cell_at(data, ix);
-        let size = match self.small_size(data, at, limits) {
-            Some(size) => size,
-            None => self.cell(data, ix, limits.geometry)?.1.size as u32,
+        self.span_at(data, self.cell_at(data, ix), limits)
+    }
+
+    /// The same for the cell that starts at `at`.
+    #[inline(always)]
+    pub(crate) fn span_at(
+        &self,
+        data: &[u8],
+        at: usize,
+        limits: Limits,
+    ) -> Result<(u32, u32), Corrupt> {
+        let size = match self.kind {
+            PageKind::TableLeaf => small_size(data, at, 0, true, limits),
+            PageKind::IndexLeaf => small_size(data, at, 0, false, limits),
+            PageKind::IndexInterior => small_size(data, at, 4, false, limits),
+            PageKind::TableInterior => None,
         };
+        if let Some(size) = size
+            && at >= self.pointers_end()
+            && at as u32 + size <= limits.usable
+        {
+            return Ok((at as u32, size));
+        }
+        self.any_span(data, at, limits)
+    }
+
+    #[inline(never)]
+    fn any_span(&self, data: &[u8], at: usize, limits: Limits) -> Result<(u32, u32), Corrupt> {
+        let Some(bytes) = data.get(at..limits.usable as usize) else {
+            return Err(OUT_OF_BOUNDS.at(self.no));
+        };
+        let size = parse_cell(bytes, self.kind, limits.geometry)
+            .map_err(|e| e.at(self.no))?
+            .size as u32;
         if at < self.pointers_end() || at as u32 + size > limits.usable {
             return Err(OUT_OF_BOUNDS.at(self.no));
         }
         Ok((at as u32, size))
-    }
-
-    /// The size of a cell without overflow pages.
-    #[inline(always)]
-    fn small_size(&self, data: &[u8], at: usize, limits: Limits) -> Option<u32> {
-        let mut len = if self.kind.is_leaf() { 0 } else { 4 };
-        let mut payload_size = 0;
-        if self.kind != PageKind::TableInterior {
-            let word = word(data, at + len)?;
-            (payload_size, len) = match word >> 63 {
-                0 => ((word >> 56) as usize, len + 1),
-                _ if word & 0x0080_0000_0000_0000 == 0 => {
-                    ((word >> 49 & 0x3f80 | word >> 48 & 0x7f) as usize, len + 2)
-                }
-                _ => return None,
-            };
-            if payload_size as u32 > limits.max_local {
-                return None;
-            }
-        }
-        if self.kind.is_table() {
-            let ends = !word(data, at + len)? & 0x8080_8080_8080_8080;
-            if ends == 0 {
-                return None;
-            }
-            len += ends.leading_zeros() as usize / 8 + 1;
-        }
-        Some((len + payload_size).max(CELL_SIZE_MIN) as u32)
     }
 
     /// The bytes of cell `ix`, at least four.
@@ -382,6 +383,31 @@ pub(crate) fn small_entry(
     })
 }
 
+/// The size of a cell whose payload, behind `lead` bytes, is all on the page; `None` where [`small_entry`] has it.
+#[inline(always)]
+fn small_size(data: &[u8], at: usize, lead: usize, rowid: bool, limits: Limits) -> Option<u32> {
+    let word = word(data, at + lead)?;
+    let (payload_size, mut len) = match word >> 63 {
+        0 => ((word >> 56) as u32, 1),
+        _ if word & 0x0080_0000_0000_0000 == 0 => {
+            ((word >> 49 & 0x3f80 | word >> 48 & 0x7f) as u32, 2)
+        }
+        _ => return None,
+    };
+    if payload_size > limits.max_local {
+        return None;
+    }
+    if rowid {
+        // The zeros that are shifted in would end any varint: more than six bytes are not looked for.
+        let ends = !(word << (8 * len)) & 0x8080_8080_8080_0000;
+        if ends == 0 {
+            return None;
+        }
+        len += ends.leading_zeros() / 8 + 1;
+    }
+    Some((lead as u32 + len + payload_size).max(CELL_SIZE_MIN as u32))
+}
+
 /// The record in an index cell, leaf or interior, that is all on the page; `None` where [`small_entry`] has it.
 #[inline(always)]
 pub(crate) fn small_record(
@@ -431,35 +457,48 @@ const fn short_varint(w: u32) -> Option<(i64, u32)> {
     }
 }
 
+/// The varint at the start of a word, if it has up to eight bytes.
+#[inline(always)]
+const fn word_varint(word: u64) -> Option<i64> {
+    match short_varint((word >> 32) as u32) {
+        Some((value, _)) => Some(value),
+        None => match varint::read_word(word) {
+            Some((value, _)) => Some(value as i64),
+            None => None,
+        },
+    }
+}
+
 /// The rowid varint at `at`.
 #[inline(always)]
 fn read_rowid(data: &[u8], at: usize) -> Option<i64> {
-    match word(data, at).and_then(|word| short_varint((word >> 32) as u32)) {
-        Some((rowid, _)) => Some(rowid),
+    match word(data, at) {
+        Some(word) => match word_varint(word) {
+            Some(rowid) => Some(rowid),
+            None => read_rowid_slow(data, at),
+        },
         None => read_rowid_slow(data, at),
     }
 }
 
 #[inline(never)]
 fn read_rowid_slow(data: &[u8], at: usize) -> Option<i64> {
-    if let Some((rowid, _)) = word(data, at).and_then(varint::read_word) {
-        return Some(rowid as i64);
-    }
     Some(varint::read_at(data, at)?.0 as i64)
 }
 
 /// The rowid behind the payload size at `at`.
 #[inline(always)]
 fn read_leaf_rowid(data: &[u8], at: usize) -> Option<i64> {
-    if let Some(word) = word(data, at) {
-        // A payload size of one or two bytes leaves more than the four that are looked at.
-        let rest = if word >> 63 == 0 {
-            word << 8
-        } else {
-            word << 16
+    if let Some(first) = word(data, at) {
+        // A payload size of one or two bytes leaves six for the rowid.
+        let rest = match first & 0x8080_0000_0000_0000 {
+            0x8080_0000_0000_0000 => return read_leaf_rowid_slow(data, at),
+            0 | 0x0080_0000_0000_0000 => first << 8,
+            _ => first << 16,
         };
-        if word & 0x8080_0000_0000_0000 != 0x8080_0000_0000_0000
-            && let Some((rowid, _)) = short_varint((rest >> 32) as u32)
+        // What was shifted in would end any varint.
+        if !rest & 0x8080_8080_8080_0000 != 0
+            && let Some(rowid) = word_varint(rest)
         {
             return Some(rowid);
         }

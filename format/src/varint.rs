@@ -112,6 +112,13 @@ pub fn write(out: &mut [u8], value: u64) -> usize {
         out[1] = value as u8 & 0x7f;
         return 2;
     }
+    if value < 0x20_0000 {
+        let out = &mut out[..3];
+        out[0] = (value >> 14) as u8 | 0x80;
+        out[1] = (value >> 7) as u8 | 0x80;
+        out[2] = value as u8 & 0x7f;
+        return 3;
+    }
     write_long(out, value)
 }
 

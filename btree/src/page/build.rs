@@ -64,37 +64,41 @@ impl<'a> PageBuild<'a> {
         cells: Range<u16>,
         limits: Limits,
     ) -> Result<(), Corrupt> {
+        let too_many = Corrupt::on(node.no, "pages have more cells than they say");
+        let cells = cells.start as usize..cells.end as usize;
+        let Some(from) = node.pointers_of(page).get(cells) else {
+            return Err(too_many);
+        };
+        let floor = self.pointer + 2 * from.len();
+        if floor > self.start {
+            return Err(too_many);
+        }
+        let (head, content) = self.data.split_at_mut(floor);
+        let to = head[self.pointer..].as_chunks_mut::<2>().0;
         // The block that is not copied yet: from where on it lies there, and how much.
         let (mut block, mut size) = (0, 0);
-        for ix in cells {
-            let (at, len) = node.cell_span(page, ix, limits)?;
+        let mut start = self.start;
+        for (pointer, new) in from.iter().zip(to) {
+            let (at, len) = node.span_at(page, u16::from_be_bytes(*pointer) as usize, limits)?;
             let (at, len) = (at as usize, len as usize);
+            if start < floor + len {
+                return Err(too_many);
+            }
             if at + len != block {
-                self.copy(page, block, size);
+                content[start - floor..start - floor + size]
+                    .copy_from_slice(&page[block..block + size]);
                 size = 0;
             }
             block = at;
             size += len;
-            // Where the cell will be once its block is copied.
-            let place = self
-                .start
-                .checked_sub(size)
-                .filter(|&place| place >= self.pointer + 2);
-            let Some(place) = place else {
-                return Err(Corrupt::on(node.no, "pages have more cells than they say"));
-            };
-            put_u16(self.data, self.pointer, place as u16);
-            self.pointer += 2;
-            self.count += 1;
+            start -= len;
+            *new = (start as u16).to_be_bytes();
         }
-        self.copy(page, block, size);
+        content[start - floor..start - floor + size].copy_from_slice(&page[block..block + size]);
+        self.start = start;
+        self.pointer = floor;
+        self.count += from.len() as u16;
         Ok(())
-    }
-
-    #[inline]
-    fn copy(&mut self, page: &[u8], at: usize, size: usize) {
-        self.start -= size;
-        self.data[self.start..self.start + size].copy_from_slice(&page[at..at + size]);
     }
 
     /// Sets the right child of an interior page.

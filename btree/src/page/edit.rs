@@ -59,6 +59,28 @@ impl<'a> PageEdit<'a> {
         })
     }
 
+    /// The same where the header is known to be `node`, from a version of the page that has not changed since.
+    ///
+    /// # Errors
+    /// If it has another count of cells after all: two trees share the page.
+    #[inline]
+    pub(crate) fn known(
+        data: &'a mut [u8],
+        geometry: Geometry,
+        node: Node,
+    ) -> Result<PageEdit<'a>, Corrupt> {
+        let header = node.header();
+        if get_u16(data, header + 3) != node.count || data[header] != node.kind.flags() {
+            return Err(Corrupt::on(node.no, "page is not what the cursor saw"));
+        }
+        Ok(PageEdit {
+            data,
+            node,
+            geometry,
+            header,
+        })
+    }
+
     /// The bytes of the page.
     #[inline]
     pub(crate) fn data(&mut self) -> &mut [u8] {
@@ -98,20 +120,31 @@ impl<'a> PageEdit<'a> {
     ///
     /// # Errors
     /// If the page is malformed.
+    #[inline]
     pub(crate) fn insert(&mut self, ix: u16, size: usize) -> Result<Option<usize>, Corrupt> {
         debug_assert!(size >= CELL_SIZE_MIN && ix <= self.node.count);
-        let Some(at) = self.allocate(size)? else {
-            return Ok(None);
+        let (end, start) = (self.node.pointers_end(), self.content_start());
+        let no_freeblock = get_u16(self.data, self.header + 1) == 0;
+        let at = if no_freeblock && end + 2 + size <= start && start <= self.usable() {
+            self.set_content_start(start - size);
+            start - size
+        } else {
+            let Some(at) = self.allocate(size)? else {
+                return Ok(None);
+            };
+            at
         };
         let pointer = self.node.pointers as usize + 2 * ix as usize;
-        let end = self.node.pointers_end();
-        self.data.copy_within(pointer..end, pointer + 2);
+        if pointer < end {
+            self.data.copy_within(pointer..end, pointer + 2);
+        }
         put_u16(self.data, pointer, at as u16);
         self.node.count += 1;
         put_u16(self.data, self.header + 3, self.node.count);
         Ok(Some(at))
     }
 
+    #[inline(never)]
     fn allocate(&mut self, size: usize) -> Result<Option<usize>, Corrupt> {
         let gap = self.node.pointers_end();
         let mut start = self.content_start();
