@@ -63,8 +63,12 @@ impl<'q> Loops<'q> {
             own.rows = Rows::Ephemeral; // filled by now
         }
         sources.push(own);
-        for level in &self.levels[i + 1..] {
-            sources.push(self.plan.sources[level.source]);
+        if self.plan.control.contains(Control::OR_SUBCLAUSE) {
+            // An OR within a disjunct: the others of the list are those without a row.
+            sources.extend_from_slice(&self.plan.sources[1..]);
+        } else {
+            let later = &self.levels[i + 1..];
+            sources.extend(later.iter().map(|level| self.plan.sources[level.source]));
         }
         let seen = self.open_seen(c, i)?;
         let start = c.op(Opcode::Integer, 0, return_reg, 0);
