@@ -9,6 +9,7 @@ use ringwood_format::btree_page::PageKind;
 use ringwood_format::corrupt::Corrupt;
 use ringwood_format::overflow;
 use ringwood_format::page::{Geometry, PageNo};
+use ringwood_format::ptrmap::PtrmapEntry;
 use ringwood_format::varint;
 use ringwood_wal::{Allocate, Error, Result, Tx};
 
@@ -125,7 +126,10 @@ async fn write_chain(
         }
         at += count;
         match next {
-            Some(next) => page = next,
+            Some(next) => {
+                tx.ptrmap_put(next, PtrmapEntry::Overflow2(page)).await?;
+                page = next;
+            }
             None => return Ok(first),
         }
     }

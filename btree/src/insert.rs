@@ -458,7 +458,6 @@ impl Cursor {
             Seek::Greater => (self.ix, 0),
             Seek::Equal => (self.ix, 1),
         };
-        crate::balance::apply::refuse_autovacuum(tx)?;
         let left_child = match (kind.is_leaf(), self.page.as_deref()) {
             (false, Some(page)) => Some(self.node.child(page, self.ix)?),
             _ => None,

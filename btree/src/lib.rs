@@ -26,6 +26,7 @@ mod cursor;
 
 mod page;
 
+mod autovacuum;
 mod balance;
 mod chain;
 mod delete;

@@ -4,6 +4,7 @@
 //! 1. A walk over a tree is bounded: at most [`DEPTH_MAX`] levels, and no more pages than the database has.
 //! 2. Pages are freed from the leaves up; overflow chains before the page of their cells.
 
+use crate::autovacuum::{allocate_root, free_root};
 use crate::chain::chain_pages;
 use crate::cursor::Cursor;
 use crate::node::{DEPTH_MAX, Node};
@@ -13,7 +14,7 @@ use ringwood_format::btree_page::PageKind;
 use ringwood_format::corrupt::Corrupt;
 use ringwood_format::page::PageNo;
 use ringwood_pager::PageRef;
-use ringwood_wal::{Allocate, Error, Result, Tx};
+use ringwood_wal::{Error, Result, Tx};
 
 /// What a tree holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,8 +39,7 @@ impl TreeKind {
 /// # Errors
 /// If a page cannot be allocated.
 pub async fn create_tree(tx: &mut Tx, kind: TreeKind) -> Result<PageNo> {
-    crate::balance::apply::refuse_autovacuum(tx)?;
-    let root = tx.allocate(None, Allocate::Any).await?;
+    let root = allocate_root(tx).await?;
     init_root(tx, root, kind).await?;
     Ok(root)
 }
@@ -87,11 +87,9 @@ pub async fn drop_tree(tx: &mut Tx, root: PageNo) -> Result<Option<PageNo>> {
             "the schema table cannot be dropped",
         )));
     }
-    crate::balance::apply::refuse_autovacuum(tx)?;
     free_pages(tx, root).await?;
     changed(tx, root);
-    tx.free(root).await?;
-    Ok(None)
+    free_root(tx, root).await
 }
 
 /// A page on the walk of [`free_pages`].

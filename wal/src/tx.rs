@@ -359,7 +359,8 @@ impl Tx {
             .clone()
     }
 
-    pub(crate) fn bump_all_trees(&self) {
+    /// Makes all cursors seek again: pages were moved without regard to trees.
+    pub fn bump_all_trees(&self) {
         for version in self.tree_versions.borrow().values() {
             version.set(version.get() + 1);
         }

@@ -4,6 +4,7 @@ use super::deal::{Redistribution, Segment};
 use super::distribute::PAGES_MAX;
 use super::draft::{Draft, Link, Slot};
 use super::plan::Plan;
+use crate::autovacuum::note_children;
 use crate::node::Limits;
 use crate::page::build::PageBuild;
 use crate::page::edit::PageEdit;
@@ -37,7 +38,6 @@ pub(crate) async fn apply(
     mut plan: Plan,
     near: PageNo,
 ) -> Result<()> {
-    refuse_autovacuum(tx)?;
     let mut numbers: SmallVec<[Numbers; 2]> = SmallVec::new();
     let mut freed: SmallVec<[PageNo; 4]> = SmallVec::new();
     for level in &plan.levels {
@@ -62,7 +62,16 @@ pub(crate) async fn apply(
     for draft in &plan.edits {
         held.push(touch(tx, draft.node().no).await?);
     }
+    let written: SmallVec<[PageNo; 8]> = if tx.is_autovacuum() {
+        let edited = plan.edits.iter().map(|draft| draft.node().no);
+        numbers.iter().flatten().copied().chain(edited).collect()
+    } else {
+        SmallVec::new()
+    };
     write(tx, geometry, plan, &numbers, ways, held)?;
+    for no in written {
+        note_children(tx, no).await?;
+    }
     for no in freed {
         tx.free(no).await?;
     }
@@ -312,14 +321,5 @@ fn failed(stop: Stop) -> Error {
         Stop::Fail(error) => *error,
         Stop::Miss(no) => Error::from(Corrupt::on(no, "page vanished while it was written")),
         Stop::Slow => Error::Misuse("writing a page does not wait"),
-    }
-}
-
-/// Pages of an autovacuum database cannot be moved about yet: its pointer map would be wrong.
-pub(crate) fn refuse_autovacuum(tx: &Tx) -> Result<()> {
-    if tx.is_autovacuum() {
-        Err(Error::ReadOnly)
-    } else {
-        Ok(())
     }
 }

@@ -3,7 +3,7 @@
 //! A history is a list of seeded operations; the tree, a scanning second cursor and the map must agree after each,
 //! and every so often the whole tree is walked both ways and its integrity checked. A failure names its seed.
 
-use crate::store::{Random, check, payload, read, store};
+use crate::store::{Random, autovacuum_store, check, payload, read, store};
 use ringwood_btree::{Cursor, InsertHint, Moved, Payload, Seek, TreeKind, clear_tree, create_tree};
 use ringwood_format::encoding::TextEncoding;
 use ringwood_format::key::{KeyInfo, UnpackedKey};
@@ -26,6 +26,7 @@ struct Config {
     keys: u64,
     ops: usize,
     seed: u64,
+    autovacuum: bool,
 }
 
 /// A key of either kind of tree, ordered as the tree orders it.
@@ -512,8 +513,11 @@ impl<T: Tree> History<'_, T> {
 fn run(tree: &impl Tree, config: Config) {
     println!("{config:?}");
     let (io, mut tx) = store(config.page_size, config.reserved, config.frames);
-    tx.set_cache_size(config.frames as i64);
-    io.block_on(async {
+    io.clone().block_on(async {
+        if config.autovacuum {
+            tx = autovacuum_store(&io, config.page_size).await;
+        }
+        tx.set_cache_size(config.frames as i64);
         let root = create_tree(&mut tx, tree.kind()).await.expect("create");
         let mut history = History {
             tree,
@@ -568,6 +572,7 @@ fn configs(ops: usize) -> Vec<Config> {
                         keys,
                         ops,
                         seed,
+                        autovacuum: false,
                     });
                 }
             }
@@ -588,5 +593,17 @@ fn indexes_agree_with_a_map() {
     let tree = Index::new();
     for config in configs(1000) {
         run(&tree, config);
+    }
+}
+
+#[test]
+fn pointer_maps_are_right() {
+    let index = Index::new();
+    for mut config in configs(700) {
+        if config.reserved == 0 && config.frames > 8 {
+            config.autovacuum = true;
+            run(&Table, config);
+            run(&index, config);
+        }
     }
 }

@@ -4,7 +4,7 @@ use ringwood_btree::{Cursor, IntegrityScope, Stop, Try, integrity_check};
 use ringwood_format::page::{Geometry, PageNo};
 use ringwood_io::IoHandle;
 use ringwood_pager::{PageRef, Pool};
-use ringwood_wal::Tx;
+use ringwood_wal::{AutoVacuum, Database, DbOptions, Tx};
 
 /// A small generator of random numbers (xorshift64*).
 pub struct Random(u64);
@@ -32,6 +32,19 @@ impl Random {
     pub fn bytes(&mut self, len: usize) -> Vec<u8> {
         (0..len).map(|_| self.next() as u8).collect()
     }
+}
+
+/// An autovacuum database in memory.
+pub async fn autovacuum_store(io: &IoHandle, page_size: u32) -> Tx {
+    let pool = Pool::with_frames(64, page_size as usize);
+    let options = DbOptions {
+        geometry: Geometry::new(page_size, 0).expect("a valid geometry"),
+        auto_vacuum: AutoVacuum::Incremental,
+        ..DbOptions::default()
+    };
+    let mut tx = Tx::new(Database::memory(&pool, options), io.clone());
+    tx.begin_write().await.expect("nobody else writes");
+    tx
 }
 
 /// A store in memory whose cache has that many frames.
