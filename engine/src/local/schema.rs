@@ -131,6 +131,9 @@ async fn load(env: &mut Env, index: usize) -> Result<Arc<DbSchema>, VdbeError> {
     let schema = loaded?;
     db.schema_cookie = schema.cookie;
     db.file_format = schema.file_format;
+    if index == 0 {
+        env.facts.encoding = schema.encoding;
+    }
     Ok(Arc::new(schema))
 }
 

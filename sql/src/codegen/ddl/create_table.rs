@@ -195,7 +195,9 @@ impl Compiler<'_> {
             };
             self.add_schema_row(cursor, &row);
         }
-        if table.autoincrement && self.ctx.schema.dbs[db].table("sqlite_sequence").is_none() {
+        let needs_sequence =
+            table.autoincrement && self.ctx.schema.dbs[db].table("sqlite_sequence").is_none();
+        if needs_sequence {
             let root = self.alloc_reg();
             self.op(Opcode::CreateBtree, db as i32, root, p5::BTREE_INTKEY);
             let row = SchemaRow {
@@ -209,7 +211,7 @@ impl Compiler<'_> {
         }
         self.op(Opcode::Close, cursor, 0, 0);
         self.change_cookie(db);
-        if table.autoincrement {
+        if needs_sequence {
             self.parse_schema(db, "sqlite_sequence");
         }
         self.parse_schema(db, name);
