@@ -208,8 +208,9 @@ pub(super) fn idx_insert(s: &mut State, env: &mut Env, insn: &Insn) -> Step {
     let record = mems[insn.p2 as usize].bytes();
     let tx = tx_of_mut(&mut env.dbs, temp, c.store);
     // A key with fewer columns than the index is no use: the tree orders by all of them.
-    if count == info.columns.len() && count > 0 {
-        let values = values(&mems[first..first + count]);
+    let columns = info.columns.len();
+    if count >= columns && columns > 0 {
+        let values = values(&mems[first..first + columns]);
         let key = UnpackedKey::new(&values, info, Ordering::Equal);
         c.cur
             .try_insert_key(tx, record, Some(&key), hint)
