@@ -1,4 +1,6 @@
 //! The tests of the b-trees, in one binary.
 
+mod corrupt;
 mod model;
+mod stock;
 mod store;

@@ -540,7 +540,7 @@ fn run(tree: &impl Tree, config: Config) {
         while let Some((key, _)) = history.model.pop_first() {
             assert_eq!(tree.seek(&tx, &mut history.cursor, &key).await, Seek::Equal);
             history.cursor.delete(&mut tx, false).await.expect("delete");
-            if history.model.len() % 64 == 0 {
+            if history.model.len().is_multiple_of(64) {
                 check(&tx, &[PageNo::ONE, root]).await;
             }
         }
