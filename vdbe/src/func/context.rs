@@ -154,15 +154,20 @@ impl FnContext<'_> {
         self.not_extreme = true;
     }
 
-    /// What was remembered for argument `arg` at this place of the program, if it has that type.
+    /// What was remembered for argument `arg` at this place of the program, or for the whole program if `arg` is
+    /// negative, if it has that type.
     pub fn aux<T: 'static>(&mut self, arg: i32) -> Option<&mut T> {
-        let addr = self.addr;
+        let addr = self.aux_addr(arg);
         let found = self
             .aux
             .entries
             .iter_mut()
             .find(|(a, i, _)| *a == addr && *i == arg);
         found.and_then(|(_, _, data)| data.downcast_mut())
+    }
+
+    fn aux_addr(&self, arg: i32) -> u32 {
+        if arg < 0 { 0 } else { self.addr }
     }
 
     /// Remembers something about argument `arg` until the statement ends. It is only kept if the argument is constant
@@ -172,7 +177,7 @@ impl FnContext<'_> {
         if !keeps {
             return;
         }
-        let addr = self.addr;
+        let addr = self.aux_addr(arg);
         self.aux
             .entries
             .retain(|(a, i, _)| !(*a == addr && *i == arg));

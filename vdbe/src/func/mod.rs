@@ -20,9 +20,11 @@ mod context;
 pub mod date;
 mod direct;
 pub mod group_concat;
+pub mod json;
 pub mod math;
 pub mod number;
 pub mod pattern;
+pub mod percentile;
 pub mod printf;
 mod quote;
 mod real_format;
@@ -50,6 +52,8 @@ pub fn builtins() -> FunctionRegistry {
     connection::register(&mut registry);
     aggregate::register(&mut registry);
     group_concat::register(&mut registry);
+    percentile::register(&mut registry);
+    json::register(&mut registry);
     registry
 }
 

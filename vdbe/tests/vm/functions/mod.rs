@@ -3,6 +3,7 @@
 mod aggregates;
 mod dates;
 mod formats;
+mod json;
 mod math;
 mod oracle;
 mod scalars;

@@ -83,6 +83,11 @@ impl Oracle {
         &self.stock
     }
 
+    /// What stock SQLite gives for a query.
+    pub fn ask(&self, sql: &str, args: &[Value]) -> Answer {
+        self.ask_stock(sql, args)
+    }
+
     fn ask_stock(&self, sql: &str, args: &[Value]) -> Answer {
         let mut statement = self.stock.prepare_cached(sql).map_err(message)?;
         let bound: Vec<Bound<'_>> = args.iter().map(Bound).collect();
@@ -104,11 +109,37 @@ impl Oracle {
         def.call(&mut self.facts, args).map_err(|e| e.message)
     }
 
+    /// What our aggregate gives; as a window, at the last row of frames of that size.
+    pub fn ask_aggregate(
+        &mut self,
+        name: &str,
+        rows: &[Vec<Value>],
+        window: Option<usize>,
+    ) -> Answer {
+        let def = self.registry.find(name, rows[0].len()).expect("a function");
+        def.aggregate_rows(&mut self.facts, rows, window)
+            .map_err(|e| e.message)
+    }
+
     /// Compares one call.
     pub fn check(&mut self, name: &str, args: &[Value]) {
         let marks = vec!["?"; args.len()].join(",");
         let stock = self.ask_stock(&format!("SELECT {name}({marks})"), args);
         let ours = self.ask_ours(name, args);
+        self.note(name, args, &ours, &stock);
+    }
+
+    /// Compares one call, unless stock SQLite gives JSONB that is not well-formed.
+    pub fn check_json(&mut self, name: &str, args: &[Value]) {
+        let marks = vec!["?"; args.len()].join(",");
+        let stock = self.ask_stock(&format!("SELECT {name}({marks})"), args);
+        let ours = self.ask_ours(name, args);
+        if let Ok(blob @ Value::Blob(_)) = &stock {
+            let valid = self.ask_stock("SELECT json_valid(?, 8)", std::slice::from_ref(blob));
+            if valid != Ok(Value::Integer(1)) {
+                return;
+            }
+        }
         self.note(name, args, &ours, &stock);
     }
 
