@@ -11,6 +11,8 @@
 //! 3. Queries go to the tables of [`SCRIPT`]: columns with and without indexes, of every affinity and collation, partial
 //!    and expression indexes, WITHOUT ROWID; values of every type in columns of every type.
 
+use std::fmt::Write as _;
+
 /// A small generator of numbers.
 #[derive(Clone, Debug)]
 pub struct Dice(u64);
@@ -305,12 +307,12 @@ impl Query<'_> {
             if join != ", " && self.dice.below(5) > 0 {
                 let at = first + self.dice.below(n);
                 let (left, right) = (self.column_of(at), self.column_of(first + n));
-                from.push_str(" ON ");
-                from.push_str(&format!("{left} = {right}"));
+                let _ = write!(from, " ON {left} = {right}");
                 if self.dice.below(4) == 0 {
                     // Only what is left of here is in sight.
                     let own = std::mem::replace(&mut self.own, first);
-                    from.push_str(&format!(" AND {}", self.condition(1)));
+                    let condition = self.condition(1);
+                    let _ = write!(from, " AND {condition}");
                     self.own = own;
                 }
             }
@@ -392,4 +394,39 @@ pub fn draw(dice: &mut Dice, depth: usize) -> String {
         }
     }
     text
+}
+
+/// Draws an UPDATE or a DELETE of one of the tables; with subqueries if `depth` is not 0. Returns the table too.
+pub fn draw_change(dice: &mut Dice, depth: usize) -> (&'static str, String) {
+    let (table, columns) = SOURCES[dice.below(SOURCES.len())];
+    let mut query = Query {
+        dice,
+        sources: vec![("s".to_owned(), columns)],
+        own: 0,
+        depth,
+        alias: 0,
+    };
+    let condition = query.conditions(3);
+    if query.dice.below(3) == 0 {
+        return (table, format!("DELETE FROM {table} AS s WHERE {condition}"));
+    }
+    let or = query
+        .dice
+        .pick(&["", "", "", "", " OR IGNORE", " OR REPLACE"]);
+    let mut text = format!("UPDATE{or} {table} AS s SET ");
+    let first = query.dice.below(columns.len());
+    let count = 1 + query.dice.below(2);
+    for n in 0..count {
+        let column = columns[(first + n) % columns.len()];
+        let value = match query.dice.below(6) {
+            0 => format!("{column} + 1"),
+            1 => format!("{column} || 'x'"),
+            2 => query.column(),
+            _ => query.operand(),
+        };
+        let comma = if n == 0 { "" } else { ", " };
+        let _ = write!(text, "{comma}{column} = {value}");
+    }
+    let _ = write!(text, " WHERE {condition}");
+    (table, text)
 }
