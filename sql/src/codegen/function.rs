@@ -23,10 +23,7 @@ impl Compiler<'_> {
     ) -> Result<i32> {
         let def = &call.def;
         if call.aggregate.is_some() || def.is_aggregate() {
-            return Err(SqlError::error(format!(
-                "misuse of aggregate: {}()",
-                def.name
-            )));
+            return Err(self.misuse(call));
         }
         if self.factor_constants && is_constant(expr, Constness::Statement) {
             return self.constant(expr, None);
@@ -84,6 +81,21 @@ impl Compiler<'_> {
             self.release_temps(first, count);
         }
         Ok(target)
+    }
+
+    /// An aggregate where none may be; the name as it is written.
+    #[cold]
+    fn misuse(&self, call: &FunctionCall) -> SqlError {
+        let offset = call
+            .aggregate
+            .as_ref()
+            .and_then(|aggregate| aggregate.offset);
+        let length = call.def.name.len();
+        let written = offset.and_then(|at| self.text.get(at as usize..at as usize + length));
+        let name = written.map_or_else(|| call.def.name.clone().into(), String::from_utf8_lossy);
+        let mut e = SqlError::error(format!("misuse of aggregate: {name}()"));
+        e.offset = offset;
+        e
     }
 
     /// `length(column)` and `typeof(column)` need not read the column's bytes.

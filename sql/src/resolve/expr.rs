@@ -432,7 +432,9 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
     /// A subquery within the innermost scope, and whether it is correlated (rule 3).
     fn inner_select(&mut self, select: &'a ast::Select) -> Result<(Select, bool)> {
         let outer = std::mem::replace(&mut self.outermost_use, usize::MAX);
+        let in_on = std::mem::replace(&mut self.in_on, false);
         let bound = self.select(select, NameMode::None);
+        self.in_on = in_on;
         let correlated = self.outermost_use != usize::MAX && self.outermost_use < self.scopes.len();
         self.outermost_use = self.outermost_use.min(outer);
         let mut bound = bound?;

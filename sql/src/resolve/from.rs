@@ -621,7 +621,10 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
     pub(super) fn resolve_ons(&mut self, ons: &[OnClause<'a>]) -> Result<()> {
         for clause in ons {
             let Some(on) = clause.on else { continue };
-            let bound = self.expr(on)?;
+            self.in_on = true;
+            let bound = self.expr(on);
+            self.in_on = false;
+            let bound = bound?;
             let scope = self.scope();
             if scope.items[0].join.left_of_right {
                 let later = &scope.items[clause.item + 1..];

@@ -72,6 +72,8 @@ pub struct Resolver<'r, 'c, 'a> {
     text: &'a [u8],
     /// Whether the text is not the statement's: rule 5.
     foreign_text: bool,
+    /// Within ON, whose errors have no place in stock SQLite either.
+    in_on: bool,
     /// The database in which unqualified names are looked for, inside a view that is not temporary.
     fixed_db: Option<usize>,
 }
@@ -89,6 +91,7 @@ impl<'r, 'a, 'c: 'a> Resolver<'r, 'c, 'a> {
             outermost_use: usize::MAX,
             text,
             foreign_text: false,
+            in_on: false,
             fixed_db: None,
         }
     }
@@ -127,7 +130,7 @@ impl<'r, 'a, 'c: 'a> Resolver<'r, 'c, 'a> {
     /// An error at a place of the text (rule 5).
     #[cold]
     fn error_at(&self, span: Span, message: impl Into<String>) -> SqlError {
-        if self.foreign_text {
+        if self.foreign_text || self.in_on {
             SqlError::error(message)
         } else {
             SqlError::at(span.start, message)

@@ -58,6 +58,14 @@ fn ordinal(expr: &ast::Expr) -> Option<i64> {
     }
 }
 
+/// Where the digits of an ordinal stand.
+fn number_span(expr: &ast::Expr) -> Span {
+    match &expr.kind {
+        ExprKind::Unary(_, inner) => number_span(inner),
+        _ => expr.span,
+    }
+}
+
 /// `1st`, `2nd`, `3rd`, `4th`…
 fn nth(n: usize) -> String {
     let suffix = match (n % 100, n % 10) {
@@ -88,6 +96,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         result: &[ResultColumn],
         clause: Clause,
         term: usize,
+        is_compound: bool,
     ) -> Result<Option<usize>> {
         if let (ExprKind::Id(name), Clause::Order) = (&expr.kind, clause) {
             let found = result
@@ -102,7 +111,13 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         };
         match usize::try_from(number) {
             Ok(number) if (1..=result.len()).contains(&number) => Ok(Some(number - 1)),
-            _ => Err(self.out_of_range(clause, term, result.len(), expr.span)),
+            _ => {
+                let mut e = self.out_of_range(clause, term, result.len(), number_span(expr));
+                if number > 0 && !is_compound {
+                    e.offset = None; // as stock SQLite, which finds it out later
+                }
+                Err(e)
+            }
         }
     }
 
@@ -116,7 +131,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         let (inner, collations) = strip_collate(expr);
         let named = {
             let scope = self.scopes.last().expect("a scope is in sight");
-            self.named_column(inner, &scope.result, clause, term)?
+            self.named_column(inner, &scope.result, clause, term, false)?
         };
         if let Some(column) = named {
             let mut bound = self.scope().result[column].expr.clone();
@@ -186,10 +201,11 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
                     continue;
                 }
                 let (inner, _) = strip_collate(&term.expr);
-                columns[i] = match self.named_column(inner, &part.scope.result, Clause::Order, i)? {
-                    Some(column) => Some(column),
-                    None => self.matching_column(inner, part),
-                };
+                columns[i] =
+                    match self.named_column(inner, &part.scope.result, Clause::Order, i, true)? {
+                        Some(column) => Some(column),
+                        None => self.matching_column(inner, part),
+                    };
             }
         }
         let mut bound = Vec::with_capacity(terms.len());

@@ -64,8 +64,8 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         }
         parts.push(self.core(&select.core, &[], names)?);
         parts.reverse();
-        for (pair, compound) in parts.windows(2).zip(&select.compounds) {
-            if pair[0].select.result.len() != pair[1].select.result.len() {
+        for (pair, compound) in parts.windows(2).zip(&select.compounds).rev() {
+            if pair[0].scope.result.len() != pair[1].scope.result.len() {
                 return Err(wrong_column_count(compound.op));
             }
         }
