@@ -7,6 +7,7 @@ mod crash;
 mod dump;
 mod errors;
 mod import;
+mod large;
 mod memory;
 mod modes;
 mod northwind;
