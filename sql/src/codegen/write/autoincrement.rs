@@ -19,7 +19,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Sequence {
     db: usize,
-    sequence: Arc<Table>,
+    table: Arc<Table>,
     name_reg: i32,
     /// The register of the largest rowid.
     pub max_reg: i32,
@@ -69,7 +69,7 @@ impl Compiler<'_> {
         self.op(Opcode::Close, cursor, 0, 0);
         Ok(Some(Sequence {
             db,
-            sequence,
+            table: sequence,
             name_reg,
             max_reg: max,
         }))
@@ -86,7 +86,7 @@ impl Compiler<'_> {
     pub fn end_autoincrement(&mut self, sequence: Option<&Sequence>) -> Result<()> {
         let Some(Sequence {
             db,
-            sequence,
+            table: sequence,
             name_reg,
             max_reg,
         }) = sequence

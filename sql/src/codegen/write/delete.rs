@@ -29,7 +29,7 @@ impl Compiler<'_> {
         if !delete.order_by.is_empty() || delete.limit.is_some() {
             return Err(SqlError::unsupported("ORDER BY and LIMIT of DELETE are"));
         }
-        let (db, table) = self.table_to_change(&delete.table, Change::Delete)?;
+        let (db, table) = self.table_to_change(&delete.table, Change::Delete, None)?;
         let target = Target::new(self, db, &table);
         self.b.about.count_changes = true;
         let mut item = self.target_item(&target, delete.alias.as_ref(), &delete.indexed)?;
@@ -72,7 +72,6 @@ impl Compiler<'_> {
     }
 
     fn delete_where(&mut self, target: &Target, item: &FromItem, where_: &Expr) -> Result<()> {
-        let table = &target.table;
         let mut control = Control::ONEPASS_DESIRED | Control::DUPLICATES_OK;
         if !has_subquery(where_) {
             control |= Control::ONEPASS_MULTIROW;
@@ -184,7 +183,6 @@ impl Compiler<'_> {
         let on_index = (index_cursor >= 0).then_some(index_cursor);
         self.delete_row(target, key, key_count, true, found, on_index)?;
         self.place(next);
-        let _ = table;
         loops.end(self)
     }
 }

@@ -59,7 +59,7 @@ impl Compiler<'_> {
         if !insert.returning.is_empty() {
             return Err(SqlError::unsupported("RETURNING is"));
         }
-        let (db, table) = self.table_to_change(&insert.table, Change::Insert)?;
+        let (db, table) = self.table_to_change(&insert.table, Change::Insert, insert.or)?;
         self.b.about.count_changes = true;
         let multi_row =
             !matches!(&insert.source, InsertSource::Select(select) if is_one_row(select));

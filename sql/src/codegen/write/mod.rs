@@ -146,7 +146,7 @@ pub enum Change {
 }
 
 impl Compiler<'_> {
-    /// The table of that name, to be changed.
+    /// The table of that name, to be changed; `or` is the statement's conflict action.
     ///
     /// # Errors
     /// `no such table: x`; `cannot modify v because it is a view`; `table x may not be modified`; what is not
@@ -155,8 +155,16 @@ impl Compiler<'_> {
         &mut self,
         name: &ast::QualifiedName,
         change: Change,
+        or: Option<ast::ConflictAction>,
     ) -> Result<(usize, Arc<Table>)> {
         let (db, table) = self.find_table(name)?;
+        let replaces = change != Change::Delete && may_replace(&table, or);
+        // REPLACE deletes rows, which fires triggers only if they may be recursive.
+        let deletes = change == Change::Delete || (replaces && self.ctx.flags.recursive_triggers);
+        if self.has_trigger(&table, change) || (deletes && self.has_trigger(&table, Change::Delete))
+        {
+            return Err(SqlError::unsupported("triggers are"));
+        }
         if table.is_view() {
             return Err(SqlError::error(format!(
                 "cannot modify {} because it is a view",
@@ -174,7 +182,16 @@ impl Compiler<'_> {
                 "changing a table with generated columns is",
             ));
         }
-        let event = |trigger: &crate::schema::Trigger| match &*trigger.create {
+        if self.ctx.flags.foreign_keys && self.is_in_foreign_key(db, &table, change, replaces) {
+            return Err(SqlError::unsupported("foreign key enforcement is"));
+        }
+        self.uses_db(db);
+        Ok((db, table))
+    }
+
+    /// Whether some trigger watches a table for a change of that kind.
+    fn has_trigger(&self, table: &Table, change: Change) -> bool {
+        let watches = |trigger: &crate::schema::Trigger| match &*trigger.create {
             ast::Stmt::CreateTrigger(create) => matches!(
                 (&create.event, change),
                 (ast::TriggerEvent::Insert, Change::Insert)
@@ -183,23 +200,13 @@ impl Compiler<'_> {
             ),
             _ => false,
         };
-        let triggers = self
+        let mut triggers = self
             .ctx
             .schema
             .dbs
             .iter()
             .flat_map(|db| db.triggers.values());
-        if triggers
-            .into_iter()
-            .any(|t| t.table.eq_ignore_ascii_case(&table.name) && event(t))
-        {
-            return Err(SqlError::unsupported("triggers are"));
-        }
-        if self.ctx.flags.foreign_keys && self.is_in_foreign_key(db, &table, change) {
-            return Err(SqlError::unsupported("foreign key enforcement is"));
-        }
-        self.uses_db(db);
-        Ok((db, table))
+        triggers.any(|trigger| trigger.table.eq_ignore_ascii_case(&table.name) && watches(trigger))
     }
 
     /// The item that stands for the table in the loops and in expressions.
@@ -325,9 +332,9 @@ impl Compiler<'_> {
     }
 
     /// Whether a change of that kind would need foreign keys to be enforced.
-    fn is_in_foreign_key(&self, db: usize, table: &Table, change: Change) -> bool {
+    fn is_in_foreign_key(&self, db: usize, table: &Table, change: Change, replaces: bool) -> bool {
         let is_child = !table.foreign_keys.is_empty() && change != Change::Delete;
-        let is_parent = change != Change::Insert
+        let is_parent = (change != Change::Insert || replaces)
             && self.ctx.schema.dbs[db].tables.values().any(|t| {
                 t.foreign_keys
                     .iter()
@@ -428,6 +435,15 @@ pub(crate) fn columns_used(where_: &Expr, cursor: i32) -> u64 {
         }
     });
     used
+}
+
+/// Whether a conflict may be settled by deleting the row that is there.
+fn may_replace(table: &Table, or: Option<ast::ConflictAction>) -> bool {
+    const REPLACE: Option<ast::ConflictAction> = Some(ast::ConflictAction::Replace);
+    or == REPLACE
+        || (or.is_none()
+            && (table.key_conflict == REPLACE
+                || table.indexes.iter().any(|index| index.unique == REPLACE)))
 }
 
 /// Whether a table belongs to the engine.

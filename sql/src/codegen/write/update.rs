@@ -58,7 +58,7 @@ impl Assignments {
     fn touches_expr(&self, expr: &Expr) -> bool {
         let mut touches = false;
         for_each_column(expr, &mut |column| {
-            touches |= self.touches_column(column.column)
+            touches |= self.touches_column(column.column);
         });
         touches
     }
@@ -86,7 +86,7 @@ impl Compiler<'_> {
         if !update.order_by.is_empty() || update.limit.is_some() {
             return Err(SqlError::unsupported("ORDER BY and LIMIT of UPDATE are"));
         }
-        let (db, table) = self.table_to_change(&update.table, Change::Update)?;
+        let (db, table) = self.table_to_change(&update.table, Change::Update, update.or)?;
         let target = Target::new(self, db, &table);
         let mut item = self.target_item(&target, update.alias.as_ref(), &update.indexed)?;
         let assignments = self.resolve_assignments(update, &table, &item)?;
