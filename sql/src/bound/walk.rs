@@ -301,6 +301,17 @@ pub fn has_aggregate(expr: &Expr) -> bool {
     })
 }
 
+/// Whether an aggregate of that SELECT is called in the expression, also in subqueries.
+pub fn has_aggregate_of(expr: &Expr, owner: crate::bound::SelectId) -> bool {
+    any(expr, |e| match e {
+        Expr::Function(call) => call
+            .aggregate
+            .as_ref()
+            .is_some_and(|aggregate| aggregate.owner == owner),
+        _ => false,
+    })
+}
+
 /// Whether the expression mentions that cursor.
 pub fn uses_cursor(expr: &Expr, cursor: i32) -> bool {
     any(expr, |e| match e {

@@ -230,6 +230,9 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
 
     /// A test for NULL; in WHERE known at once if the operand cannot be NULL.
     fn null_test(&mut self, op: UnaryOp, inner: &'a ast::Expr) -> Result<Expr> {
+        if is_literal(inner) {
+            return Ok(Expr::Integer(i64::from(op == UnaryOp::NotNull)));
+        }
         let before = self.outermost_use;
         let inner = self.expr(inner)?;
         let in_where = self.scopes.iter().all(|scope| scope.in_where);
@@ -467,6 +470,15 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         select.rows = rows.collect();
         select.flags.values = true;
         select
+    }
+}
+
+/// Whether it is a literal other than NULL, signs aside.
+pub(super) fn is_literal(expr: &ast::Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Unary(ast::UnaryOp::Plus | ast::UnaryOp::Minus, inner) => is_literal(inner),
+        ExprKind::Literal(literal) => !matches!(literal, Literal::Null | Literal::Current(_)),
+        _ => false,
     }
 }
 

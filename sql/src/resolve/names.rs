@@ -5,7 +5,7 @@
 use super::Resolver;
 use super::scope::Scope;
 use crate::ast::{Name, Quote, Span};
-use crate::bound::walk::has_aggregate;
+use crate::bound::walk::has_aggregate_of;
 use crate::bound::{ColumnRef, Expr, FromItem, FunctionCall};
 use crate::compiler::{Result, SqlError};
 use crate::schema::Table;
@@ -339,7 +339,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             .iter()
             .find(|column| column.alias && column.name.eq_ignore_ascii_case(wanted.column));
         let Some(column) = found else { return Ok(None) };
-        if !scope.allow_aggregates && has_aggregate(&column.expr) {
+        if !scope.allow_aggregates && has_aggregate_of(&column.expr, scope.select) {
             return Err(SqlError::error(format!(
                 "misuse of aliased aggregate {}",
                 column.name

@@ -3,8 +3,9 @@
 //! Source: SQLite's `resolveOrderGroupBy`, `resolveCompoundOrderBy`.
 
 use super::Resolver;
+use super::expr::is_literal;
 use crate::ast::{self, ExprKind, NullsOrder, Span};
-use crate::bound::walk::{Likeness, has_aggregate, likeness, same};
+use crate::bound::walk::{Likeness, has_aggregate_of, likeness, same};
 use crate::bound::{Expr, OrderTerm, ResultColumn, SortOrder};
 use crate::compiler::{Result, SqlError};
 use crate::schema::CollationName;
@@ -52,6 +53,17 @@ fn strip_collate(expr: &ast::Expr) -> (&ast::Expr, smallvec::SmallVec<[&ast::Nam
 fn ordinal(expr: &ast::Expr) -> Option<i64> {
     match &expr.kind {
         ExprKind::Literal(ast::Literal::Integer(i)) => i32::try_from(*i).ok().map(i64::from),
+        ExprKind::IsNull(inner) if is_literal(inner) => Some(0),
+        ExprKind::NotNull(inner) if is_literal(inner) => Some(1),
+        ExprKind::Binary(op, left, right)
+            if matches!(right.kind, ExprKind::Literal(ast::Literal::Null)) && is_literal(left) =>
+        {
+            match op {
+                ast::BinaryOp::Is => Some(0),
+                ast::BinaryOp::IsNot => Some(1),
+                _ => None,
+            }
+        }
         ExprKind::Unary(ast::UnaryOp::Plus, inner) => ordinal(inner),
         ExprKind::Unary(ast::UnaryOp::Minus, inner) => ordinal(inner).map(|i| -i),
         _ => None,
@@ -177,7 +189,8 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         for (i, term) in terms.iter().enumerate() {
             bound.push(self.order_term(term, Clause::Group, i)?.0);
         }
-        if bound.iter().any(has_aggregate) {
+        let owner = self.scope().select;
+        if bound.iter().any(|expr| has_aggregate_of(expr, owner)) {
             return Err(SqlError::error(
                 "aggregate functions are not allowed in the GROUP BY clause",
             ));

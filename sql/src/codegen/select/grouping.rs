@@ -98,7 +98,7 @@ impl Compiler<'_> {
                 && order_by
                     .iter()
                     .zip(&select.group_by)
-                    .all(|(term, group)| same(&term.expr, group));
+                    .all(|(term, group)| !term.order.big_null && same(&term.expr, group));
             let order: Vec<SortOrder> = if same_order {
                 order_by
                     .iter()

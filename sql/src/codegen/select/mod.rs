@@ -89,7 +89,7 @@ impl Compiler<'_> {
                 .order_by
                 .iter()
                 .zip(&select.result)
-                .all(|(term, column)| same(&term.expr, &column.expr));
+                .all(|(term, column)| !term.order.big_null && same(&term.expr, &column.expr));
         if is_grouping {
             let mut grouped = select.clone();
             grouped.flags.distinct = false;
