@@ -407,9 +407,11 @@ impl Vm {
         if self.state.status == Status::Running {
             if self.stepping {
                 let error = Error::code(ResultCode::INTERRUPT);
-                let _ = self.fail::<()>(env, error).await;
+                let _ = Box::pin(self.fail::<()>(env, error)).await;
+            } else if halt::needs_commit(&self.program, &self.state, env) {
+                result = Box::pin(halt::halt(&self.program, &mut self.state, env)).await;
             } else {
-                result = halt::halt(&self.program, &mut self.state, env).await;
+                result = halt::halt_now(&self.program, &mut self.state, env, Ok(()));
             }
         }
         self.make_ready();

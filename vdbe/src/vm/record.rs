@@ -2,7 +2,7 @@
 //!
 //! Rules:
 //! 1. Affinities are applied to the registers themselves, as SQLite does: what follows sees the converted values.
-//! 2. A tail of zeros at the end of the record is counted and not written; one in the middle is written out.
+//! 2. A tail of zeros at the end of the record is counted and not written; one with something behind it is written out.
 //! 3. An `IntReal` that does not fit in six bytes is stored as a real.
 //!
 //! Cost: two passes over the registers, no allocation once the register's buffer is large enough.
@@ -21,10 +21,21 @@ use ringwood_format::record::SerialType;
 use ringwood_format::varint;
 
 /// r[p3] = the record of p2 registers from p1. `constants` says whether 0 and 1 take no room.
+#[inline]
 pub(super) fn make_record(mems: &mut [Mem], env: &Env, constants: bool, insn: &Insn) -> Step {
     let (first, count, out) = (insn.p1 as usize, insn.p2 as usize, insn.p3 as usize);
+    // The result lies before or behind the values.
+    let (values, record) = if out >= first + count {
+        let (left, right) = mems.split_at_mut(out);
+        (&mut left[first..first + count], &mut right[0])
+    } else if out < first {
+        let (left, right) = mems.split_at_mut(first);
+        (&mut right[..count], &mut left[out])
+    } else {
+        return fail(ResultCode::INTERNAL);
+    };
     if let P4::Affinity(letters) | P4::Text(letters) = &insn.p4 {
-        for (mem, &letter) in mems[first..first + count].iter_mut().zip(letters.iter()) {
+        for (mem, &letter) in values.iter_mut().zip(letters.iter()) {
             apply_affinity(mem, letter);
             if letter == Affinity::Real as u8 {
                 if let Some(i) = mem.as_int() {
@@ -33,65 +44,89 @@ pub(super) fn make_record(mems: &mut [Mem], env: &Env, constants: bool, insn: &I
             }
         }
     }
-    let last = first + count;
-    for at in first..last {
-        if mems[at].zeros() > 0
-            && mems[at + 1..last]
-                .iter()
-                .any(|mem| !mem.is_null() || mem.byte_len() > 0)
-        {
-            mems[at].expand();
-        }
-    }
-    let mut record = std::mem::take(&mut mems[out]);
     let zeros = encode(
-        &mems[first..last],
+        values,
         env.facts.encoding,
         constants,
         record.start_bytes(Kind::Blob),
     );
-    if record.byte_len() + zeros > env.limits.length {
+    if zeros > 0 {
+        // Rule 2: only what nothing but NULLs follow may stay uncounted.
+        let last = values.iter().rposition(|mem| !mem.is_null()).unwrap_or(0);
+        if values[..last].iter().any(|mem| mem.zeros() > 0) {
+            values[..last].iter_mut().for_each(Mem::expand);
+            let zeros = encode(
+                values,
+                env.facts.encoding,
+                constants,
+                record.start_bytes(Kind::Blob),
+            );
+            record.set_zeros(zeros);
+        } else {
+            record.set_zeros(zeros);
+        }
+    }
+    if record.byte_len() > env.limits.length {
         return fail(ResultCode::TOOBIG);
     }
-    record.set_zeros(zeros);
-    mems[out] = record;
     Ok(())
 }
 
-/// Appends the record; how many zeros are to follow it.
-#[inline]
+/// Appends the record; how many zeros its blobs have at their ends, all of them together.
+#[inline(always)]
 fn encode(values: &[Mem], encoding: TextEncoding, constants: bool, out: &mut Vec<u8>) -> u64 {
+    out.reserve(1 + 2 * values.len());
     out.push(0); // the header's size, patched below
     let mut zeros = 0;
+    let mut body = 0;
     for value in values {
-        match value.kind() {
-            Kind::Null | Kind::Object => out.push(0),
-            Kind::Int => out.push(SerialType::of_integer(value.raw_int(), constants).0 as u8),
-            Kind::Real => out.push(7),
-            Kind::IntReal => out.push(match SerialType::of_integer(value.raw_int(), constants).0 {
-                6 => 7,
-                short => short as u8,
-            }),
-            Kind::Text if encoding.is_utf8() => push_type(out, value.bytes().len() as u64 * 2 + 13),
-            Kind::Text => push_type(out, encoding.encoded_len(value.bytes()) as u64 * 2 + 13),
-            Kind::Blob => {
-                push_type(out, value.byte_len() * 2 + 12);
-                zeros = value.zeros();
+        let kind = match value.kind() {
+            Kind::Null | Kind::Object => 0,
+            Kind::Int => {
+                let kind = SerialType::of_integer(value.raw_int(), constants);
+                body += kind.size() as usize;
+                u64::from(kind.0)
             }
+            Kind::Real => {
+                body += 8;
+                7
+            }
+            Kind::IntReal => {
+                body += 8;
+                match SerialType::of_integer(value.raw_int(), constants).0 {
+                    6 => 7,
+                    short => u64::from(short),
+                }
+            }
+            Kind::Text => {
+                let text = value.bytes();
+                let len = if encoding.is_utf8() {
+                    text.len()
+                } else {
+                    encoding.encoded_len(text)
+                };
+                body += len;
+                len as u64 * 2 + 13
+            }
+            Kind::Blob => {
+                body += value.bytes().len();
+                zeros += value.zeros();
+                value.byte_len() * 2 + 12
+            }
+        };
+        if kind < 0x80 {
+            out.push(kind as u8);
+        } else {
+            varint::push(out, kind);
         }
     }
     let header = out.len();
     if header < 0x80 {
         out[0] = header as u8;
     } else {
-        let mut len = varint::len(header as u64);
-        if varint::len((header - 1 + len) as u64) > len {
-            len += 1;
-        }
-        let mut size = [0; varint::VARINT_LEN_MAX];
-        varint::write(&mut size, (header - 1 + len) as u64);
-        out.splice(..1, size[..len].iter().copied());
+        patch_long_header(out);
     }
+    out.reserve(body);
     for value in values {
         match value.kind() {
             Kind::Null | Kind::Object => {}
@@ -113,17 +148,30 @@ fn encode(values: &[Mem], encoding: TextEncoding, constants: bool, out: &mut Vec
     zeros
 }
 
-#[inline]
-fn push_type(out: &mut Vec<u8>, kind: u64) {
-    if kind < 0x80 {
-        out.push(kind as u8);
-    } else {
-        varint::push(out, kind);
+/// A header whose size takes more than one byte.
+#[cold]
+fn patch_long_header(out: &mut Vec<u8>) {
+    let header = out.len();
+    let mut len = varint::len(header as u64);
+    if varint::len((header - 1 + len) as u64) > len {
+        len += 1;
     }
+    let mut size = [0; varint::VARINT_LEN_MAX];
+    varint::write(&mut size, (header - 1 + len) as u64);
+    out.splice(..1, size[..len].iter().copied());
 }
 
-#[inline]
+#[inline(always)]
 fn push_integer(out: &mut Vec<u8>, i: i64, constants: bool) {
-    let size = SerialType::of_integer(i, constants).size() as usize;
-    out.extend_from_slice(&i.to_be_bytes()[8 - size..]);
+    let bytes = i.to_be_bytes();
+    // Arrays of a known size are stored in place; a slice of any size would be a call.
+    match SerialType::of_integer(i, constants).0 {
+        1 => out.push(i as u8),
+        2 => out.extend_from_slice(&[bytes[6], bytes[7]]),
+        3 => out.extend_from_slice(&[bytes[5], bytes[6], bytes[7]]),
+        4 => out.extend_from_slice(&[bytes[4], bytes[5], bytes[6], bytes[7]]),
+        5 => out.extend_from_slice(&[bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7]]),
+        6 => out.extend_from_slice(&bytes),
+        _ => {}
+    }
 }

@@ -331,3 +331,13 @@ fn text_of_a_utf16_database_comes_back() {
                  Column 0 0 3\nResultRow 3 1\nNext 0 @loop\nend:\nHalt";
     assert_eq!(s.run(index), "b\nä\ndone\n");
 }
+
+#[test]
+fn the_future_of_a_step_is_small() {
+    let mut s = Session::new();
+    let mut vm = s.vm("Integer 1 1\nResultRow 1 1");
+    let step = size_of_val(&vm.step(&mut s.env));
+    let reset = size_of_val(&vm.reset(&mut s.env));
+    println!("step {step} bytes, reset {reset} bytes");
+    assert!(step <= 96 && reset <= 96, "it is moved for every row");
+}
