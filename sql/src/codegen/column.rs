@@ -149,7 +149,13 @@ impl Compiler<'_> {
             .generated
             .as_ref()
             .expect("a generated column has an expression");
-        let expr = crate::resolve::resolve_self(self, table, cursor, &generated.expr)?;
+        let expr = crate::resolve::resolve_self_at(
+            self,
+            table,
+            cursor,
+            &generated.expr,
+            crate::resolve::Place::Generated,
+        )?;
         self.expr_code(&expr, target)?;
         if definition.is_virtual() && table.strict {
             let p4 = type_check_letters(table, Some(number));

@@ -3,7 +3,7 @@
 //! Source: SQLite's `resolveExprStep` (TK_FUNCTION), `sqlite3ReferencesSrcList`.
 
 use super::Resolver;
-use super::scope::Definition;
+use super::scope::{Definition, Place};
 use crate::ast::{self, Distinctness, Span};
 use crate::bound::walk::{Node, Walk, walk};
 use crate::bound::{AggregateCall, Expr, FunctionCall, OrderTerm, SelectId};
@@ -218,6 +218,20 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
                     definition.place()
                 );
                 return Err(self.error_at(span, message));
+            }
+        }
+        if let Some(Definition::Trusted(place)) = self.scopes.last().and_then(|s| s.definition) {
+            // The same arguments give the same result, unless they ask for the time: that is found when it runs.
+            if def
+                .flags
+                .contains(FunctionFlags::DETERMINISTIC | FunctionFlags::SLOW_CHANGING)
+            {
+                let flag = match place {
+                    Place::Check => FunctionFlags::IN_CHECK,
+                    Place::Generated => FunctionFlags::IN_GENERATED,
+                    Place::Index => FunctionFlags::IN_INDEX,
+                };
+                return Ok(Arc::new(FunctionDef::clone(&def).with(flag)));
             }
         }
         if self.foreign_text && def.flags.contains(FunctionFlags::DIRECT_ONLY) {

@@ -84,7 +84,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
     fn forbid(&self, what: &str, span: Span, check_allows: bool) -> Result<()> {
         use super::Definition;
         match self.scopes.last().and_then(|scope| scope.definition) {
-            None | Some(Definition::Trusted) => Ok(()),
+            None | Some(Definition::Trusted(_)) => Ok(()),
             Some(Definition::Check) if check_allows => Ok(()),
             Some(definition) => {
                 Err(self.error_at(span, format!("{what} prohibited in {}", definition.place())))

@@ -38,7 +38,7 @@ mod select;
 mod star;
 
 pub use columns::{output_columns, parts_of, result_table_columns};
-pub use scope::{Definition, ItemNames, Scope};
+pub use scope::{Definition, ItemNames, Place, Scope};
 pub use select::{NameMode, select_of_rows};
 
 use crate::ast::{self, Span};
@@ -168,7 +168,7 @@ pub fn table_item(
     }
 }
 
-/// Resolves an expression of a table's definition (CHECK, generated column, index expression, WHERE of an index): its
+/// Resolves an expression of an index (a key, or the WHERE): its
 /// names are columns of that table, to be read through `cursor`.
 pub fn resolve_self(
     c: &mut Compiler<'_>,
@@ -176,7 +176,18 @@ pub fn resolve_self(
     cursor: i32,
     expr: &ast::Expr,
 ) -> Result<Expr> {
-    resolve_definition(c, table, cursor, expr, Definition::Trusted)
+    resolve_definition(c, table, cursor, expr, Definition::Trusted(Place::Index))
+}
+
+/// The same for the expression of a CHECK constraint or a generated column.
+pub fn resolve_self_at(
+    c: &mut Compiler<'_>,
+    table: &Arc<Table>,
+    cursor: i32,
+    expr: &ast::Expr,
+    place: Place,
+) -> Result<Expr> {
+    resolve_definition(c, table, cursor, expr, Definition::Trusted(place))
 }
 
 /// The same for a definition that is just being made: what may not stand in it is refused.
@@ -204,7 +215,7 @@ pub fn resolve_definition(
         nested_join: false,
     };
     let mut resolver = Resolver::new(c);
-    resolver.foreign_text = definition == Definition::Trusted;
+    resolver.foreign_text = matches!(definition, Definition::Trusted(_));
     let mut scope = Scope::of_items(vec![item]);
     scope.definition = Some(definition);
     resolver.push_scope(scope);

@@ -171,7 +171,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         let flags = &self.c.ctx.flags;
         match self.scopes.last().and_then(|scope| scope.definition) {
             None => flags.double_quoted_strings_dml,
-            Some(super::Definition::Trusted) => true,
+            Some(super::Definition::Trusted(_)) => true,
             Some(_) => flags.double_quoted_strings_ddl,
         }
     }

@@ -3,11 +3,22 @@
 use crate::bound::{FromItem, ResultColumn, SelectId};
 use std::sync::Arc;
 
+/// Where an expression stands that a table's rows are checked or extended with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// CHECK.
+    Check,
+    /// GENERATED ALWAYS AS.
+    Generated,
+    /// A key or the WHERE of an index.
+    Index,
+}
+
 /// What kind of definition an expression stands in; each forbids something.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Definition {
-    /// One that was checked when it was made.
-    Trusted,
+    /// One that was checked when it was made, and is evaluated now.
+    Trusted(Place),
     /// CHECK.
     Check,
     /// A key of an index.
@@ -25,7 +36,7 @@ impl Definition {
             Definition::Check => "CHECK constraints",
             Definition::IndexExpr => "index expressions",
             Definition::Generated => "generated columns",
-            Definition::Trusted | Definition::PartialIndex => "partial index WHERE clauses",
+            Definition::Trusted(_) | Definition::PartialIndex => "partial index WHERE clauses",
         }
     }
 }

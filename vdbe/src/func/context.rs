@@ -1,5 +1,6 @@
 //! What a function sees of the world while it runs, and where its result goes.
 
+use super::{FunctionDef, FunctionFlags};
 use crate::mem::Mem;
 use crate::result_code::ResultCode;
 use ringwood_format::collation::Collation;
@@ -116,6 +117,7 @@ pub struct FnContext<'a> {
     pub(crate) facts: &'a mut Facts,
     pub(crate) aux: &'a mut AuxData,
     pub(crate) collation: &'a Collation,
+    pub(crate) def: &'a FunctionDef,
     pub(crate) addr: u32,
     pub(crate) constant_args: u32,
     pub(crate) not_extreme: bool,
@@ -138,6 +140,26 @@ impl FnContext<'_> {
     #[inline]
     pub fn facts(&mut self) -> &mut Facts {
         self.facts
+    }
+
+    /// Fails if the call stands in a CHECK constraint, a generated column or an index, and must give the same always:
+    /// for functions that are deterministic with some arguments only.
+    pub fn check_impure(&self) -> Result<(), FnError> {
+        let places = [
+            (FunctionFlags::IN_CHECK, "a CHECK constraint"),
+            (FunctionFlags::IN_GENERATED, "a generated column"),
+            (FunctionFlags::IN_INDEX, "an index"),
+        ];
+        match places
+            .iter()
+            .find(|(flag, _)| self.def.flags.contains(*flag))
+        {
+            None => Ok(()),
+            Some((_, place)) => Err(FnError::new(format!(
+                "non-deterministic use of {}() in {place}",
+                self.def.name
+            ))),
+        }
     }
 
     /// The time of the statement in milliseconds since the epoch of Julian days: the same until the statement ends.

@@ -7,6 +7,7 @@ use ringwood_format::value::Value;
 
 /// One call's context.
 fn context<'a>(
+    def: &'a FunctionDef,
     out: &'a mut Mem,
     facts: &'a mut Facts,
     aux: &'a mut AuxData,
@@ -17,6 +18,7 @@ fn context<'a>(
         facts,
         aux,
         collation,
+        def,
         addr: 0,
         constant_args: 0,
         not_extreme: false,
@@ -34,7 +36,7 @@ impl FunctionDef {
     /// If the function fails; SQLITE_MISUSE if it is an aggregate.
     pub fn call(&self, facts: &mut Facts, args: &[Value]) -> Result<Value, FnError> {
         let (mut out, mut aux) = (Mem::new(), AuxData::default());
-        let mut ctx = context(&mut out, facts, &mut aux, &Collation::Binary);
+        let mut ctx = context(self, &mut out, facts, &mut aux, &Collation::Binary);
         let args = registers(args);
         match &self.kind {
             FunctionKind::Scalar(run) => run(&mut ctx, &args)?,
@@ -61,7 +63,7 @@ impl FunctionDef {
         window: Option<usize>,
     ) -> Result<Value, FnError> {
         let (mut out, mut aux) = (Mem::new(), AuxData::default());
-        let mut ctx = context(&mut out, facts, &mut aux, &Collation::Binary);
+        let mut ctx = context(self, &mut out, facts, &mut aux, &Collation::Binary);
         let FunctionKind::Aggregate(new) = &self.kind else {
             return Err(FnError::code(crate::result_code::ResultCode::MISUSE));
         };

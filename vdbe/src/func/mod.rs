@@ -111,6 +111,12 @@ bitflags::bitflags! {
         const BUILTIN = 1 << 19;
         /// Only for the engine's own statements.
         const INTERNAL = 1 << 20;
+        /// The call stands in a CHECK constraint.
+        const IN_CHECK = 1 << 21;
+        /// The call stands in the definition of a generated column.
+        const IN_GENERATED = 1 << 22;
+        /// The call stands in an index: a key, or the WHERE.
+        const IN_INDEX = 1 << 23;
     }
 }
 

@@ -221,7 +221,13 @@ impl Compiler<'_> {
         }
         let (failed, fine) = (self.label(), self.label());
         for (n, check) in table.checks.iter().enumerate() {
-            let expr = crate::resolve::resolve_self(self, table, target.data_cursor, &check.expr)?;
+            let expr = crate::resolve::resolve_self_at(
+                self,
+                table,
+                target.data_cursor,
+                &check.expr,
+                crate::resolve::Place::Check,
+            )?;
             if n + 1 < table.checks.len() {
                 self.without_factoring(|c| c.expr_if_false(&expr, failed, false))?;
             } else {

@@ -161,8 +161,13 @@ impl Compiler<'_> {
         };
         let mut affinity_done = false;
         for check in &table.checks {
-            let expr =
-                crate::resolve::resolve_self(self, table, row.target.data_cursor, &check.expr)?;
+            let expr = crate::resolve::resolve_self_at(
+                self,
+                table,
+                row.target.data_cursor,
+                &check.expr,
+                crate::resolve::Place::Check,
+            )?;
             if !row.touches(&expr) {
                 continue;
             }

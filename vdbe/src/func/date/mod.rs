@@ -51,73 +51,91 @@ pub fn register(registry: &mut FunctionRegistry) {
 }
 
 /// Reads the arguments (rules 1 to 3).
-fn moment(ctx: &mut FnContext<'_>, args: &[Mem]) -> Option<Moment> {
+fn moment(ctx: &mut FnContext<'_>, args: &[Mem]) -> Result<Option<Moment>, FnError> {
     let mut moment = Moment::default();
     let Some((first, modifiers)) = args.split_first() else {
-        set_now(ctx, &mut moment)?;
-        return Some(moment);
+        return Ok(set_now(ctx, &mut moment)?.then_some(moment));
     };
     match first.value_type() {
         ValueType::Integer | ValueType::Real => moment.set_raw(first.to_real()),
         _ => {
-            let text = text(ctx, first)?;
-            parse_moment(ctx, until_nul(&text), &mut moment)?;
+            let Some(text) = text(ctx, first) else {
+                return Ok(None);
+            };
+            if !parse_moment(ctx, until_nul(&text), &mut moment)? {
+                return Ok(None);
+            }
         }
     }
     for (i, arg) in modifiers.iter().enumerate() {
-        let text = text(ctx, arg)?;
-        modifier::apply(until_nul(&text), &mut moment, i + 1)?;
+        let Some(text) = text(ctx, arg) else {
+            return Ok(None);
+        };
+        let text = until_nul(&text);
+        if text.eq_ignore_ascii_case(b"localtime") || text.eq_ignore_ascii_case(b"utc") {
+            ctx.check_impure()?;
+        }
+        if modifier::apply(text, &mut moment, i + 1).is_none() {
+            return Ok(None);
+        }
     }
     moment.compute_jd();
     if moment.is_error || !is_valid_jd(moment.jd) {
-        return None;
+        return Ok(None);
     }
     if modifiers.is_empty() && moment.has_date && moment.day > 28 {
         // 2023-02-31 is 2023-03-03.
         moment.has_date = false;
     }
-    Some(moment)
+    Ok(Some(moment))
 }
 
-fn parse_moment(ctx: &mut FnContext<'_>, text: &[u8], moment: &mut Moment) -> Option<()> {
+/// Reads the first argument; false if it is no time.
+fn parse_moment(
+    ctx: &mut FnContext<'_>,
+    text: &[u8],
+    moment: &mut Moment,
+) -> Result<bool, FnError> {
     let is = |word: &[u8]| text.eq_ignore_ascii_case(word);
     if parse::parse_date(text, moment).is_some()
         || parse::parse_time(parse::Reader::new(text), moment).is_some()
     {
-        return Some(());
+        return Ok(true);
     }
     if is(b"now") {
         return set_now(ctx, moment);
     }
     if let Some(r) = parse::number(text) {
         moment.set_raw(r);
-        return Some(());
+        return Ok(true);
     }
     if is(b"subsec") || is(b"subsecond") {
         moment.shows_subseconds = true;
         return set_now(ctx, moment);
     }
-    None
+    Ok(false)
 }
 
-fn set_now(ctx: &mut FnContext<'_>, moment: &mut Moment) -> Option<()> {
+/// The time of the statement, which definitions may not depend on; false if the clock is before all time.
+fn set_now(ctx: &mut FnContext<'_>, moment: &mut Moment) -> Result<bool, FnError> {
+    ctx.check_impure()?;
     let now = ctx.now_ms();
     moment.set_jd(now);
     moment.is_utc = true;
     moment.is_local = false;
     moment.clear_fields();
-    (now > 0).then_some(())
+    Ok(now > 0)
 }
 
 fn julian_day(ctx: &mut FnContext<'_>, args: &[Mem]) -> Result<(), FnError> {
-    if let Some(moment) = moment(ctx, args) {
+    if let Some(moment) = moment(ctx, args)? {
         ctx.result().set_real(moment.jd as f64 / 86_400_000.0);
     }
     Ok(())
 }
 
 fn unix_epoch(ctx: &mut FnContext<'_>, args: &[Mem]) -> Result<(), FnError> {
-    if let Some(moment) = moment(ctx, args) {
+    if let Some(moment) = moment(ctx, args)? {
         if moment.shows_subseconds {
             let ms = moment.jd - UNIX_EPOCH_MS;
             ctx.result().set_real(ms as f64 / 1000.0);
@@ -130,7 +148,7 @@ fn unix_epoch(ctx: &mut FnContext<'_>, args: &[Mem]) -> Result<(), FnError> {
 }
 
 fn date(ctx: &mut FnContext<'_>, args: &[Mem]) -> Result<(), FnError> {
-    if let Some(mut moment) = moment(ctx, args) {
+    if let Some(mut moment) = moment(ctx, args)? {
         moment.compute_date();
         push_date(&moment, ctx.result().start_bytes(Kind::Text));
     }
@@ -138,7 +156,7 @@ fn date(ctx: &mut FnContext<'_>, args: &[Mem]) -> Result<(), FnError> {
 }
 
 fn time(ctx: &mut FnContext<'_>, args: &[Mem]) -> Result<(), FnError> {
-    if let Some(mut moment) = moment(ctx, args) {
+    if let Some(mut moment) = moment(ctx, args)? {
         moment.compute_time();
         push_time(&moment, ctx.result().start_bytes(Kind::Text));
     }
@@ -146,7 +164,7 @@ fn time(ctx: &mut FnContext<'_>, args: &[Mem]) -> Result<(), FnError> {
 }
 
 fn date_time(ctx: &mut FnContext<'_>, args: &[Mem]) -> Result<(), FnError> {
-    if let Some(mut moment) = moment(ctx, args) {
+    if let Some(mut moment) = moment(ctx, args)? {
         moment.compute_fields();
         let out = ctx.result().start_bytes(Kind::Text);
         push_date(&moment, out);
@@ -196,7 +214,7 @@ fn time_difference(ctx: &mut FnContext<'_>, args: &[Mem]) -> Result<(), FnError>
         return Ok(());
     };
     let one = std::slice::from_ref;
-    let (Some(mut a), Some(mut b)) = (moment(ctx, one(first)), moment(ctx, one(second))) else {
+    let (Some(mut a), Some(mut b)) = (moment(ctx, one(first))?, moment(ctx, one(second))?) else {
         return Ok(());
     };
     a.compute_fields();

@@ -29,7 +29,7 @@ pub(super) fn strftime(ctx: &mut FnContext<'_>, args: &[Mem]) -> Result<(), FnEr
     let Some(format) = text(ctx, format) else {
         return Ok(());
     };
-    let Some(mut moment) = super::moment(ctx, args) else {
+    let Some(mut moment) = super::moment(ctx, args)? else {
         return Ok(());
     };
     moment.compute_fields();

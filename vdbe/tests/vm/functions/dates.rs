@@ -2,6 +2,7 @@
 
 use super::oracle::{Oracle, Random, nasty, text};
 use ringwood_format::value::Value;
+use ringwood_vdbe::func::{Facts, FunctionDef, FunctionFlags, builtins};
 use std::process::Command;
 
 const FUNCTIONS: [&str; 5] = ["date", "time", "datetime", "julianday", "unixepoch"];
@@ -437,4 +438,46 @@ fn local_time_elsewhere() {
             String::from_utf8_lossy(&output.stderr)
         );
     }
+}
+
+/// In definitions a time that depends on the clock or the zone is refused, when it is asked for.
+#[test]
+fn definitions_do_not_ask_for_the_time() {
+    let registry = builtins();
+    let mut facts = Facts::default();
+    let mut ask = |name: &str, flag: FunctionFlags, args: &[&str]| {
+        let def = registry.find(name, args.len()).expect("a function");
+        let args: Vec<Value> = args.iter().map(|arg| text(arg)).collect();
+        let def = FunctionDef::clone(&def).with(flag);
+        def.call(&mut facts, &args).map_err(|e| e.message)
+    };
+    let refused =
+        |name: &str, place: &str| Err(format!("non-deterministic use of {name}() in {place}"));
+    let check = FunctionFlags::IN_CHECK;
+    assert_eq!(
+        ask("date", check, &["now"]),
+        refused("date", "a CHECK constraint")
+    );
+    assert_eq!(
+        ask("time", check, &[]),
+        refused("time", "a CHECK constraint")
+    );
+    let generated = FunctionFlags::IN_GENERATED;
+    assert_eq!(
+        ask("strftime", generated, &["%s", "2024-01-01", "localtime"]),
+        refused("strftime", "a generated column")
+    );
+    let index = FunctionFlags::IN_INDEX;
+    assert_eq!(
+        ask("julianday", index, &["2024-01-01", "utc"]),
+        refused("julianday", "an index")
+    );
+    assert_eq!(
+        ask("date", index, &["2024-02-30", "1 day"]),
+        Ok(text("2024-03-02"))
+    );
+    assert_eq!(
+        ask("date", FunctionFlags::empty(), &["now"]).map(|v| v.is_null()),
+        Ok(false)
+    );
 }
