@@ -121,7 +121,7 @@ impl Output {
     }
 
     /// Sends what follows to a file, made anew; `off` drops it.
-    pub fn to_file(&mut self, name: &str) -> io::Result<()> {
+    pub fn send_to_file(&mut self, name: &str) -> io::Result<()> {
         self.reset();
         match name {
             "stdout" => return Ok(()),
@@ -137,7 +137,7 @@ impl Output {
     }
 
     /// Sends what follows to a shell command.
-    pub fn to_command(&mut self, command: &str) -> io::Result<()> {
+    pub fn send_to_command(&mut self, command: &str) -> io::Result<()> {
         self.reset();
         let child = Command::new("/bin/sh")
             .arg("-c")

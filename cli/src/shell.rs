@@ -532,9 +532,10 @@ impl Shell {
                 "unable to open database file".into(),
             ));
         }
-        let mut options = OpenOptions::default();
-        options.read_only = self.read_only;
-        options.create = !self.read_only;
+        let options = OpenOptions {
+            read_only: self.read_only,
+            create: !self.read_only,
+        };
         let conn = LocalConnection::open_with(file_path(path), &options)?;
         self.interrupts.aim(Some(conn.interrupt_handle()));
         self.conn = Some(conn.clone());

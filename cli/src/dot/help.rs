@@ -6,12 +6,14 @@ use crate::shell::Shell;
 
 /// A line per command, followed by its details, which are indented.
 const TEXT: &[&str] = &[
+    ".backup ?DB? FILE        Backup DB (default \"main\") to FILE",
     ".bail on|off             Stop after hitting an error.  Default OFF",
     ".binary on|off           Accepted; output is always binary",
     ".cd DIRECTORY            Change the working directory to DIRECTORY",
     ".changes on|off          Show number of rows changed by SQL",
     ".clone NEWDB             Clone data into NEWDB from the existing database",
     ".databases               List names and files of attached databases",
+    ".dbinfo ?DB?             Show status information about the database",
     ".dump ?OBJECTS?          Render database content as SQL",
     "   Options:",
     "     --data-only            Output only INSERT statements",
@@ -106,6 +108,8 @@ const TEXT: &[&str] = &[
     ".quit                    Exit this program",
     ".read FILE               Read input from FILE or command output",
     "    If FILE begins with \"|\", it is a command that generates the input.",
+    ".restore ?DB? FILE       Restore content of DB (default \"main\") from FILE",
+    ".save ?OPTIONS? FILE     Write database to FILE (an alias for .backup ...)",
     ".schema ?PATTERN?        Show the CREATE statements matching PATTERN",
     "   Options:",
     "      --indent             Try to pretty-print the schema",

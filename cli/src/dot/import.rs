@@ -360,7 +360,7 @@ fn insert_rows(
                 }
             }
             statement.reset();
-            if rows & 0x3ff == 0 {
+            if rows % 1024 == 0 {
                 progress.at(fields.consumed);
             }
         }

@@ -18,7 +18,7 @@ pub mod schema;
 pub mod settings;
 pub mod system;
 
-use ringwood::Value;
+use ringwood::{LocalConnection, Value};
 
 use crate::shell::Shell;
 
@@ -39,12 +39,15 @@ type Run = fn(&mut Shell, &[String]) -> Flow;
 
 /// Commands: name, letters needed at least, what runs it. The first argument that it gets is its name.
 pub const COMMANDS: &[(&str, usize, Run)] = &[
+    ("backup", 3, database::backup),
+    ("save", 3, database::backup),
     ("bail", 3, settings::bail),
     ("binary", 3, settings::binary),
     ("cd", 2, system::cd),
     ("changes", 3, settings::changes),
     ("clone", 1, database::clone),
     ("databases", 2, schema::databases),
+    ("dbinfo", 3, database::dbinfo),
     ("dump", 1, dump::dump),
     ("echo", 1, settings::echo),
     ("eqp", 1, settings::eqp),
@@ -69,6 +72,7 @@ pub const COMMANDS: &[(&str, usize, Run)] = &[
     ("prompt", 1, settings::prompt),
     ("quit", 1, system::quit),
     ("read", 3, system::read),
+    ("restore", 3, database::restore),
     ("schema", 1, schema::schema),
     ("separator", 1, settings::separator),
     ("shell", 1, system::shell),
@@ -138,16 +142,7 @@ impl Shell {
         let conn = self
             .connection()
             .map_err(|failure| ringwood::Error::SqliteFailure(failure.code, failure.message))?;
-        let mut statement = conn.prepare(sql)?;
-        let mut rows = Vec::new();
-        while statement.step()? {
-            rows.push(
-                (0..statement.column_count())
-                    .map(|i| statement.column(i).to_value())
-                    .collect(),
-            );
-        }
-        Ok(rows)
+        rows_of(&conn, sql)
     }
 
     /// The names of the databases: main, temp, and those that are attached.
@@ -158,6 +153,17 @@ impl Shell {
             .filter_map(|mut row| text(row.swap_remove(1)))
             .collect())
     }
+}
+
+/// All rows of a query.
+pub fn rows_of(conn: &LocalConnection, sql: &str) -> ringwood::Result<Vec<Vec<Value>>> {
+    let mut statement = conn.prepare(sql)?;
+    let mut rows = Vec::new();
+    while statement.step()? {
+        let columns = 0..statement.column_count();
+        rows.push(columns.map(|i| statement.column(i).to_value()).collect());
+    }
+    Ok(rows)
 }
 
 /// The text of a value, if it is text.

@@ -95,8 +95,8 @@ fn redirect(shell: &mut Shell, args: &[String], once: bool, excel: bool) -> Flow
     }
     let file = file.unwrap_or_else(|| "stdout".into());
     let done = match file.strip_prefix('|') {
-        Some(command) => shell.out.to_command(command),
-        None => shell.out.to_file(&file),
+        Some(command) => shell.out.send_to_command(command),
+        None => shell.out.send_to_file(&file),
     };
     if done.is_err() {
         return shell.fail(format!(

@@ -1,9 +1,9 @@
 //! `.tables`, `.indexes`, `.schema`, `.fullschema`, `.databases`: what is in the database.
 
-use ringwood::Value;
+use ringwood::{LocalConnection, Value};
 
 use super::pattern::{glob, like};
-use super::{Flow, is_option, text};
+use super::{Flow, is_option, rows_of, text};
 use crate::mode::schema_text::{push_indented, push_line};
 use crate::mode::{Mode, quote};
 use crate::shell::Shell;
@@ -25,25 +25,10 @@ pub struct Entry {
 impl Shell {
     /// The schema of one database, in the order in which it was made.
     pub fn entries(&mut self, database: &str) -> ringwood::Result<Vec<Entry>> {
-        let table = if database.eq_ignore_ascii_case("temp") {
-            "sqlite_temp_schema".to_owned()
-        } else {
-            format!("{}.sqlite_schema", quote::doubled(database))
-        };
-        let rows = self.rows(&format!(
-            "SELECT type, name, tbl_name, sql FROM {table} ORDER BY rowid"
-        ))?;
-        let word = |value: &Value| text(value.clone()).unwrap_or_default();
-        Ok(rows
-            .into_iter()
-            .map(|row| Entry {
-                database: database.to_owned(),
-                kind: word(&row[0]),
-                name: word(&row[1]),
-                table: word(&row[2]),
-                sql: text(row[3].clone()),
-            })
-            .collect())
+        let conn = self
+            .connection()
+            .map_err(|failure| ringwood::Error::SqliteFailure(failure.code, failure.message))?;
+        entries_of(&conn, database)
     }
 
     /// The schema of all databases.
@@ -63,6 +48,30 @@ impl Shell {
     fn complain_about(&mut self, error: &ringwood::Error) -> Flow {
         self.fail(format!("Error: {}\n", error.message()))
     }
+}
+
+/// The schema of one of a connection's databases, in the order in which it was made.
+pub fn entries_of(conn: &LocalConnection, database: &str) -> ringwood::Result<Vec<Entry>> {
+    let table = if database.eq_ignore_ascii_case("temp") {
+        "sqlite_temp_schema".to_owned()
+    } else {
+        format!("{}.sqlite_schema", quote::doubled(database))
+    };
+    let rows = rows_of(
+        conn,
+        &format!("SELECT type, name, tbl_name, sql FROM {table} ORDER BY rowid"),
+    )?;
+    let word = |value: &Value| text(value.clone()).unwrap_or_default();
+    Ok(rows
+        .into_iter()
+        .map(|row| Entry {
+            database: database.to_owned(),
+            kind: word(&row[0]),
+            name: word(&row[1]),
+            table: word(&row[2]),
+            sql: text(row[3].clone()),
+        })
+        .collect())
 }
 
 fn is_system(name: &str) -> bool {

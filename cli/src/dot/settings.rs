@@ -351,7 +351,11 @@ pub fn show(shell: &mut Shell, args: &[String]) -> Flow {
         (_, true) => "auto",
         (_, false) => "off",
     };
-    let widths: String = format.widths.iter().map(|w| format!("{w} ")).collect();
+    let widths: String = format
+        .widths
+        .iter()
+        .flat_map(|w| [w.to_string(), " ".to_owned()])
+        .collect();
     let lines = [
         ("echo", on(shell.echo).to_owned()),
         ("eqp", plan.to_owned()),

@@ -181,7 +181,7 @@ pub fn push_text(value: ValueRef<'_>, null: &[u8], out: &mut Vec<u8>) {
         ValueRef::Integer(i) => ringwood_format::number::push_integer(i, out),
         ValueRef::Real(r) => ringwood_format::number::push_real(r, out),
         ValueRef::Text(text) | ValueRef::Blob(text) => {
-            out.extend_from_slice(quote::printable(text))
+            out.extend_from_slice(quote::printable(text));
         }
     }
 }

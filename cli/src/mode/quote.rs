@@ -72,10 +72,11 @@ fn unused(text: &[u8], first: &str, second: &str) -> String {
             return name.to_owned();
         }
     }
-    (0_u32..)
+    // A text of n bytes holds fewer than n of these.
+    (0..=text.len())
         .map(|i| format!("({first}{i})"))
         .find(|name| !occurs(name))
-        .unwrap_or_else(|| unreachable!("a text is finite"))
+        .unwrap_or_default()
 }
 
 /// Appends a blob literal.

@@ -84,7 +84,7 @@ fn push_fields<R: Row>(format: &Format, row: &R, count: u64, out: &mut Vec<u8>) 
         match row.value(i) {
             ValueRef::Null => out.extend_from_slice(&format.null),
             ValueRef::Text(text) | ValueRef::Blob(text) => {
-                push_csv(printable(text), separator, out)
+                push_csv(printable(text), separator, out);
             }
             number => {
                 let from = out.len();

@@ -6,6 +6,7 @@ mod complete;
 mod highlight;
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::path::PathBuf;
 
 use ringwood::LocalConnection;
@@ -32,6 +33,8 @@ pub enum Typed {
 pub struct Terminal {
     editor: Option<Editor<Aid, FileHistory>>,
     history: Option<PathBuf>,
+    /// Lines of a text that was pasted, which came as one.
+    pasted: VecDeque<String>,
 }
 
 impl Terminal {
@@ -50,11 +53,18 @@ impl Terminal {
             }
             editor
         });
-        Terminal { editor, history }
+        Terminal {
+            editor,
+            history,
+            pasted: VecDeque::new(),
+        }
     }
 
     /// The next line.
     pub fn read(&mut self, prompt: &str, conn: Option<&LocalConnection>) -> Typed {
+        if let Some(line) = self.pasted.pop_front() {
+            return Typed::Line(line);
+        }
         let Some(editor) = &mut self.editor else {
             return read_plainly(prompt);
         };
@@ -62,7 +72,10 @@ impl Terminal {
             aid.conn = conn.cloned();
         }
         match editor.readline(prompt) {
-            Ok(line) => Typed::Line(line),
+            Ok(text) => {
+                self.pasted.extend(text.split('\n').map(str::to_owned));
+                Typed::Line(self.pasted.pop_front().unwrap_or_default())
+            }
             Err(ReadlineError::Interrupted) => Typed::Interrupted,
             Err(_) => Typed::End,
         }

@@ -77,7 +77,7 @@ fn csv_files() {
     );
     same_with(
         &[],
-        &format!("BEGIN;\n.import --csv crlf.csv t\nROLLBACK;\n.tables\n"),
+        "BEGIN;\n.import --csv crlf.csv t\nROLLBACK;\n.tables\n",
         &files,
     );
 }

@@ -1,5 +1,7 @@
 //! Output modes, byte for byte.
 
+use std::fmt::Write as _;
+
 use crate::pair::same;
 
 /// Values that modes treat differently.
@@ -147,8 +149,9 @@ fn reals_in_full() {
             "/1048576.0"
         };
         let scaled = operation.repeat(i % 49);
-        script += &format!(
-            "INSERT INTO r VALUES({}*1.0{scaled});\n",
+        let _ = writeln!(
+            script,
+            "INSERT INTO r VALUES({}*1.0{scaled});",
             state >> (11 + i % 50)
         );
     }

@@ -16,6 +16,7 @@
 //!    is read again and the statement compiled once more, as `sqlite3_prepare_v2` does.
 
 mod busy;
+mod backup;
 mod open;
 mod request;
 mod schema;
