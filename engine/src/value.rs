@@ -120,7 +120,7 @@ impl Value {
     }
 }
 
-impl<'a> ValueRef<'a> {
+impl ValueRef<'_> {
     /// The storage class.
     pub fn data_type(&self) -> ValueType {
         match self {

@@ -71,7 +71,7 @@ fn table(dice: &mut Dice) -> Table {
 
 fn expr(dice: &mut Dice, columns: &[&'static str]) -> String {
     match dice.below(7) {
-        0 | 1 | 2 => dice.pick(&VALUES).to_owned(),
+        0..=2 => dice.pick(&VALUES).to_owned(),
         3 => dice.pick(columns).to_owned(),
         4 => format!("{} + {}", dice.pick(columns), dice.below(3)),
         5 => format!("abs(coalesce({}, 1)) % 5", dice.pick(columns)),

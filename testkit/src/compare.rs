@@ -28,7 +28,7 @@ pub fn statements(script: &str) -> Vec<&str> {
                 None => break rest.len(),
                 Some(i) => {
                     end += i + 1;
-                    if ringwood_sql::lex::complete_statement(rest[..end].as_bytes()) {
+                    if ringwood_sql::lex::complete_statement(&rest.as_bytes()[..end]) {
                         break end;
                     }
                 }

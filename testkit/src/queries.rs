@@ -333,7 +333,7 @@ pub fn draw(dice: &mut Dice, depth: usize) -> String {
     };
     let from = query.from(count);
     let shape = query.dice.below(9);
-    let columns: Vec<String> = (0..1 + query.dice.below(3))
+    let columns: Vec<String> = (0..=query.dice.below(3))
         .map(|_| query.column())
         .collect();
     let listed = columns.join(", ");
@@ -359,7 +359,7 @@ pub fn draw(dice: &mut Dice, depth: usize) -> String {
             let aggregate = query.dice.pick(&["max", "min", "count", "total"]);
             results = format!("{aggregate}({})", query.column());
         }
-        _ if !ordered && query.dice.below(3) == 0 => results = "*".to_owned(),
+        _ if !ordered && query.dice.below(3) == 0 => "*".clone_into(&mut results),
         _ => {}
     }
     text.push_str(&results);

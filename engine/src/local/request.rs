@@ -29,7 +29,7 @@ impl Inner {
             Request::DropTable { db, name } => self.edit_schema(db, |s| s.drop_table(&text(&name))),
             Request::DropIndex { db, name } => self.edit_schema(db, |s| s.drop_index(&text(&name))),
             Request::DropTrigger { db, name } => {
-                self.edit_schema(db, |s| s.drop_trigger(&text(&name)))
+                self.edit_schema(db, |s| s.drop_trigger(&text(&name)));
             }
             Request::JournalMode { db, mode } => return journal_mode(env, db, mode).await,
             Request::Checkpoint { db, mode } => return checkpoint(env, db, mode).await,

@@ -77,7 +77,7 @@ impl Inner {
         loop {
             match load(env, index).await {
                 Err(e) if self.waits_for(&e, &mut patience) => {
-                    self.io.sleep(patience.delay()).await
+                    self.io.sleep(patience.delay()).await;
                 }
                 loaded => return loaded.map_err(|e| Error::from_vdbe(e, b"")),
             }

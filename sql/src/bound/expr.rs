@@ -127,6 +127,7 @@ impl BinaryOp {
     }
 
     /// The comparison with its sides exchanged.
+    #[must_use]
     pub const fn commuted(self) -> BinaryOp {
         match self {
             BinaryOp::Lt => BinaryOp::Gt,

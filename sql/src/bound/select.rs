@@ -8,7 +8,7 @@ use crate::schema::{Index, Table};
 use std::sync::Arc;
 
 /// Names a SELECT for as long as the statement is compiled.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord, Default)]
 pub struct SelectId(pub u32);
 
 /// What is known of a SELECT.

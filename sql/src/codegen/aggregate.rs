@@ -245,10 +245,12 @@ impl Compiler<'_> {
         let mut order_by = select.order_by.clone();
         let mut having = select.having.clone();
         // The order is SQLite's: it decides the numbering of registers and of the sorter's columns.
-        result.iter_mut().for_each(|expr| collector.collect(expr));
-        order_by
-            .iter_mut()
-            .for_each(|term| collector.collect(&mut term.expr));
+        for expr in &mut result {
+            collector.collect(expr);
+        }
+        for term in &mut order_by {
+            collector.collect(&mut term.expr);
+        }
         if let Some(having) = &mut having {
             collector.collect(having);
         }

@@ -51,8 +51,6 @@ use std::sync::Arc;
 #[derive(Clone, Copy)]
 struct WithFrame<'a> {
     with: &'a ast::With,
-    /// How many frames were in sight when it was written, for the tables that it names.
-    depth: usize,
 }
 
 /// Resolves names.
@@ -99,8 +97,7 @@ impl<'r, 'a, 'c: 'a> Resolver<'r, 'c, 'a> {
     /// Brings a WITH clause into sight, for the rest of the resolver's life.
     pub fn push_with(&mut self, with: &'a ast::With) -> Result<()> {
         from::check_with(with)?;
-        let depth = self.withs.len();
-        self.withs.push(WithFrame { with, depth });
+        self.withs.push(WithFrame { with });
         Ok(())
     }
 

@@ -112,12 +112,6 @@ pub struct Scope {
     pub definition: Option<Definition>,
 }
 
-impl Default for SelectId {
-    fn default() -> SelectId {
-        SelectId(0)
-    }
-}
-
 impl Scope {
     /// A scope with these items.
     pub fn of_items(items: Vec<FromItem>) -> Scope {

@@ -21,8 +21,6 @@ pub(super) struct Substitution {
     pub from: i32,
     /// The cursor of the table that takes its place.
     pub to: i32,
-    /// Rule 1.
-    pub outer: bool,
     /// What each column computes.
     exprs: Vec<Expr>,
 }
@@ -42,12 +40,7 @@ impl Substitution {
             .zip(first)
             .map(|(column, first)| replacement(c, &column.expr, &first.expr, to, outer))
             .collect();
-        Substitution {
-            from,
-            to,
-            outer,
-            exprs,
-        }
+        Substitution { from, to, exprs }
     }
 
     /// In an expression and the subqueries in it.

@@ -341,7 +341,7 @@ impl Definition<'_> {
                 self.constraint_index(vec![column], *conflict, IndexOrigin::Unique)?;
             }
             ColumnConstraintKind::Check { expr, text } => {
-                self.check(constraint.name.as_ref(), constraint.span, expr, *text)
+                self.check(constraint.name.as_ref(), constraint.span, expr, *text);
             }
             ColumnConstraintKind::References(references) => {
                 let key = foreign_key(vec![number], references);

@@ -41,7 +41,7 @@ pub(super) fn apply(table: &mut Table, index: Option<&str>, stat: &str) {
             Some(("sz", size)) => {
                 index.entry_size = size
                     .parse()
-                    .map_or(index.entry_size, |n: u64| log_est(n.max(2)))
+                    .map_or(index.entry_size, |n: u64| log_est(n.max(2)));
             }
             _ if word.starts_with("unordered") => index.unordered = true,
             _ if word.starts_with("noskipscan") => index.no_skip_scan = true,

@@ -279,7 +279,7 @@ impl Compiler<'_> {
             self.op(Opcode::Copy, from, left_limits.limit, 0);
             self.op(Opcode::Copy, left_limits.limit, right_limits.limit, 0);
         }
-        let mut side = |c: &mut Self| Side {
+        let side = |c: &mut Self| Side {
             yield_reg: c.alloc_reg(),
             dest: Destination::new(DestinationKind::Coroutine, 0),
             return_reg: c.alloc_reg(),

@@ -29,7 +29,7 @@ impl<'e> ResultExprs<'e> {
         }
     }
 
-    pub(super) fn iter(self) -> SmallVec<[&'e Expr; 8]> {
+    pub(super) fn to_list(self) -> SmallVec<[&'e Expr; 8]> {
         match self {
             ResultExprs::Columns(columns) => result_exprs(columns).collect(),
             ResultExprs::Exprs(exprs) => exprs.iter().collect(),
@@ -75,7 +75,7 @@ impl Compiler<'_> {
         let first = dest.first;
         let mut original = first;
         let mut deferred = false;
-        let exprs = result.iter();
+        let exprs = result.to_list();
         if !matches!(dest.kind, DestinationKind::Exists) {
             let dup = matches!(
                 dest.kind,
@@ -219,7 +219,7 @@ impl Compiler<'_> {
                 // Equal rows follow one another: compare with the one before.
                 let previous = self.alloc_regs(count);
                 let differs = self.here() + count as i32;
-                for (i, expr) in result.iter().into_iter().enumerate() {
+                for (i, expr) in result.to_list().into_iter().enumerate() {
                     let collation = self.expr_collation(expr)?;
                     let (reg, other) = (first + i as i32, previous + i as i32);
                     if i + 1 < count {
