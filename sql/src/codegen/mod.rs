@@ -3,7 +3,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`types`] | affinity, collation, whether a value can be NULL or is known |
-//! | [`column`] | reading a column from wherever it is |
+//! | [`mod@column`] | reading a column from wherever it is |
 //! | [`expr`] | values of expressions |
 //! | [`condition`] | jumps on conditions |
 //! | [`comparison`] | comparisons, of row values too |
@@ -11,7 +11,7 @@
 //! | [`membership`] | IN |
 //! | [`subquery`] | scalar subqueries and EXISTS |
 //! | [`loops`] | nested loops over FROM and WHERE |
-//! | [`write`] | INSERT, UPDATE, DELETE |
+//! | [`mod@write`] | INSERT, UPDATE, DELETE |
 //! | [`ddl`] | CREATE and DROP |
 //! | [`pragma`] | PRAGMA |
 //! | [`transaction`] | BEGIN, COMMIT, ROLLBACK, savepoints |

@@ -9,7 +9,7 @@
 //! | `x LIKE 'abc%'` | `x >= 'ABC'`, `x < 'abd'` ([`like`]) |
 //! | `(a, b) = (x, y)` | `a = x`, `b = y`, in its place |
 //! | `(a, b) IN (SELECT …)` | one IN for each field |
-//! | `a = 1 OR a = 2` | `a IN (1, 2)`; other ORs get clauses of their own ([`disjunction`]) |
+//! | `a = 1 OR a = 2` | `a IN (1, 2)`; other ORs get clauses of their own (`disjunction`) |
 //!
 //! Rules:
 //! 1. Terms are analysed from the last to the first, so that virtual terms come behind all base terms.

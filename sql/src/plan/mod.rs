@@ -379,7 +379,7 @@ pub struct PartialWhere {
 }
 
 /// One place in the nesting: the loop that was chosen. What the code generator adds is in
-/// [`crate::codegen::loops::LevelCode`].
+/// `codegen::loops::LevelCode`.
 #[derive(Clone, Debug)]
 pub struct Level {
     /// The loop.

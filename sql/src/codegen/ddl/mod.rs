@@ -12,7 +12,7 @@
 //! |---|---|
 //! | [`create_table`] | CREATE TABLE, also AS SELECT; CREATE VIEW |
 //! | [`create_index`] | CREATE INDEX |
-//! | [`drop`] | DROP TABLE, VIEW, INDEX, TRIGGER |
+//! | [`mod@drop`] | DROP TABLE, VIEW, INDEX, TRIGGER |
 //!
 //! Absent: CREATE TRIGGER, ALTER, virtual tables: refused with an error.
 //!
