@@ -333,9 +333,7 @@ pub fn draw(dice: &mut Dice, depth: usize) -> String {
     };
     let from = query.from(count);
     let shape = query.dice.below(9);
-    let columns: Vec<String> = (0..=query.dice.below(3))
-        .map(|_| query.column())
-        .collect();
+    let columns: Vec<String> = (0..=query.dice.below(3)).map(|_| query.column()).collect();
     let listed = columns.join(", ");
     let ordered = (3..=5).contains(&shape);
     let mut text = String::from("SELECT ");

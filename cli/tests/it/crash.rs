@@ -11,7 +11,7 @@ const KILLS: u32 = 100;
 /// A transaction of a few rows, acknowledged by a line with its number. Old rows are changed so that pages split and
 /// merge; now and then the log is checkpointed.
 fn transaction(n: u32) -> String {
-    let checkpoint = if n % 10 == 0 {
+    let checkpoint = if n.is_multiple_of(10) {
         "PRAGMA wal_checkpoint(TRUNCATE);\n"
     } else {
         ""

@@ -76,13 +76,13 @@ impl Session {
             let plain = without_codes(&self.seen);
             if let Some(at) = plain.find(text) {
                 let before = plain[..at].to_owned();
-                self.seen = plain[at + text.len()..].to_owned();
+                plain[at + text.len()..].clone_into(&mut self.seen);
                 return before;
             }
             let left = PATIENCE.saturating_sub(start.elapsed());
             match self.pieces.recv_timeout(left) {
                 Ok(piece) => self.seen.push_str(&String::from_utf8_lossy(&piece)),
-                Err(_) => panic!("{text:?} did not come: {plain:?}"),
+                Err(e) => panic!("{text:?} did not come ({e}): {plain:?}"),
             }
         }
     }

@@ -15,8 +15,8 @@
 //! 2. The schema is read once and kept until a statement finds that its cookie has changed; then it
 //!    is read again and the statement compiled once more, as `sqlite3_prepare_v2` does.
 
-mod busy;
 mod backup;
+mod busy;
 mod open;
 mod request;
 mod schema;
