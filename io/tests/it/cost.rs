@@ -65,7 +65,7 @@ fn a_lone_operation_is_one_plain_call() {
 #[test]
 fn a_batch_is_one_enter() {
     let scratch = Scratch::new();
-    let io = IoHandle::builder().build();
+    let io = crate::registering_files();
     if !has_ring(&io) {
         return;
     }

@@ -53,9 +53,15 @@ pub fn drivers() -> Vec<(&'static str, Bench)> {
             }),
         ),
         (
+            "uring, files registered",
+            ring(RingOptions {
+                register_files: true,
+                ..RingOptions::default()
+            }),
+        ),
+        (
             "uring, nothing registered",
             ring(RingOptions {
-                register_files: false,
                 register_buffers: false,
                 ..RingOptions::default()
             }),

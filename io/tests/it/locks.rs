@@ -108,7 +108,7 @@ fn two_handles() {
 #[test]
 fn closing_a_file_that_a_ring_has_registered_unlocks_it() {
     let scratch = Scratch::new();
-    let io = IoHandle::builder().build();
+    let io = crate::registering_files();
     let path = scratch.path("db");
     let file = open(&io, &path);
     let requests = (0..4).map(|i| (i * 512, io.alloc(512))).collect();

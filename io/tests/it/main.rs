@@ -7,3 +7,13 @@ mod executor;
 mod locks;
 mod scratch;
 mod stress;
+
+/// A handle whose ring registers files.
+fn registering_files() -> ringwood_io::IoHandle {
+    let options = ringwood_io::RingOptions {
+        register_files: true,
+        ..Default::default()
+    };
+    let ring = ringwood_io::DriverChoice::Uring(options);
+    ringwood_io::IoHandle::builder().driver(ring).build()
+}

@@ -133,7 +133,7 @@ fn tasks_timers_dropped_futures_and_other_threads() {
 #[test]
 fn rings_let_go_of_closed_files() {
     let scratch = Scratch::new();
-    let io = IoHandle::builder().build();
+    let io = crate::registering_files();
     for i in 0..200 {
         let f = io
             .open(scratch.path(&format!("f{i}")), &OpenOptions::create())
