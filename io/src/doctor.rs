@@ -46,7 +46,11 @@ impl Report {
     /// Looks at this machine, and measures a few writes and reads of a temporary file in `folder`.
     pub fn of(folder: &Path) -> Report {
         let arena = Arena::new();
-        let options = RingOptions::default();
+        // Asked for here although it is off by default: the report says whether it could be had.
+        let options = RingOptions {
+            register_files: true,
+            ..RingOptions::default()
+        };
         let io = IoHandle::builder()
             .driver(DriverChoice::Uring(options))
             .arena(arena)
