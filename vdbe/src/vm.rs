@@ -15,8 +15,8 @@
 //! 2. An error ends the run: the transaction is settled as `halt.rs` says before `step` returns it. `SQLITE_BUSY` from
 //!    beginning a transaction does not: the program stays where it is, and may be stepped again or reset.
 //! 3. After `Done` or an error, [`Vm::reset`] makes the program ready again; bindings stay.
-//! 4. A future of `step` that is dropped half-way leaves a program that can only be reset, which then rolls the
-//!    statement back.
+//! 4. A future of `step` that is dropped half-way leaves a program that can only be reset or abandoned. If it writes,
+//!    the transaction is rolled back then, because a tree may be half changed.
 //!
 //! Cost, all pages resident: about 15 instructions of loop per opcode besides the opcode itself.
 //!
@@ -422,7 +422,8 @@ impl Vm {
     /// one that has changed something in autocommit mode is rolled back.
     pub fn abandon(&mut self, env: &mut Env) {
         if self.state.status == Status::Running {
-            halt::abandon(&self.program, &mut self.state, env);
+            let torn = self.stepping && !self.program.readonly;
+            halt::abandon(&self.program, &mut self.state, env, torn);
         }
         self.make_ready();
     }

@@ -77,10 +77,13 @@ pub(super) fn halt_now(
 }
 
 /// Ends a run without waiting: a reader gives its snapshot up, a writer in autocommit mode is rolled back, and inside a
-/// transaction the statement is undone.
-pub(super) fn abandon(program: &Program, s: &mut State, env: &mut Env) {
+/// transaction the statement is undone. If it is `torn`, in the middle of a change, the whole transaction goes.
+pub(super) fn abandon(program: &Program, s: &mut State, env: &mut Env, torn: bool) {
     s.close_all();
     if program.is_reader {
+        if torn && !env.autocommit {
+            give_transaction_up(s, env);
+        }
         if env.autocommit {
             if !program.readonly {
                 roll_back_all(env);

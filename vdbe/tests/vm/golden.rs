@@ -33,6 +33,8 @@ pub enum Setting {
     Memory,
     /// In a file of small pages, with a pool that holds next to nothing: nearly every step misses.
     TinyPool,
+    /// The same on the disk, where a miss may have to wait.
+    Disk,
 }
 
 /// A connection without SQL: a main and a temp database in memory.
@@ -43,10 +45,13 @@ pub fn environment(encoding: TextEncoding) -> Env {
 /// A connection without SQL: a main and a temp database.
 pub fn environment_with(encoding: TextEncoding, setting: Setting) -> Env {
     static NAMES: AtomicU32 = AtomicU32::new(0);
-    let io = IoHandle::in_memory();
+    let io = match setting {
+        Setting::Disk => IoHandle::builder().build(),
+        _ => IoHandle::in_memory(),
+    };
     let (page_size, frames) = match setting {
         Setting::Memory => (4096, 512),
-        Setting::TinyPool => (512, 8),
+        Setting::TinyPool | Setting::Disk => (512, 8),
     };
     let budget_bytes = frames * page_size as usize;
     let pool = Pool::new(PoolOptions {
@@ -62,9 +67,11 @@ pub fn environment_with(encoding: TextEncoding, setting: Setting) -> Env {
             ..DbOptions::default()
         };
         let db = match setting {
-            Setting::TinyPool if name == "main" => {
-                let path = format!("/vm-{}", NAMES.fetch_add(1, Ordering::Relaxed));
-                io.block_on(Database::open(&io, &pool, Path::new(&path), options))
+            Setting::TinyPool | Setting::Disk if name == "main" => {
+                let number = NAMES.fetch_add(1, Ordering::Relaxed);
+                let name = format!("ringwood-vm-{}-{number}.db", std::process::id());
+                let path = std::env::temp_dir().join(name);
+                io.block_on(Database::open(&io, &pool, &path, options))
                     .expect("a database")
             }
             _ => Database::memory(&pool, options),

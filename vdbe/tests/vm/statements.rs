@@ -6,6 +6,7 @@ use ringwood_format::encoding::TextEncoding;
 use ringwood_vdbe::{Env, Vm, func};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 
 struct Session {
     env: Env,
@@ -340,4 +341,51 @@ fn the_future_of_a_step_is_small() {
     let reset = size_of_val(&vm.reset(&mut s.env));
     println!("step {step} bytes, reset {reset} bytes");
     assert!(step <= 96 && reset <= 96, "it is moved for every row");
+}
+
+#[test]
+fn a_writer_dropped_in_the_middle_takes_its_transaction_along() {
+    let mut s = Session::with(
+        environment_with(TextEncoding::Utf8, Setting::Disk),
+        TextEncoding::Utf8,
+    );
+    let fill = "Transaction 0 1\nOpenWrite 0 2 0 1\nInteger 2000 1\nBlob 300 3\nloop:\nNewRowid 0 2\nMakeRecord 3 1 4\n\
+                Insert 0 4 2\nDecrJumpZero 1 @end\nGoto 0 @loop\nend:\nHalt";
+    assert_eq!(s.run(fill), "done\n");
+    go_cold(&mut s.env);
+    s.begin();
+    s.insert_two(10000, "Halt");
+    let code = "Transaction 0 1\nOpenWrite 0 2 0 1\nInteger 150 1\nBlob 2000 3\nMakeRecord 3 1 2\nInsert 0 2 1\nHalt";
+    let mut vm = s.vm(code);
+    let io = s.env.io.clone();
+    let pending = io.block_on(async {
+        // While operations are gathered none is carried out alone: the first miss waits.
+        let _gather = io.gather();
+        let mut step = std::pin::pin!(vm.step(&mut s.env));
+        std::future::poll_fn(|context| Poll::Ready(step.as_mut().poll(context).is_pending())).await
+    });
+    if io.ring_info().is_none() {
+        return; // without a ring nothing ever waits
+    }
+    assert!(pending);
+    assert!(!s.env.autocommit);
+    assert!(io.block_on(vm.step(&mut s.env)).is_err(), "it cannot go on");
+    vm.abandon(&mut s.env);
+    assert_eq!(
+        (s.env.active, s.env.active_read, s.env.active_write),
+        (0, 0, 0)
+    );
+    assert!(s.env.autocommit, "the transaction is gone");
+    assert_eq!(s.count(), "2000\ndone\n");
+    assert_eq!(s.run(code), "done\n");
+    let path = s.env.dbs[0]
+        .tx
+        .database()
+        .path()
+        .expect("a file")
+        .to_owned();
+    drop(s);
+    for suffix in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{suffix}", path.display()));
+    }
 }
