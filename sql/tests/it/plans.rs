@@ -480,3 +480,50 @@ fn with_statistics() {
         "SELECT * FROM t1 WHERE b IN (1,2,3) AND c = '1'",
     ]);
 }
+
+/// How long statements take to compile, next to stock SQLite's prepare.
+///
+/// `cargo nextest run -p ringwood-sql --run-ignored only prepare_times --no-capture`
+#[test]
+#[ignore = "a measurement"]
+fn prepare_times() {
+    const ROUNDS: u32 = 20_000;
+    let database = Database::new(TABLES);
+    let ctx = CompileContext {
+        schema: &database.schema,
+        functions: &database.functions,
+        collations: &database.collations,
+        limits: Limits::default(),
+        flags: CompileFlags::default(),
+    };
+    for query in [
+        "SELECT b FROM t1 WHERE a = ?",
+        "SELECT b FROM t1 WHERE b = ?",
+        "SELECT y FROM t2 WHERE w = ?",
+        "SELECT b FROM t1 WHERE b > ? AND d = 5 ORDER BY b LIMIT 5",
+        "SELECT t1.b FROM t1, t2, t3 WHERE t1.a = t2.y AND t2.x = t3.p AND t1.c = 'x'",
+        "UPDATE t1 SET d = ? WHERE a = ?",
+        "DELETE FROM t1 WHERE b = ?",
+    ] {
+        let begin = std::time::Instant::now();
+        for _ in 0..ROUNDS {
+            drop(std::hint::black_box(
+                parse_statement(query.as_bytes()).unwrap(),
+            ));
+        }
+        let parse = begin.elapsed() / ROUNDS;
+        let begin = std::time::Instant::now();
+        for _ in 0..ROUNDS {
+            let statement = parse_statement(query.as_bytes()).unwrap().unwrap();
+            let program = ringwood_sql::compile(&ctx, &statement, query.as_bytes());
+            drop(std::hint::black_box(program.unwrap()));
+        }
+        let own = begin.elapsed() / ROUNDS;
+        let begin = std::time::Instant::now();
+        for _ in 0..ROUNDS {
+            drop(std::hint::black_box(database.stock.prepare(query).unwrap()));
+        }
+        let stock = begin.elapsed() / ROUNDS;
+        println!("{own:>9.1?} (parsing {parse:.1?}), stock {stock:>9.1?}  {query}");
+    }
+}
