@@ -92,6 +92,17 @@ fn without_carriage_return(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
+/// The bytes at which a statement may end, or a string or comment may begin.
+static MARKS: [bool; 256] = {
+    let mut marks = [false; 256];
+    let mut i = 0;
+    while i < 256 {
+        marks[i] = matches!(i as u8, b';' | b'\'' | b'"' | b'`' | b'[' | b'-' | b'/');
+        i += 1;
+    }
+    marks
+};
+
 /// What sqlite3's shell calls a space.
 pub fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t'..=b'\r')
@@ -210,7 +221,15 @@ impl Group {
                 None => return,
             }
         }
-        while let Some(&byte) = line.get(at) {
+        loop {
+            if self.state == State::Normal {
+                // Only these bytes change anything here.
+                at += line[at..]
+                    .iter()
+                    .take_while(|b| !MARKS[usize::from(**b)])
+                    .count();
+            }
+            let Some(&byte) = line.get(at) else { return };
             at += 1;
             match byte {
                 b';' => self.state = self.after_semicolon(),

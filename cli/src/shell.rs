@@ -1,5 +1,6 @@
 //! The shell's state, and its loop: a line is a dot-command or a piece of SQL.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -447,7 +448,11 @@ impl Shell {
             self.out.text.extend_from_slice(&group.text);
             self.out.text.push(b'\n');
         }
-        let text = String::from_utf8_lossy(&group.text);
+        // Much faster than the repair of what is not UTF-8, which is rare.
+        let text = match std::str::from_utf8(&group.text) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(&group.text),
+        };
         let timer = self.timer.then(Timer::start);
         let outcome = self.run_sql(&text);
         if let Some(timer) = timer {
