@@ -153,6 +153,7 @@ impl Shell {
         mut statement: Statement,
         text: &str,
     ) -> Result<(), Failure> {
+        self.trace_statement(text);
         let explain = statement.explain();
         if self.query_plan != QueryPlan::Off && explain == Explain::No {
             self.show_plan(conn, text);

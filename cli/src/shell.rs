@@ -76,6 +76,8 @@ pub struct Shell {
     pub once: Option<dot::output::Once>,
     /// `.log`
     pub log: Option<File>,
+    /// `.trace`
+    pub trace: Option<File>,
     /// Ctrl-C.
     pub interrupts: Interrupts,
     /// The number of the current line of the current script.
@@ -150,6 +152,7 @@ impl Shell {
             prompts: ("ringwood> ".into(), "     ...> ".into()),
             once: None,
             log: None,
+            trace: None,
             interrupts: Interrupts::listen(),
             line: 0,
             exit: None,
@@ -493,6 +496,16 @@ impl Shell {
         }
     }
 
+    /// Writes a statement that is about to run to the trace.
+    pub fn trace_statement(&mut self, text: &str) {
+        use std::io::Write as _;
+        if let Some(trace) = &mut self.trace {
+            self.out.flush();
+            // A trace that cannot be written stops nothing.
+            let _ = writeln!(trace, "{};", text.trim_end_matches(';'));
+        }
+    }
+
     /// The connection, opened if need be.
     ///
     /// # Errors
@@ -537,11 +550,8 @@ impl Shell {
                 "unable to open database file".into(),
             ));
         }
-        let options = OpenOptions {
-            read_only: self.read_only,
-            create: !self.read_only,
-        };
-        let conn = LocalConnection::open_with(file_path(path), &options)?;
+        let (file, options) = file_and_options(path, self.read_only);
+        let conn = LocalConnection::open_with(file, &options)?;
         self.interrupts.aim(Some(conn.interrupt_handle()));
         self.conn = Some(conn.clone());
         Ok(conn)
@@ -575,9 +585,50 @@ impl Shell {
     }
 }
 
-/// The file that a database's name stands for: the name itself, or the path of a `file:` URI.
-fn file_path(name: &str) -> PathBuf {
-    PathBuf::from(name)
+/// The file that a database's name stands for, and how it is opened: the name itself, or a `file:` URI with
+/// its `mode`. Other parameters of a URI are ignored, as SQLite ignores those that it does not know.
+fn file_and_options(name: &str, read_only: bool) -> (PathBuf, OpenOptions) {
+    let mut options = OpenOptions {
+        read_only,
+        create: !read_only,
+    };
+    let Some(uri) = name.strip_prefix("file:") else {
+        return (PathBuf::from(name), options);
+    };
+    let uri = uri.split('#').next().unwrap_or_default();
+    let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
+    let path = match path.strip_prefix("//") {
+        Some(rest) => rest.find('/').map_or("", |slash| &rest[slash..]),
+        None => path,
+    };
+    let mut path = PathBuf::from(decoded(path));
+    for (key, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+        match (key, value) {
+            ("mode", "ro") => {
+                options.read_only = true;
+                options.create = false;
+            }
+            ("mode", "rw") => options.create = false,
+            ("mode", "memory") => path = ":memory:".into(),
+            _ => {}
+        }
+    }
+    (path, options)
+}
+
+/// Replaces `%41` by `A`.
+fn decoded(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let code = (*first == b'%')
+            .then(|| after.get(..2))
+            .flatten()
+            .and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        out.push(code.unwrap_or(*first));
+        rest = if code.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 fn home() -> Option<PathBuf> {
@@ -588,5 +639,31 @@ fn history_file() -> Option<PathBuf> {
     match std::env::var_os("RINGWOOD_HISTORY") {
         Some(path) => Some(path.into()),
         None => home().map(|home| home.join(".ringwood_history")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::file_and_options;
+
+    #[test]
+    fn uris_name_files() {
+        for (name, path, read_only, create) in [
+            ("a.db", "a.db", false, true),
+            ("file:a.db", "a.db", false, true),
+            ("file:/x/a%20b.db?mode=ro", "/x/a b.db", true, false),
+            ("file:///x/y?mode=rw&cache=shared", "/x/y", false, false),
+            ("file://localhost/x#part", "/x", false, true),
+            ("file:any?mode=memory", ":memory:", false, true),
+            ("100%.db", "100%.db", false, true),
+        ] {
+            let (file, options) = file_and_options(name, false);
+            assert_eq!(file.to_str(), Some(path), "{name}");
+            assert_eq!(
+                (options.read_only, options.create),
+                (read_only, create),
+                "{name}"
+            );
+        }
     }
 }

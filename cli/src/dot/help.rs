@@ -122,6 +122,7 @@ const TEXT: &[&str] = &[
     ".tables ?TABLE?          List names of tables matching LIKE pattern TABLE",
     ".timeout MS              Try opening locked tables for MS milliseconds",
     ".timer on|off            Turn SQL timer on or off",
+    ".trace FILE|off          Write each SQL statement to FILE as it is run",
     ".version                 Show the version of this program",
     ".width NUM1 NUM2 ...     Set minimum column widths for columnar output",
     "     Negative values right-justify",

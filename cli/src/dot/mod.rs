@@ -82,6 +82,7 @@ pub const COMMANDS: &[(&str, usize, Run)] = &[
     ("tables", 2, schema::tables),
     ("timeout", 5, database::timeout),
     ("timer", 5, settings::timer),
+    ("trace", 1, settings::trace),
     ("version", 1, settings::version),
     ("width", 1, settings::width),
 ];

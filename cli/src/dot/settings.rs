@@ -1,5 +1,8 @@
 //! Commands that change how the shell behaves and how results look.
 
+use std::fs::File;
+use std::os::fd::AsFd as _;
+
 use super::{Flow, integer, is_option};
 use crate::mode::quote::{push_c, push_name};
 use crate::mode::{Mode, Wrapping};
@@ -141,20 +144,53 @@ pub fn log(shell: &mut Shell, args: &[String]) -> Flow {
     if !shell.may(".log") {
         return Flow::Failed;
     }
-    shell.log = None;
-    let opened = match name.as_str() {
-        "off" => return Flow::Go,
-        "stdout" => std::fs::OpenOptions::new().append(true).open("/dev/stdout"),
-        "stderr" => std::fs::OpenOptions::new().append(true).open("/dev/stderr"),
-        name => std::fs::File::create(name),
-    };
-    match opened {
+    match sink(shell, name) {
         Ok(file) => {
-            shell.log = Some(file);
+            shell.log = file;
             Flow::Go
         }
-        Err(_) => shell.fail(format!("Error: cannot open \"{name}\"\n")),
+        Err(flow) => flow,
     }
+}
+
+/// `.trace FILE|off`: each statement is written to a file before it runs.
+pub fn trace(shell: &mut Shell, args: &[String]) -> Flow {
+    for word in &args[1..] {
+        // The text as it stands is all there is; what else sqlite3's shell can trace is refused.
+        if is_option(word, "plain") || is_option(word, "stmt") {
+            continue;
+        }
+        if word.starts_with('-') {
+            return shell.fail(format!("Unknown option \"{word}\" on \".trace\"\n"));
+        }
+        if !shell.may(".trace") {
+            return Flow::Failed;
+        }
+        match sink(shell, word) {
+            Ok(file) => shell.trace = file,
+            Err(flow) => return flow,
+        }
+    }
+    Flow::Go
+}
+
+/// A file for messages: `stdout`, `stderr`, none for `off`, or made anew.
+fn sink(shell: &mut Shell, name: &str) -> Result<Option<File>, Flow> {
+    let opened = match name {
+        "off" => return Ok(None),
+        "stdout" => std::io::stdout()
+            .as_fd()
+            .try_clone_to_owned()
+            .map(File::from),
+        "stderr" => std::io::stderr()
+            .as_fd()
+            .try_clone_to_owned()
+            .map(File::from),
+        name => File::create(name),
+    };
+    opened
+        .map(Some)
+        .map_err(|_| shell.fail(format!("Error: cannot open \"{name}\"\n")))
 }
 
 /// `.mode MODE ?OPTIONS?`
@@ -416,10 +452,17 @@ impl Shell {
                 .map_or("unknown", str::trim)
                 .to_owned()
         };
+        let io = conn.io().stats();
         let lines = [
             ("Memory resident", field("VmRSS:")),
             ("Memory resident, peak", field("VmHWM:")),
             ("Rows changed", conn.total_changes().to_string()),
+            ("Bytes read", io.read_bytes.to_string()),
+            ("Bytes written", io.written_bytes.to_string()),
+            ("Syncs", io.syncs.to_string()),
+            ("I/O operations inline", io.inline_ops.to_string()),
+            ("I/O operations through the ring", io.ring_ops.to_string()),
+            ("I/O system calls", io.syscalls.to_string()),
         ];
         for (name, value) in lines {
             self.print(format!("{:<37}{value}\n", format!("{name}:")));

@@ -147,3 +147,86 @@ impl Listing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    /// A row of texts and numbers.
+    struct Cells(Vec<String>);
+
+    impl Row for Cells {
+        fn len(&self) -> usize {
+            self.0.len()
+        }
+
+        fn name(&self, _: usize) -> &'static str {
+            ""
+        }
+
+        fn value(&self, i: usize) -> ValueRef<'_> {
+            self.0[i]
+                .parse()
+                .map_or(ValueRef::Text(self.0[i].as_bytes()), ValueRef::Integer)
+        }
+    }
+
+    fn stock(commands: &[&str]) -> Option<String> {
+        let output = Command::new("sqlite3")
+            .arg(":memory:")
+            .args(commands)
+            .output()
+            .ok()?;
+        String::from_utf8(output.stdout).ok()
+    }
+
+    #[test]
+    fn programs_of_stock_are_listed_as_stock_lists_them() {
+        let tables = "CREATE TABLE t(a INTEGER PRIMARY KEY, b, c); CREATE INDEX i ON t(b); CREATE TABLE u(x, y);\
+            CREATE TRIGGER tr AFTER INSERT ON u BEGIN UPDATE t SET c = new.x WHERE b > new.y; END;";
+        for query in [
+            "EXPLAIN SELECT * FROM t WHERE a > 5 ORDER BY c",
+            "EXPLAIN SELECT b, count(*) FROM t JOIN u ON u.x = t.b GROUP BY b HAVING count(*) > 1",
+            "EXPLAIN INSERT INTO u SELECT a, b FROM t WHERE c IN (SELECT y FROM u)",
+            "EXPLAIN SELECT * FROM (SELECT DISTINCT b FROM t UNION SELECT x FROM u ORDER BY 1 DESC) LIMIT 3",
+            "EXPLAIN WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM r WHERE n<5) SELECT n FROM r, t WHERE t.a = n",
+        ] {
+            let list = [tables, ".explain off", ".mode ascii", query];
+            let (Some(rows), Some(listed)) = (stock(&list), stock(&[tables, query])) else {
+                return;
+            };
+            let mut listing = Listing::default();
+            for row in rows.split_terminator('\u{1e}') {
+                listing.push(
+                    &Format::new(),
+                    &Cells(row.split('\u{1f}').map(str::to_owned).collect()),
+                );
+            }
+            let names =
+                ["addr", "opcode", "p1", "p2", "p3", "p4", "p5", "comment"].map(str::to_owned);
+            let mut out = Vec::new();
+            listing.render(&names, &mut out);
+            assert!(!listed.is_empty());
+            assert_eq!(String::from_utf8(out).unwrap(), listed, "{query}");
+        }
+    }
+
+    #[test]
+    fn a_plan_is_a_tree() {
+        let mut plan = Plan::default();
+        for (id, parent, text) in [
+            ("2", "0", "A"),
+            ("3", "2", "B"),
+            ("5", "3", "C"),
+            ("7", "2", "D"),
+            ("9", "0", "E"),
+        ] {
+            plan.push(&Cells([id, parent, "0", text].map(str::to_owned).to_vec()));
+        }
+        let mut out = Vec::new();
+        plan.render(&mut out);
+        let tree = "QUERY PLAN\n|--A\n|  |--B\n|  |  `--C\n|  `--D\n`--E\n";
+        assert_eq!(String::from_utf8(out).unwrap(), tree);
+    }
+}

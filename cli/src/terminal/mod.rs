@@ -7,6 +7,7 @@ mod highlight;
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use ringwood::LocalConnection;
@@ -40,12 +41,18 @@ pub struct Terminal {
 impl Terminal {
     /// A terminal whose history lies in a file.
     pub fn new(history: Option<PathBuf>) -> Terminal {
+        // With `-interactive` on a pipe there is nothing to edit, but prompts all the same.
+        let on_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
         let config = Config::builder()
             .auto_add_history(true)
             .completion_type(CompletionType::List)
             .max_history_size(HISTORY_MAX)
             .map(rustyline::config::Builder::build);
-        let editor = config.and_then(Editor::with_config).ok().map(|mut editor| {
+        let editor = config
+            .and_then(Editor::with_config)
+            .ok()
+            .filter(|_| on_terminal);
+        let editor = editor.map(|mut editor| {
             editor.set_helper(Some(Aid::default()));
             if let Some(path) = &history {
                 // The first session has none.

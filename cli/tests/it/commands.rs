@@ -163,6 +163,19 @@ fn parameters_are_bound() {
 }
 
 #[test]
+fn statements_are_traced() {
+    same(
+        &[],
+        ".trace stdout\nSELECT 1; SELECT 2;\nSELECT\n3;\n.trace off\nSELECT 4;\n.trace --bad\n",
+    );
+    same_with(
+        &[],
+        ".trace t.txt\nSELECT 1;\n.trace off\nSELECT 2;\n.system cat t.txt\n",
+        &[],
+    );
+}
+
+#[test]
 fn query_plans_before_results() {
     same(
         &[],

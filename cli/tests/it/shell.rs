@@ -93,3 +93,68 @@ fn the_two_shells_agree_on_a_script() {
     let theirs = run(sqlite, &folder.file("theirs.db"), &[], script);
     assert_eq!(stdout(&ours), stdout(&theirs));
 }
+
+#[test]
+fn results_come_before_the_input_ends() {
+    use std::io::{BufRead as _, BufReader};
+    let mut child = ringwood()
+        .arg(":memory:")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    for i in 0..3 {
+        writeln!(stdin, "SELECT {i} * 10;").unwrap();
+        // Were it not flushed, this would wait forever.
+        assert_eq!(lines.next().unwrap().unwrap(), (i * 10).to_string());
+    }
+    drop(stdin);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_closed_pipe_ends_the_shell_quietly() {
+    let mut child = ringwood()
+        .arg(":memory:")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let mut stdin = child.stdin.take().unwrap();
+    let writer = std::thread::spawn(move || {
+        let row = format!("SELECT '{}';\n", "x".repeat(1000));
+        // Fails when the shell has ended; that is the point.
+        (0..10_000).all(|_| stdin.write_all(row.as_bytes()).is_ok())
+    });
+    let output = child.wait_with_output().unwrap();
+    assert!(
+        !writer.join().unwrap(),
+        "the shell ended before its input did"
+    );
+    assert_eq!(output.status.code(), Some(141));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+#[test]
+fn prompts_come_with_interactive_on_a_pipe() {
+    let folder = Folder::new("prompts");
+    let output = run(
+        ringwood(),
+        &folder.file("x.db"),
+        &["-interactive"],
+        "SELECT 1;\nSELECT\n2;\nSELECT x;\n",
+    );
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let (_, after) = printed.split_once("usage hints.\n").unwrap();
+    assert_eq!(
+        after,
+        "ringwood> 1\nringwood>      ...> 2\nringwood> ringwood> \n"
+    );
+    assert!(
+        String::from_utf8_lossy(&output.stderr).starts_with("Parse error: no such column: x\n")
+    );
+}
