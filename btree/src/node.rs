@@ -362,9 +362,11 @@ pub(crate) fn small_entry(
     };
     let mut rowid = 0;
     if kind == PageKind::TableLeaf {
-        let w = ((word << (8 * len)) >> 32) as u32;
         let rowid_len;
-        (rowid, rowid_len) = short_varint(w)?;
+        (rowid, rowid_len) = match short_varint(((word << (8 * len)) >> 32) as u32) {
+            Some(short) => short,
+            None => long_varint(data, at + len as usize)?,
+        };
         len += rowid_len;
     } else if kind != PageKind::IndexLeaf {
         return None;
@@ -455,6 +457,13 @@ const fn short_varint(w: u32) -> Option<(i64, u32)> {
     } else {
         None
     }
+}
+
+/// The varint at `at`, if it has up to eight bytes and is not in the last bytes of the page.
+#[inline(always)]
+fn long_varint(data: &[u8], at: usize) -> Option<(i64, u32)> {
+    let (value, len) = varint::read_word(word(data, at)?)?;
+    Some((value as i64, len as u32))
 }
 
 /// The varint at the start of a word, if it has up to eight bytes.

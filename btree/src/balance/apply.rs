@@ -78,9 +78,13 @@ pub(crate) async fn apply(
     Ok(())
 }
 
-/// The numbers for the pages of a redistribution: old ones first, then new ones, in ascending order.
+/// The numbers for the pages of a redistribution: old ones first, then new ones. Where pages are added, all get new
+/// places in ascending order, so that a scan reads the file forward; where none are, most cells stay on their pages.
 async fn reserve(tx: &mut Tx, level: &Redistribution, near: PageNo) -> Result<Numbers> {
     let mut numbers: Numbers = level.old.iter().take(level.new.len()).copied().collect();
+    if numbers.len() == level.new.len() {
+        return Ok(numbers);
+    }
     while numbers.len() < level.new.len() {
         let near = numbers.last().copied().unwrap_or(near);
         numbers.push(tx.allocate(Some(near), Allocate::Any).await?);
@@ -125,8 +129,8 @@ fn way(level: &Redistribution, index: usize, no: PageNo, numbers: &[Numbers]) ->
             return Way::Nothing;
         }
     }
-    // What goes and what comes costs about three times what a cell costs in a page built anew.
-    if (before - kept) + (count - kept) < count / 3 {
+    // What goes and what comes costs about twice what a cell costs in a page built anew.
+    if (before - kept) + (count - kept) < count / 2 {
         Way::Edit(own, segments)
     } else {
         Way::Build(segments)

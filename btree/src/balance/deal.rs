@@ -14,6 +14,7 @@ use ringwood_format::corrupt::Corrupt;
 use ringwood_format::page::{Geometry, PageNo};
 use ringwood_pager::PageRef;
 use smallvec::SmallVec;
+use std::cell::Cell;
 use std::ops::Range;
 
 /// Cells in order: some of a page, or one in the arena.
@@ -110,6 +111,8 @@ pub(super) struct Deal {
     sources: SmallVec<[Source; 3]>,
     segments: SmallVec<[Segment; 12]>,
     count: usize,
+    /// The segment that was looked into last, and its first cell.
+    last: Cell<(usize, usize)>,
     /// How the cells lie.
     parts: Parts,
     /// The right children of the new pages before the last.
@@ -125,6 +128,7 @@ impl Deal {
             sources: SmallVec::new(),
             segments: SmallVec::new(),
             count: 0,
+            last: Cell::new((0, 0)),
             parts: Parts::new(),
             right: SmallVec::new(),
         }
@@ -241,21 +245,29 @@ impl Deal {
     }
 
     /// Where a cell is: in the arena, or cell `ix` of a source.
-    fn find(&self, mut cell: usize) -> Option<Result<(u8, u16), Piece>> {
-        for segment in &self.segments {
-            let count = segment.count();
-            if cell < count {
+    #[inline]
+    fn find(&self, cell: usize) -> Option<Result<(u8, u16), Piece>> {
+        // Neighbours are asked for one after the other.
+        let (mut index, mut start) = self.last.get();
+        if cell < start {
+            (index, start) = (0, 0);
+        }
+        while let Some(segment) = self.segments.get(index) {
+            let end = start + segment.count();
+            if cell < end {
+                self.last.set((index, start));
                 return Some(match *segment {
-                    Segment::Run { source, from, .. } => Ok((source, from + cell as u16)),
+                    Segment::Run { source, from, .. } => Ok((source, from + (cell - start) as u16)),
                     Segment::One(piece) => Err(piece),
                 });
             }
-            cell -= count;
+            (index, start) = (index + 1, end);
         }
         None
     }
 
     /// The size of a cell with its pointer.
+    #[inline]
     fn cost(&self, cell: usize) -> Result<u32, Corrupt> {
         Ok(2 + match self.find(cell) {
             Some(Ok((source, ix))) => {

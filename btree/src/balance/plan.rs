@@ -12,7 +12,7 @@
 //! Rules:
 //! 1. A plan reads and changes nothing. It pins what it read; those versions are what it is carried out from.
 //! 2. A page is too empty with more than two thirds of it free, as in SQLite.
-//! 3. Old pages are used again before new ones are allocated; the numbers are dealt out in ascending order.
+//! 3. Old pages are used again before new ones are allocated.
 //!
 //! Source: SQLite's `balance`, `balance_quick`, `balance_nonroot`, `balance_deeper`.
 

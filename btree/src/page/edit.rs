@@ -21,7 +21,7 @@
 //!
 //! Source: SQLite's `allocateSpace`, `pageFindSlot`, `freeSpace`, `defragmentPage`, `insertCell`, `dropCell`.
 
-use crate::node::Node;
+use crate::node::{Limits, Node};
 use ringwood_format::btree_page::{BtreePage, CELL_SIZE_MIN, parse_cell};
 use ringwood_format::bytes::{get_u16, put_u16, put_u32};
 use ringwood_format::corrupt::Corrupt;
@@ -218,9 +218,9 @@ impl<'a> PageEdit<'a> {
         if ix >= self.node.count {
             return Err(self.corrupt("cell to be removed is not there"));
         }
-        let at = self.node.cell_at(self.data, ix);
-        let size = self.cell_size_at(at)?;
-        self.release(at, size)?;
+        let limits = Limits::new(self.geometry, self.node.kind);
+        let (at, size) = self.node.cell_span(self.data, ix, limits)?;
+        self.release(at as usize, size as usize)?;
         let pointer = self.node.pointers as usize + 2 * ix as usize;
         let end = self.node.pointers_end();
         self.data.copy_within(pointer + 2..end, pointer);
@@ -232,20 +232,6 @@ impl<'a> PageEdit<'a> {
             self.set_content_start(self.usable());
         }
         Ok(())
-    }
-
-    fn cell_size_at(&self, at: usize) -> Result<usize, Corrupt> {
-        let usable = self.usable();
-        if at < self.node.pointers_end() || at + CELL_SIZE_MIN > usable {
-            return Err(self.corrupt("cell pointer is out of bounds"));
-        }
-        let info = parse_cell(&self.data[at..usable], self.node.kind, self.geometry)
-            .map_err(|e| e.at(self.node.no))?;
-        let size = info.size as usize;
-        if at + size > usable {
-            return Err(self.corrupt("cell extends past the end of its page"));
-        }
-        Ok(size)
     }
 
     /// Gives `size` bytes at `start` back.
