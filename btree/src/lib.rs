@@ -17,7 +17,25 @@
 //! 3. What a page contains is never trusted: a malformed one answers `Corrupt`, and no walk is endless.
 //! 4. After an error from a change, or a future dropped in the middle of one, the caller rolls back to a savepoint.
 //!
-//! Absent: transactions, the freelist and the cache (`wal`), what a record means (`format`, the VM).
+//! Costs, in instructions, everything cached, release build with thin LTO, pages of 4096 bytes (the example `costs`
+//! counts them under callgrind, its own loop included):
+//!
+//! | operation | instructions |
+//! |-----------|--------------|
+//! | a row scanned, with its payload | 110 |
+//! | the next rowid sought | 240 |
+//! | a random rowid sought among 300,000 | 1,450 |
+//! | a random index key (two integers) sought among 300,000 | 2,750 |
+//! | a row of 30 bytes appended | 800 |
+//! | a row of 30 bytes inserted at a random rowid, balancing included | 6,400 |
+//! | a random index key inserted, balancing included | 7,200 |
+//! | a row overwritten by another of its size, with its seek | 1,600 |
+//! | a random row deleted, with its seek | 2,500 |
+//!
+//! No allocation for each step, seek, or insert that finds room.
+//!
+//! Absent: transactions, the freelist and the cache (`wal`); what a record means (`format`, the VM); giving free pages
+//! of autovacuum databases back to the file system.
 
 mod node;
 mod wait;
