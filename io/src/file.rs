@@ -6,8 +6,8 @@
 //!                                                      └ Memory a MemFile
 //! ```
 //!
-//! 1. A `File` is cheap to clone, `Send` and `Sync`. Clones are one handle: they share the open
-//!    file description, and with it the locks.
+//! 1. A `File` is cheap to clone, `Send` and `Sync`. Clones are one handle: they share the locks,
+//!    which have an open file description of their own.
 //! 2. Opening the same path again gives another handle, whose locks conflict with the first's.
 //! 3. Reads and writes go through an [`IoHandle`](crate::IoHandle), which knows the drivers; what
 //!    is asked here (size, locks, shared memory) is answered at once.
@@ -17,8 +17,8 @@
 use std::fmt;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use crate::error::{IoError, IoOp, Result};
 use crate::lock::LockKind;
@@ -174,8 +174,8 @@ pub(crate) struct FileInner {
     caps: FileCaps,
     identity: FileIdentity,
     delete_on_close: bool,
-    /// Whether a lock was ever taken through this handle.
-    locked: AtomicBool,
+    /// The descriptor that locks are taken through, once one was: see [`File::lock_fd`].
+    lock_fd: OnceLock<Option<OwnedFd>>,
     pub(crate) body: Body,
 }
 
@@ -259,7 +259,7 @@ impl File {
                 ino: st.ino,
             },
             delete_on_close: options.delete_on_close,
-            locked: AtomicBool::new(false),
+            lock_fd: OnceLock::new(),
             body: Body::Os(fd),
         })))
     }
@@ -323,7 +323,7 @@ impl File {
                 ino: file.ino,
             },
             delete_on_close: options.delete_on_close,
-            locked: AtomicBool::new(false),
+            lock_fd: OnceLock::new(),
             body: Body::Memory(file, fs),
         }))
     }
@@ -398,11 +398,8 @@ impl File {
     ///
     /// The owner is this handle: what it holds already in the range is replaced.
     pub fn try_lock_range(&self, start: u64, len: u64, kind: LockKind) -> Result<bool> {
-        if kind != LockKind::Unlock {
-            self.0.locked.store(true, Ordering::Relaxed);
-        }
         match &self.0.body {
-            Body::Os(fd) => match syscall::ofd_lock(fd.as_raw_fd(), raw_kind(kind), start, len) {
+            Body::Os(fd) => match syscall::ofd_lock(self.lock_fd(fd), raw_kind(kind), start, len) {
                 Ok(()) => Ok(true),
                 Err(libc::EAGAIN | libc::EACCES) => Ok(false),
                 Err(e) => Err(self.error(IoOp::Lock, e)),
@@ -414,10 +411,28 @@ impl File {
     /// Whether somebody else's lock would conflict with one of this kind: `Some(exclusive)`.
     pub fn query_lock_range(&self, start: u64, len: u64, kind: LockKind) -> Result<Option<bool>> {
         match &self.0.body {
-            Body::Os(fd) => syscall::ofd_query(fd.as_raw_fd(), raw_kind(kind), start, len)
+            Body::Os(fd) => syscall::ofd_query(self.lock_fd(fd), raw_kind(kind), start, len)
                 .map_err(|e| self.error(IoOp::Lock, e)),
             Body::Memory(file, _) => Ok(file.query_lock(u64::from(self.0.id.0), start, len, kind)),
         }
+    }
+
+    /// The descriptor that locks go through: an open file description of their own, which no ring
+    /// ever sees. The ring of a killed process outlives it for a while and keeps what it was
+    /// reading or writing; locks on that description would outlive the process too.
+    ///
+    /// Where a second one cannot be had (no `/proc`, permissions given up since), it is `fd`.
+    fn lock_fd(&self, fd: &OwnedFd) -> RawFd {
+        let reopened = self.0.lock_fd.get_or_init(|| {
+            let access = if self.is_read_only() {
+                libc::O_RDONLY
+            } else {
+                libc::O_RDWR
+            };
+            let same = PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()));
+            syscall::open(&same, access, 0).ok()
+        });
+        reopened.as_ref().unwrap_or(fd).as_raw_fd()
     }
 
     /// Region `index` of the shared memory in this (-shm) file, which grows where `extend`;
@@ -478,7 +493,7 @@ impl Drop for FileInner {
         match &self.body {
             Body::Os(fd) => {
                 // A ring may keep the open file description, and with it the locks.
-                if *self.locked.get_mut() {
+                if let Some(None) = self.lock_fd.get() {
                     let _ = syscall::ofd_lock(fd.as_raw_fd(), libc::F_UNLCK, 0, 0);
                 }
                 if self.delete_on_close {

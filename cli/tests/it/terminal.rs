@@ -34,7 +34,8 @@ impl Session {
             eprintln!("skipped: util-linux's script is not installed");
             return None;
         }
-        let shell = format!("{} {arguments}", env!("CARGO_BIN_EXE_ringwood"));
+        // Without `exec` a shell in between hears Ctrl-C too, and some then report it as their end.
+        let shell = format!("exec {} {arguments}", env!("CARGO_BIN_EXE_ringwood"));
         let mut child = Command::new("script")
             .args(["-qec", &shell, "/dev/null"])
             .current_dir(folder.file(""))
