@@ -1,1 +1,4 @@
 //! Benchmarks of Ringwood against its peers.
+
+#[cfg(feature = "peer")]
+pub mod peer;
