@@ -591,6 +591,7 @@ fn file_and_options(name: &str, read_only: bool) -> (PathBuf, OpenOptions) {
     let mut options = OpenOptions {
         read_only,
         create: !read_only,
+        ..OpenOptions::default()
     };
     let Some(uri) = name.strip_prefix("file:") else {
         return (PathBuf::from(name), options);

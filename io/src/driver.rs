@@ -5,15 +5,17 @@
 //! | `uring` | a ring; a lone one inline | io_uring_enter | by default |
 //! | `blocking` | inline, in the order of submission | ppoll on the bell | where io_uring is forbidden |
 //! | `memory` | inline, on files in memory | ppoll on the bell | for tests; `:memory:` needs no choice |
+//! | `simulated` | when the seed says so, on a disk that can fail | the clock goes on | for the simulator |
 //!
-//! 1. The driver is a value inside of the handle, never a type parameter. A further one (the
-//!    simulator) is one more variant here, in [`Clock`] and in [`Names`].
+//! 1. The driver is a value inside of the handle, never a type parameter. A further one is one more
+//!    variant here, in [`Clock`] and in [`Names`].
 //! 2. A file in memory can be used with every driver: its operations are always inline.
 //! 3. Nothing a driver is given is lost: each accepted operation comes home as one [`Done`].
 
 pub(crate) mod blocking;
 mod in_flight;
 pub(crate) mod ring_setup;
+pub(crate) mod simulated;
 pub(crate) mod uring;
 
 use std::rc::Rc;
@@ -21,11 +23,13 @@ use std::rc::Rc;
 use crate::error::Result;
 use crate::memory::MemFs;
 use crate::op::{Done, Op};
+use crate::simulated::SimDisk;
 use crate::stats::Counters;
 use crate::syscall;
 use crate::wake::Shared;
 use blocking::Blocking;
 use ring_setup::RingInfo;
+use simulated::Simulated;
 use uring::Uring;
 
 /// How long a driver may wait for completions.
@@ -58,6 +62,7 @@ pub trait Io {
 pub(crate) enum Driver {
     Uring(Box<Uring>),
     Blocking(Blocking),
+    Simulated(Simulated),
 }
 
 impl Driver {
@@ -65,6 +70,7 @@ impl Driver {
         match self {
             Driver::Uring(d) => &mut **d,
             Driver::Blocking(d) => d,
+            Driver::Simulated(d) => d,
         }
     }
 
@@ -74,14 +80,21 @@ impl Driver {
         match self {
             Driver::Uring(d) => d.is_refused(),
             Driver::Blocking(_) => true,
+            Driver::Simulated(_) => false,
         }
+    }
+
+    /// Whether every operation is queued, also where nothing else is to be done.
+    #[inline]
+    pub(crate) fn always_queues(&self) -> bool {
+        matches!(self, Driver::Simulated(_))
     }
 
     /// Whether the ring can register buffers; `None` without a ring.
     pub(crate) fn try_buffers(&mut self) -> Option<Result<(), i32>> {
         match self {
             Driver::Uring(d) => d.try_buffers(),
-            Driver::Blocking(_) => None,
+            Driver::Blocking(_) | Driver::Simulated(_) => None,
         }
     }
 
@@ -89,7 +102,7 @@ impl Driver {
     pub(crate) fn ring_info(&mut self) -> Option<RingInfo> {
         match self {
             Driver::Uring(d) => Some(d.info()),
-            Driver::Blocking(_) => None,
+            Driver::Blocking(_) | Driver::Simulated(_) => None,
         }
     }
 }
@@ -111,12 +124,13 @@ impl Io for Driver {
         match self {
             Driver::Uring(d) => d.in_flight(),
             Driver::Blocking(d) => d.in_flight(),
+            Driver::Simulated(d) => d.in_flight(),
         }
     }
 }
 
 /// Waits for the bell with nothing in flight.
-pub(crate) fn nap(shared: &Shared, counters: &Rc<Counters>, clock: Clock, wait: Wait) {
+pub(crate) fn nap(shared: &Shared, counters: &Rc<Counters>, clock: &Clock, wait: Wait) {
     let timeout = match wait {
         Wait::No => return,
         Wait::Forever => None,
@@ -139,20 +153,23 @@ pub(crate) fn nap(shared: &Shared, counters: &Rc<Counters>, clock: Clock, wait: 
 }
 
 /// Where time comes from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Clock {
     System,
+    Simulated(SimDisk),
 }
 
 impl Clock {
-    pub(crate) fn now_ns(self) -> u64 {
+    pub(crate) fn now_ns(&self) -> u64 {
         match self {
             Clock::System => syscall::monotonic_ns(),
+            Clock::Simulated(disk) => disk.now_ns(),
         }
     }
 
-    pub(crate) fn unix_ms(self) -> i64 {
+    pub(crate) fn unix_ms(&self) -> i64 {
         match self {
+            Clock::Simulated(disk) => 1_700_000_000_000 + (disk.now_ns() / 1_000_000) as i64,
             Clock::System => {
                 match std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH) {
                     Ok(d) => d.as_millis() as i64,

@@ -289,6 +289,28 @@ impl Reactor {
 }
 
 impl IoHandle {
+    /// Polls what is runnable now, and takes the completions that are there, without waiting: for a
+    /// caller that drives several handles in turn. Whether there was anything to do or to wait for
+    /// but timers.
+    pub fn turn(&self) -> bool {
+        let exec = &self.0.exec;
+        let depth = exec.depth.get();
+        assert!((depth as usize) < NESTING_MAX, "nested too deep");
+        exec.depth.set(depth + 1);
+        let _restore = Depth(exec);
+        exec.fire_timers(|| self.0.clock.now_ns());
+        let busy = !exec.shared.is_empty() || !exec.round.borrow().is_empty();
+        exec.run_round();
+        let busy = busy || self.in_flight() > 0;
+        self.0.pump(false);
+        busy
+    }
+
+    /// The time at which the first timer fires, if there is one.
+    pub fn next_deadline(&self) -> Option<u64> {
+        self.0.exec.next_deadline()
+    }
+
     /// Runs a future to its end on this thread, and with it the ring, the timers and all tasks.
     ///
     /// # Panics

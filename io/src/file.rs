@@ -24,6 +24,7 @@ use crate::error::{IoError, IoOp, Result};
 use crate::lock::LockKind;
 use crate::memory::{MemFile, MemFs};
 use crate::shm::{self, ShmRegion};
+use crate::simulated::SimProcess;
 use crate::syscall;
 
 /// How to open a file. Starts as: for reading and writing, which must exist.
@@ -296,14 +297,9 @@ impl File {
     }
 
     /// A file in memory without a name.
-    pub(crate) fn temporary_memory() -> File {
+    pub(crate) fn temporary_memory(fs: MemFs) -> File {
         let path = Path::new("(temporary)");
-        File::of_memory(
-            Arc::new(MemFile::new()),
-            MemFs::new(),
-            path,
-            &OpenOptions::create(),
-        )
+        File::of_memory(Arc::new(MemFile::new()), fs, path, &OpenOptions::create())
     }
 
     fn of_memory(file: Arc<MemFile>, fs: MemFs, path: &Path, options: &OpenOptions) -> File {
@@ -404,7 +400,15 @@ impl File {
                 Err(libc::EAGAIN | libc::EACCES) => Ok(false),
                 Err(e) => Err(self.error(IoOp::Lock, e)),
             },
-            Body::Memory(file, _) => Ok(file.try_lock(u64::from(self.0.id.0), start, len, kind)),
+            Body::Memory(file, fs) => {
+                let refused = |process: &SimProcess| {
+                    kind != LockKind::Unlock && (!process.is_alive() || process.seems_busy())
+                };
+                if fs.process().is_some_and(refused) {
+                    return Ok(false);
+                }
+                Ok(file.try_lock(u64::from(self.0.id.0), start, len, kind))
+            }
         }
     }
 
@@ -459,7 +463,10 @@ impl File {
             Body::Os(fd) => {
                 syscall::ftruncate(fd.as_raw_fd(), 0).map_err(|e| self.error(IoOp::Truncate, e))
             }
-            Body::Memory(file, _) => {
+            Body::Memory(file, fs) => {
+                if fs.process().is_some_and(|process| !process.is_alive()) {
+                    return Err(self.error(IoOp::Truncate, libc::EIO));
+                }
                 file.truncate(0);
                 file.shm_clear();
                 Ok(())
@@ -503,7 +510,8 @@ impl Drop for FileInner {
             }
             Body::Memory(file, fs) => {
                 file.release_locks(u64::from(self.id.0));
-                if self.delete_on_close {
+                let lives = fs.process().is_none_or(SimProcess::is_alive);
+                if self.delete_on_close && lives {
                     fs.unlink_same(&self.path, file);
                 }
             }

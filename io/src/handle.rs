@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use crate::driver::blocking::{self, Blocking};
 use crate::driver::ring_setup::{RingInfo, RingOptions};
+use crate::driver::simulated::Simulated;
 use crate::driver::uring::Uring;
 use crate::driver::{Clock, Driver, Io, Names};
 use crate::error::{IoError, IoOp, Result};
@@ -20,6 +21,7 @@ use crate::file::{self, OpenOptions};
 use crate::memory::MemFs;
 use crate::op::{Done, Durability, Op, SyncMode};
 use crate::reactor::{Gather, OpFuture, OpState, Reactor};
+use crate::simulated::SimProcess;
 use crate::stats::{Counters, IoStats, add};
 use crate::wake::{RemoteWaker, Shared};
 use crate::{Arena, Buf, File, WriteBuf, syscall};
@@ -40,6 +42,8 @@ pub enum DriverChoice {
     Blocking,
     /// Files in memory, by name in this name space.
     Memory(MemFs),
+    /// A process on a simulated machine; time and chance are the machine's too.
+    Simulated(SimProcess),
 }
 
 /// Settings of a handle.
@@ -88,13 +92,21 @@ impl IoBuilder {
             )))
         };
         let blocking = || Driver::Blocking(Blocking::new(counters.clone(), shared.clone()));
+        let (mut clock, mut own_seed) = (Clock::System, self.seed);
         let (driver, names) = match self.driver {
             DriverChoice::Auto => (ring(RingOptions::default()), Names::Os),
             DriverChoice::Uring(options) => (ring(options), Names::Os),
             DriverChoice::Blocking => (blocking(), Names::Os),
             DriverChoice::Memory(fs) => (blocking(), Names::Memory(fs)),
+            DriverChoice::Simulated(process) => {
+                let names = Names::Memory(process.fs());
+                clock = Clock::Simulated(process.disk().clone());
+                own_seed = own_seed.or(Some(process.seed()));
+                let driver = Simulated::new(process, counters.clone());
+                (Driver::Simulated(driver), names)
+            }
         };
-        let seed = self.seed.unwrap_or_else(|| {
+        let seed = own_seed.unwrap_or_else(|| {
             let mut bytes = [0; 8];
             syscall::random(&mut bytes);
             u64::from_ne_bytes(bytes)
@@ -102,7 +114,7 @@ impl IoBuilder {
         IoHandle(Rc::new(Reactor {
             driver: RefCell::new(driver),
             names,
-            clock: Clock::System,
+            clock,
             rng: Cell::new(seed),
             arena,
             counters,
@@ -167,10 +179,11 @@ impl IoHandle {
         self.0.arena.alloc(len)
     }
 
-    /// The driver that performs operations: "uring", "blocking" or "memory". Sets the ring up, if
+    /// The driver that performs operations: "uring", "blocking", "memory" or "simulated". Sets the ring up, if
     /// one is wanted and there is none yet.
     pub fn driver_name(&self) -> &'static str {
         match (&self.0.names, self.ring_info()) {
+            (Names::Memory(fs), _) if fs.process().is_some() => "simulated",
             (Names::Memory(_), _) => "memory",
             (_, Some(RingInfo { level: Some(_), .. })) => "uring",
             _ => "blocking",
@@ -203,7 +216,8 @@ impl IoHandle {
     pub fn start(&self, op: Op) -> OpFuture {
         let r = &self.0;
         let mut driver = r.driver.borrow_mut();
-        let state = if op.file().is_memory() || driver.is_inline() || r.is_alone() {
+        let at_once = op.file().is_memory() || driver.is_inline() || r.is_alone();
+        let state = if at_once && !driver.always_queues() {
             OpState::Ready(driver.run(op))
         } else {
             OpState::Waiting(r.enqueue(op))
@@ -510,8 +524,8 @@ impl IoHandle {
     /// A file without a name, gone with its last handle: in `dir`, or where SQLite puts its
     /// temporary files (SQLITE_TMPDIR, TMPDIR, /var/tmp, /usr/tmp, /tmp, the working directory).
     pub fn open_temporary(&self, dir: Option<&Path>) -> Result<File> {
-        if matches!(self.0.names, Names::Memory(_)) {
-            return Ok(File::temporary_memory());
+        if let Names::Memory(fs) = &self.0.names {
+            return Ok(File::temporary_memory(fs.clone()));
         }
         let name = format!("ringwood_{:016x}", self.rand());
         if let Some(dir) = dir {
@@ -535,7 +549,7 @@ impl IoHandle {
 
     /// A file in memory without a name, whatever the driver.
     pub fn open_temporary_memory(&self) -> File {
-        File::temporary_memory()
+        File::temporary_memory(MemFs::new())
     }
 
     /// Deletes a file.
@@ -587,8 +601,10 @@ impl IoHandle {
 
     /// Makes the making, renaming and deleting of files in the directory of `path` durable.
     pub fn sync_dir_of(&self, path: impl AsRef<Path>) -> Result<()> {
-        if matches!(self.0.names, Names::Memory(_)) {
-            return Ok(());
+        if let Names::Memory(fs) = &self.0.names {
+            let synced = fs.process().map_or(Ok(()), SimProcess::sync_dir);
+            return synced
+                .map_err(|e| IoError::os(IoOp::DirSync, e).at_path(&path.as_ref().into()));
         }
         let parent = path.as_ref().parent().filter(|p| !p.as_os_str().is_empty());
         let dir = parent.unwrap_or(Path::new("."));

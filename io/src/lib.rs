@@ -3,7 +3,7 @@
 //! ```text
 //!            IoHandle ── one per thread: operations, files, clock, executor
 //!           ╱    │   ╲
-//!    Executor  slots  Driver ── uring │ blocking │ memory
+//!    Executor  slots  Driver ── uring │ blocking │ memory │ simulated
 //!       │        │      │
 //!     tasks    Op ──► Done      an operation owns its buffers, and comes home with them
 //!                │
@@ -54,6 +54,7 @@ mod op;
 mod reactor;
 mod semaphore;
 mod shm;
+mod simulated;
 mod stats;
 mod syscall;
 mod wake;
@@ -76,5 +77,6 @@ pub use op::{Done, Durability, Op, SyncMode};
 pub use reactor::{Gather, OpFuture};
 pub use semaphore::{LocalMutex, LocalMutexGuard, Notified, Notify, Permit, Semaphore};
 pub use shm::{SHM_REGION_SIZE, ShmRegion};
+pub use simulated::{Chance, Faults, Lie, Nth, SimDisk, SimProcess};
 pub use stats::IoStats;
 pub use wake::RemoteWaker;

@@ -10,7 +10,8 @@
 //!
 //! 1. A file lives while it is named or open, as on disk.
 //! 2. Reads and writes are whole: a write is seen by others completely or not at all.
-//! 3. A sync does nothing; durability is the simulator's subject.
+//! 3. A sync does nothing, unless the names are those of a [`SimProcess`]: then its disk is told of
+//!    every operation, may refuse it, and keeps account of what a crash would leave.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,14 +19,21 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
+use crate::error::IoOp;
 use crate::lock::LockKind;
+use crate::op::Op;
 use crate::shm::ShmRegion;
+use crate::simulated::SimProcess;
 
 const CHUNK: usize = 64 << 10;
 
 /// A name space of files in memory; cheap to clone.
 #[derive(Clone, Default)]
-pub struct MemFs(Arc<Mutex<HashMap<PathBuf, Arc<MemFile>>>>);
+pub struct MemFs {
+    names: Arc<Mutex<HashMap<PathBuf, Arc<MemFile>>>>,
+    /// Whose view of a simulated disk this is.
+    process: Option<Arc<SimProcess>>,
+}
 
 impl MemFs {
     /// An empty name space of its own.
@@ -40,7 +48,47 @@ impl MemFs {
     }
 
     fn files(&self) -> MutexGuard<'_, HashMap<PathBuf, Arc<MemFile>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same names, as a simulated process sees them.
+    pub(crate) fn of_process(&self, process: SimProcess) -> MemFs {
+        MemFs {
+            names: self.names.clone(),
+            process: Some(Arc::new(process)),
+        }
+    }
+
+    /// The simulated process whose names these are.
+    pub(crate) fn process(&self) -> Option<&SimProcess> {
+        self.process.as_deref()
+    }
+
+    /// Puts a file there, in place of one of the same name.
+    pub(crate) fn put(&self, path: &Path, bytes: &[u8]) -> Arc<MemFile> {
+        let file = Arc::new(MemFile::new());
+        let written = file.write_at(std::iter::once(bytes), 0);
+        assert_eq!(written, Ok(bytes.len()), "it fits");
+        self.files().insert(path.to_path_buf(), file.clone());
+        file
+    }
+
+    /// Every file with its bytes, sorted by name.
+    pub(crate) fn image(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let whole = |file: &Arc<MemFile>| {
+            let mut bytes = vec![0; file.len() as usize];
+            file.read_at(std::iter::once(&mut bytes[..]), 0);
+            bytes
+        };
+        let files = self.files();
+        let mut image: Vec<_> = files.iter().map(|(n, f)| (n.clone(), whole(f))).collect();
+        image.sort();
+        image
+    }
+
+    /// The bytes of all files.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.files().values().map(|f| f.len()).sum()
     }
 
     /// Opens or creates, as open(2) would; `Err` is an errno.
@@ -51,6 +99,9 @@ impl MemFs {
         exclusive: bool,
         truncate: bool,
     ) -> Result<Arc<MemFile>, i32> {
+        if let Some(process) = &self.process {
+            process.name(0)?;
+        }
         let mut files = self.files();
         if let Some(file) = files.get(path) {
             if exclusive {
@@ -58,6 +109,9 @@ impl MemFs {
             }
             if truncate {
                 file.truncate(0);
+                if let Some(process) = &self.process {
+                    process.emptied(file.ino);
+                }
             }
             return Ok(file.clone());
         }
@@ -66,11 +120,21 @@ impl MemFs {
         }
         let file = Arc::new(MemFile::new());
         files.insert(path.to_path_buf(), file.clone());
+        if let Some(process) = &self.process {
+            process.linked(path, file.ino);
+        }
         Ok(file)
     }
 
     pub(crate) fn unlink(&self, path: &Path) -> Result<(), i32> {
-        self.files().remove(path).map(drop).ok_or(libc::ENOENT)
+        if let Some(process) = &self.process {
+            process.name(1)?;
+        }
+        self.files().remove(path).ok_or(libc::ENOENT)?;
+        if let Some(process) = &self.process {
+            process.unlinked(path);
+        }
+        Ok(())
     }
 
     /// Unlinks `path` if it still names `file`.
@@ -78,13 +142,22 @@ impl MemFs {
         let mut files = self.files();
         if files.get(path).is_some_and(|f| Arc::ptr_eq(f, file)) {
             files.remove(path);
+            if let Some(process) = &self.process {
+                process.unlinked(path);
+            }
         }
     }
 
     pub(crate) fn rename(&self, from: &Path, to: &Path) -> Result<(), i32> {
+        if let Some(process) = &self.process {
+            process.name(2)?;
+        }
         let mut files = self.files();
         let file = files.remove(from).ok_or(libc::ENOENT)?;
         files.insert(to.to_path_buf(), file);
+        if let Some(process) = &self.process {
+            process.renamed(from, to);
+        }
         Ok(())
     }
 
@@ -161,6 +234,45 @@ impl MemFile {
             }
         }
         data.len = len;
+    }
+
+    /// Performs an operation; of a sync, nothing.
+    pub(crate) fn apply(&self, op: &mut Op) -> Result<u32, (IoOp, i32)> {
+        let kind = op.kind();
+        let written = |r: Result<usize, i32>| r.map(|n| n as u32).map_err(|e| (kind, e));
+        match op {
+            Op::Read { offset, buf, .. } => {
+                Ok(self.read_at(std::iter::once(&mut buf[..]), *offset) as u32)
+            }
+            Op::Readv { offset, bufs, .. } => {
+                Ok(self.read_at(bufs.iter_mut().map(|b| &mut b[..]), *offset) as u32)
+            }
+            Op::Write { offset, buf, .. } => {
+                written(self.write_at(std::iter::once(&buf[..]), *offset))
+            }
+            Op::Writev { offset, bufs, .. } | Op::WriteSync { offset, bufs, .. } => {
+                written(self.write_at(bufs.iter().map(|b| &b[..]), *offset))
+            }
+            Op::Sync { .. } => Ok(0),
+            Op::Allocate {
+                offset,
+                len,
+                keep_size,
+                ..
+            } => {
+                if !*keep_size {
+                    self.extend(*offset + *len);
+                }
+                Ok(0)
+            }
+            Op::Truncate { len, .. } => {
+                self.truncate(*len);
+                if *len == 0 {
+                    self.shm_clear();
+                }
+                Ok(0)
+            }
+        }
     }
 
     /// Extends the file to at least `len`.

@@ -133,6 +133,7 @@ pub fn restore(shell: &mut Shell, args: &[String]) -> Flow {
     let options = OpenOptions {
         read_only: true,
         create: false,
+        ..OpenOptions::default()
     };
     let source = match LocalConnection::open_with(file, &options) {
         Ok(source) => source,

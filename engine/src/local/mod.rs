@@ -128,6 +128,34 @@ impl LocalConnection {
         Ok(LocalConnection::on_store(io, store, Arc::default()))
     }
 
+    /// Opens a database file on a handle of one's own, which then performs everything.
+    pub async fn open_on(
+        io: &IoHandle,
+        path: impl AsRef<Path>,
+        options: &OpenOptions,
+    ) -> Result<LocalConnection> {
+        let store = open_store(io, path.as_ref(), options).await?;
+        Ok(LocalConnection::on_store(io.clone(), store, Arc::default()))
+    }
+
+    /// Another connection to the same open file: they share its page cache, and wait for each
+    /// other's transactions within the process.
+    ///
+    /// # Errors
+    /// `Misuse` where this connection was closed.
+    pub fn another(&self) -> Result<LocalConnection> {
+        let store = self.inner.store.take();
+        let Some(store) = store else {
+            return Err(Error::Misuse("the connection is closed".into()));
+        };
+        self.inner.store.set(Some(store.clone()));
+        Ok(LocalConnection::on_store(
+            self.inner.io.clone(),
+            store,
+            Arc::default(),
+        ))
+    }
+
     /// A connection to a store that is open already.
     pub(crate) fn on_store(
         io: IoHandle,

@@ -19,6 +19,8 @@ pub struct OpenOptions {
     pub read_only: bool,
     /// The file is made, at the first write, if it does not exist.
     pub create: bool,
+    /// The page cache; `None` is the one that the process shares.
+    pub pool: Option<Arc<Pool>>,
 }
 
 impl Default for OpenOptions {
@@ -27,6 +29,7 @@ impl Default for OpenOptions {
         OpenOptions {
             read_only: false,
             create: true,
+            pool: None,
         }
     }
 }
@@ -73,10 +76,11 @@ pub(crate) async fn open_store(io: &IoHandle, path: &Path, options: &OpenOptions
         create: options.create,
         ..DbOptions::default()
     };
+    let pool = options.pool.clone().unwrap_or_else(pool);
     if path.as_os_str().is_empty() || path == Path::new(":memory:") {
-        return Ok(Store::new(Database::memory(&pool(), wanted)));
+        return Ok(Store::new(Database::memory(&pool, wanted)));
     }
-    let db = Database::open(io, &pool(), path, wanted).await;
+    let db = Database::open(io, &pool, path, wanted).await;
     db.map(Store::new)
         .map_err(|e| Error::from_vdbe(e.into(), b""))
 }

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use super::{Clock, Io, Wait, nap};
 use crate::error::{IoError, IoOp, Result};
 use crate::file::Body;
-use crate::memory::MemFile;
 use crate::op::{Done, Durability, Op, SyncMode};
 use crate::stats::{Counters, add};
 use crate::syscall::{self, Transfer};
@@ -45,7 +44,7 @@ impl Io for Blocking {
 
     fn poll(&mut self, out: &mut Vec<Done>, wait: Wait) {
         if self.done.is_empty() {
-            nap(&self.shared, &self.counters, Clock::System, wait);
+            nap(&self.shared, &self.counters, &Clock::System, wait);
         }
         out.extend(self.done.drain(..));
     }
@@ -158,44 +157,15 @@ pub(crate) fn allocate(fd: i32, keep_size: bool, offset: u64, len: u64) -> Resul
 fn in_memory(op: &mut Op) -> Result<u32, (IoOp, i32)> {
     let kind = op.kind();
     let handle = op.file().clone();
-    let Body::Memory(file, _) = &handle.0.body else {
+    let Body::Memory(file, fs) = &handle.0.body else {
         unreachable!("asked for by raw_fd")
     };
-    let file: &MemFile = file;
     if handle.is_read_only() && kind != IoOp::Read && kind != IoOp::Sync {
         return Err((kind, libc::EBADF));
     }
-    let written = |r: Result<usize, i32>| r.map(|n| n as u32).map_err(|e| (kind, e));
-    match op {
-        Op::Read { offset, buf, .. } => {
-            Ok(file.read_at(std::iter::once(&mut buf[..]), *offset) as u32)
-        }
-        Op::Readv { offset, bufs, .. } => {
-            Ok(file.read_at(bufs.iter_mut().map(|b| &mut b[..]), *offset) as u32)
-        }
-        Op::Write { offset, buf, .. } => written(file.write_at(std::iter::once(&buf[..]), *offset)),
-        Op::Writev { offset, bufs, .. } | Op::WriteSync { offset, bufs, .. } => {
-            written(file.write_at(bufs.iter().map(|b| &b[..]), *offset))
-        }
-        Op::Sync { .. } => Ok(0),
-        Op::Allocate {
-            offset,
-            len,
-            keep_size,
-            ..
-        } => {
-            if !*keep_size {
-                file.extend(*offset + *len);
-            }
-            Ok(0)
-        }
-        Op::Truncate { len, .. } => {
-            file.truncate(*len);
-            if *len == 0 {
-                file.shm_clear();
-            }
-            Ok(0)
-        }
+    match fs.process() {
+        Some(process) => process.perform(file, op),
+        None => file.apply(op),
     }
 }
 
@@ -210,10 +180,13 @@ pub(crate) fn read_slice(
     let fail = |e| file.error(IoOp::Read, e).at_offset(offset);
     let caps = file.caps();
     let Some(fd) = file.raw_fd() else {
-        let Body::Memory(mem, _) = &file.0.body else {
+        let Body::Memory(mem, fs) = &file.0.body else {
             unreachable!("has no descriptor")
         };
-        return Ok(mem.read_at(std::iter::once(out), offset));
+        return match fs.process() {
+            Some(process) => process.read(mem, out, offset).map_err(fail),
+            None => Ok(mem.read_at(std::iter::once(out), offset)),
+        };
     };
     let align = u64::from(caps.offset_align.max(1));
     let fits = |n: u64| n.is_multiple_of(align);

@@ -148,7 +148,7 @@ impl Io for Uring {
 
     fn poll(&mut self, out: &mut Vec<Done>, wait: Wait) {
         match &mut self.state {
-            State::Unborn => nap(&self.shared, &self.counters, Clock::System, wait),
+            State::Unborn => nap(&self.shared, &self.counters, &Clock::System, wait),
             State::Live(ring) => ring.poll(out, wait),
             State::Refused(blocking, _) => blocking.poll(out, wait),
         }
