@@ -8,6 +8,7 @@
 
 pub mod changes;
 pub mod compare;
+pub mod compat;
 pub mod data;
 pub mod engine;
 pub mod queries;
