@@ -42,6 +42,15 @@ pub fn statements(script: &str) -> Vec<&str> {
 
 /// Runs one statement on both. An order that the statement does not ask for does not count.
 pub fn compare(expected: &mut dyn Engine, got: &mut dyn Engine, sql: &str) -> Option<Difference> {
+    answered(expected, got, sql).1
+}
+
+/// As [`compare`], and whether the expected answer was one, and not an error.
+pub fn answered(
+    expected: &mut dyn Engine,
+    got: &mut dyn Engine,
+    sql: &str,
+) -> (bool, Option<Difference>) {
     let (theirs, ours) = (expected.run(sql), got.run(sql));
     let what = match (&theirs, &ours) {
         (Ok(a), Ok(b)) => answers(a, b, sql).or_else(|| {
@@ -53,10 +62,11 @@ pub fn compare(expected: &mut dyn Engine, got: &mut dyn Engine, sql: &str) -> Op
         (Ok(a), Err(b)) => Some(format!("expected {} rows, got error: {b}", a.rows.len())),
         (Err(a), Ok(b)) => Some(format!("expected error: {a}, got {} rows", b.rows.len())),
     };
-    what.map(|what| Difference {
+    let difference = what.map(|what| Difference {
         sql: sql.to_owned(),
         what,
-    })
+    });
+    (theirs.is_ok(), difference)
 }
 
 fn errors(a: &EngineError, b: &EngineError) -> Option<String> {

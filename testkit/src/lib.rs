@@ -11,6 +11,7 @@ pub mod compare;
 pub mod compat;
 pub mod data;
 pub mod engine;
+pub mod grammar;
 pub mod queries;
 pub mod ringwood;
 pub mod slt;

@@ -1,0 +1,44 @@
+//! Differences that are not errors, each with its reason.
+
+use crate::compare::Difference;
+
+/// Why a difference is none, if so.
+pub fn reason(difference: &Difference) -> Option<&'static str> {
+    let sql = difference.sql.to_ascii_lowercase();
+    let what = &difference.what;
+    if what.contains("Real(") || what.contains("Integer(") {
+        // 1 and 1.0 are equal: which of them stands for a group, a DISTINCT row or the end of an order is the plan's choice.
+        let (Some(expected), Some(got)) = (part(what, "expected ["), part(what, "got [")) else {
+            return None;
+        };
+        let groups = [
+            "distinct",
+            "group by",
+            "union",
+            "intersect",
+            "except",
+            "min(",
+            "max(",
+            "limit",
+            " in ",
+            "over (",
+        ];
+        if same_numbers(expected) == same_numbers(got)
+            && groups.iter().any(|word| sql.contains(word))
+        {
+            return Some("which of equal values represents them");
+        }
+    }
+    None
+}
+
+/// The row after a mark.
+fn part<'a>(what: &'a str, mark: &str) -> Option<&'a str> {
+    let start = what.rfind(mark)? + mark.len();
+    what[start..].split(']').next()
+}
+
+/// A row's text in which 1.0 is written as 1.
+fn same_numbers(row: &str) -> String {
+    row.replace("Real(", "Integer(").replace(".0)", ")")
+}
