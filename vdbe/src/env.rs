@@ -40,6 +40,22 @@ pub struct Db {
     pub file_format: u8,
 }
 
+/// Violations of foreign keys that a commit must find gone.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Violations {
+    /// Of deferred foreign keys (SQLite's nDeferredCons).
+    pub deferred: i64,
+    /// Of the others, delayed by `PRAGMA defer_foreign_keys` (SQLite's nDeferredImmCons).
+    pub delayed: i64,
+}
+
+impl Violations {
+    /// Whether a commit must fail.
+    pub const fn any(self) -> bool {
+        self.deferred + self.delayed > 0
+    }
+}
+
 /// An open savepoint.
 #[derive(Debug)]
 pub struct Savepoint {
@@ -47,8 +63,8 @@ pub struct Savepoint {
     pub name: Vec<u8>,
     /// Its counterparts, by database (rule 2).
     pub(crate) ids: Vec<(u8, SavepointId)>,
-    /// The counter of deferred violations when it was opened.
-    pub(crate) deferred_violations: i64,
+    /// The counters of violations when it was opened.
+    pub(crate) violations: Violations,
 }
 
 /// What a change was, for the update hook.
@@ -136,7 +152,7 @@ pub struct Env {
     /// `PRAGMA defer_foreign_keys`.
     pub defer_foreign_keys: bool,
     /// Violations that a commit must find gone.
-    pub deferred_violations: i64,
+    pub violations: Violations,
     /// Bytes that a sorter keeps in memory before it spills.
     pub sorter_memory: usize,
     /// The application's callbacks.
@@ -173,7 +189,7 @@ impl Env {
             query_only: false,
             foreign_keys: false,
             defer_foreign_keys: false,
-            deferred_violations: 0,
+            violations: Violations::default(),
             sorter_memory: 2_048_000,
             hooks: Hooks::default(),
             interrupt: Arc::new(AtomicBool::new(false)),

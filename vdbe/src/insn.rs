@@ -54,6 +54,8 @@ pub enum P4 {
     Value(Arc<Value>),
     /// The name of a table, for EXPLAIN and hooks.
     Table(Arc<str>),
+    /// A subprogram of the program, counted from 0.
+    SubProgram(u32),
 }
 
 impl P4 {

@@ -7,7 +7,8 @@
 //! 1. A synopsis is a little language: `P1`…`P5` are operands, `r[P1@P2]` a range of P2 registers, `P2@P3+1` one of
 //!    P3 + 1, `P2@NP` one as long as a function's arguments, `PX` the instruction's comment, and `IF x` is
 //!    `if x goto P2`.
-//! 2. The instruction's comment follows the synopsis after `; `, unless `PX` has put it elsewhere.
+//! 2. Subprograms (triggers) follow the main program; their jumps are relative to their own start.
+//! 3. The instruction's comment follows the synopsis after `; `, unless `PX` has put it elsewhere.
 //!
 //! Source: SQLite's `displayComment`, `sqlite3VdbeDisplayP4`, `sqlite3VdbeList`.
 
@@ -30,6 +31,8 @@ pub const QUERY_PLAN_COLUMNS: [&str; 4] = ["id", "parent", "notused", "detail"];
 /// A listing, row by row.
 pub(crate) struct Listing {
     program: Arc<Program>,
+    /// The program (0: the main one, n: subprogram n - 1) and the instruction to show next.
+    code: usize,
     next: usize,
     row: Vec<Mem>,
 }
@@ -38,6 +41,7 @@ impl Listing {
     pub(crate) fn new(program: Arc<Program>) -> Listing {
         Listing {
             program,
+            code: 0,
             next: 0,
             row: Vec::new(),
         }
@@ -51,11 +55,22 @@ impl Listing {
     /// Goes to the next row; false at the end.
     pub(crate) fn advance(&mut self) -> bool {
         let plan_only = self.program.explain == Explain::QueryPlan;
-        while let Some(insn) = self.program.insns.get(self.next) {
+        let program = self.program.clone();
+        while self.code <= program.subprograms.len() {
+            let Some(insn) = program.code(self.code as u32).get(self.next) else {
+                (self.code, self.next) = (self.code + 1, 0);
+                continue;
+            };
             let addr = self.next;
             self.next += 1;
             if !plan_only {
-                self.row = instruction_row(&self.program, addr, insn);
+                let note = if self.code == 0 {
+                    program.comment(addr)
+                } else {
+                    None
+                };
+                let shown = self.before() + addr;
+                self.row = instruction_row(shown, insn, note);
                 return true;
             }
             if insn.opcode == Opcode::Explain {
@@ -71,6 +86,13 @@ impl Listing {
         self.row.clear();
         false
     }
+
+    /// How many instructions the programs before the one at hand have: addresses go on through the listing.
+    fn before(&self) -> usize {
+        (0..self.code)
+            .map(|code| self.program.code(code as u32).len())
+            .sum()
+    }
 }
 
 fn int(i: i32) -> Mem {
@@ -85,9 +107,9 @@ fn text(bytes: &[u8]) -> Mem {
     mem
 }
 
-fn instruction_row(program: &Program, addr: usize, insn: &Insn) -> Vec<Mem> {
+fn instruction_row(addr: usize, insn: &Insn, note: Option<&str>) -> Vec<Mem> {
     let p4 = insn.p4.explain();
-    let comment = comment(insn, &p4, program.comment(addr));
+    let comment = comment(insn, &p4, note);
     let mut row = vec![int(addr as i32), text(insn.opcode.name().as_bytes())];
     row.extend([int(insn.p1), int(insn.p2), int(insn.p3)]);
     row.push(if matches!(insn.p4, P4::None) {
@@ -141,6 +163,7 @@ impl P4 {
             }
             P4::Value(value) => return explain_value(value.as_ref().as_ref()),
             P4::Table(name) => out.push_str(name),
+            P4::SubProgram(_) => out.push_str("program"),
         }
         out.into_bytes()
     }
@@ -167,7 +190,7 @@ fn operand(insn: &Insn, digit: u8) -> i32 {
     }
 }
 
-/// The comment of an instruction (rules 1 and 2).
+/// The comment of an instruction (rules 1 and 3).
 pub fn comment(insn: &Insn, p4: &[u8], note: Option<&str>) -> Vec<u8> {
     let synopsis = insn.opcode.info().synopsis;
     let note = note.unwrap_or_default();

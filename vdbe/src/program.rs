@@ -63,6 +63,19 @@ pub enum Explain {
     QueryPlan,
 }
 
+/// The program of a trigger, or of an action of a foreign key.
+#[derive(Debug, Default)]
+pub struct SubProgram {
+    /// The instructions; jumps are addresses.
+    pub insns: Vec<Insn>,
+    /// Registers 1..=mem_count.
+    pub mem_count: u32,
+    /// Cursors 0..cursor_count.
+    pub cursor_count: u32,
+    /// Which trigger it is: the subprograms of one trigger (one for each conflict action) have the same number.
+    pub trigger: u32,
+}
+
 /// A program that can be run, any number of times and in several VMs.
 #[derive(Debug, Default)]
 pub struct Program {
@@ -92,9 +105,30 @@ pub struct Program {
     pub explain: Explain,
     /// The statement's text.
     pub sql: String,
+    /// The programs that `Program` instructions run, here or in each other.
+    pub subprograms: Vec<SubProgram>,
 }
 
 impl Program {
+    /// The instructions of the main program (0), or of subprogram `code` - 1.
+    #[inline]
+    pub(crate) fn code(&self, code: u32) -> &[Insn] {
+        match code.checked_sub(1) {
+            None => &self.insns,
+            Some(at) => &self.subprograms[at as usize].insns,
+        }
+    }
+
+    /// Makes it a subprogram.
+    pub fn into_subprogram(self, trigger: u32) -> SubProgram {
+        SubProgram {
+            insns: self.insns,
+            mem_count: self.mem_count,
+            cursor_count: self.cursor_count,
+            trigger,
+        }
+    }
+
     /// The EXPLAIN comment of an instruction.
     pub fn comment(&self, addr: usize) -> Option<&str> {
         let at = self
@@ -114,6 +148,8 @@ pub struct ProgramBuilder {
     labels: Vec<Addr>,
     mem_count: u32,
     cursor_count: u32,
+    /// It will be a subprogram: what it needs of the main program is checked with that.
+    pub is_subprogram: bool,
     /// Everything else that the program will say about itself.
     pub about: Program,
 }
@@ -320,6 +356,9 @@ impl ProgramBuilder {
         for addr in 0..program.insns.len() {
             verify(&program, addr)?;
         }
+        if !self.is_subprogram {
+            verify_calls(&program)?;
+        }
         Ok(program)
     }
 
@@ -361,6 +400,28 @@ fn broken(addr: usize, insn: &Insn, what: &str) -> Error {
             insn.p3
         ),
     )
+}
+
+/// Checks what programs need of each other: subprograms exist, and registers of the main program are in its range.
+fn verify_calls(program: &Program) -> Result<(), Error> {
+    let subprograms = program.subprograms.len();
+    let registers = 0..=program.mem_count as i32;
+    for code in 0..=subprograms {
+        for (addr, insn) in program.code(code as u32).iter().enumerate() {
+            let ok = match (insn.opcode, &insn.p4) {
+                (Opcode::Program, P4::SubProgram(n)) => (*n as usize) < subprograms,
+                (Opcode::Program, _) => false,
+                (Opcode::Param, _) => code > 0,
+                (Opcode::NewRowid, _) => registers.contains(&insn.p3),
+                (Opcode::MemMax, _) => registers.contains(&insn.p1),
+                _ => true,
+            };
+            if !ok {
+                return Err(broken(addr, insn, "asks for what the main program lacks"));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Checks one instruction (rules 1 and 2).

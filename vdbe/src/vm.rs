@@ -28,6 +28,7 @@ mod change;
 mod column;
 mod compare;
 mod cursor;
+mod frame;
 mod halt;
 mod record;
 mod request;
@@ -317,7 +318,7 @@ impl Vm {
                 Pause::Slow => match slow::slow(&self.program, &mut self.state, env).await {
                     Ok(Next::Advance) => self.state.pc += 1,
                     Ok(Next::Jump) => {
-                        self.state.pc = self.program.insns[self.state.pc as usize].p2 as u32;
+                        self.state.pc = self.state.insn(&self.program).map_or(0, |i| i.p2) as u32;
                     }
                     Ok(Next::Again) => {}
                     Ok(Next::Done) => return Ok(Exit::Done),
@@ -346,10 +347,7 @@ impl Vm {
 
     fn at_transaction(&self) -> bool {
         matches!(
-            self.program
-                .insns
-                .get(self.state.pc as usize)
-                .map(|insn| insn.opcode),
+            self.state.insn(&self.program).map(|insn| insn.opcode),
             Some(crate::opcode::Opcode::Transaction)
         )
     }
@@ -374,7 +372,10 @@ impl Vm {
         if !self.state.asked {
             return Err(Error::code(ResultCode::MISUSE));
         }
-        let insn = &self.program.insns[self.state.pc as usize];
+        let program = self.program.clone();
+        let Some(insn) = self.state.insn(&program) else {
+            return Err(Error::code(ResultCode::INTERNAL));
+        };
         match request::accept(&mut self.state, env, insn, answer) {
             Ok(jumps) => {
                 self.state.pc = if jumps {

@@ -69,6 +69,9 @@ impl Inner {
             Setting::DeferForeignKeys => {
                 flags.defer_foreign_keys = on;
                 env.defer_foreign_keys = on;
+                if !on {
+                    env.violations.delayed = 0;
+                }
             }
             Setting::QueryOnly => env.query_only = on,
             Setting::BusyTimeout => {

@@ -63,6 +63,11 @@ opcodes! {
     Halt(Val, Val, RegOpt, Text) waits "";
     /// If register P3 is NULL, halt with P1, P2, P4 and P5 as `Halt` does.
     HaltIfNull(Val, Val, In, Text) waits "if r[P3]=null halt";
+    /// Run subprogram P4 in a frame of its own: its `Param`s count from register P1. When it ends, go on; if it ends by
+    /// a `Halt` with OE_IGNORE, jump to P2. If P5 is not 0 and a subprogram of the same trigger is running, do nothing.
+    Program(Val, JumpOpt, Val, Any) now "";
+    /// Register P2 = a register of the program that runs this subprogram: the one P1 places after its `Program`'s P1.
+    Param(Val, Out, No, No) now "";
     /// Fall through the first time that it is reached since the program (or the subprogram) began, then jump to P2.
     Once(Val, Jump, No, No) now "";
     /// Jump to P2 if register P1 is true; if it is NULL, jump if P3 is not 0.
@@ -128,8 +133,8 @@ opcodes! {
     IntCopy(In, Out, No, No) now "r[P2]=r[P1]";
     /// Registers P1… (P2 of them) are a row of the result.
     ResultRow(First, Val, No, No) now "output=r[P1@P2]";
-    /// Register P1 = the larger of itself and register P2, as integers.
-    MemMax(Both, In, No, No) now "r[P1]=max(r[P1],r[P2])";
+    /// Register P1 of the main program = the larger of itself and register P2, as integers.
+    MemMax(Val, In, No, No) now "r[P1]=max(r[P1],r[P2])";
 
     // Arithmetic and logic.
 
@@ -330,8 +335,9 @@ opcodes! {
 
     // Changes.
 
-    /// Register P2 = a rowid that table P1 does not have. P3, if not 0, is a register with the largest ever used.
-    NewRowid(Cur, Out, RegOpt, No) waits "r[P2]=rowid";
+    /// Register P2 = a rowid that table P1 does not have. P3, if not 0, is a register of the main program
+    /// with the largest ever used.
+    NewRowid(Cur, Out, Val, No) waits "r[P2]=rowid";
     /// Write the record in register P2 under the rowid in register P3 to table P1. P4 names the table for hooks.
     Insert(Cur, In, In, Any) waits "intkey=r[P3] data=r[P2]";
     /// Delete the row of cursor P1. P4 names the table for hooks. P2 (not P5) has NCHANGE to count the change, ISNOOP to do
@@ -435,9 +441,10 @@ opcodes! {
 
     // Foreign keys.
 
-    /// Add P2 to the counter of violations: the deferred one if P1 is 1, else the statement's.
+    /// Add P2 to the counter of violations: the deferred one if P1 is 1, else the statement's (while
+    /// `PRAGMA defer_foreign_keys` is on: that of the delayed ones, whatever P1 is).
     FkCounter(Val, Val, No, No) now "fkctr[P1]+=P2";
-    /// Jump to P2 if there are no violations: deferred ones if P1 is 1, else the statement's.
+    /// Jump to P2 if there are no violations: deferred or delayed ones if P1 is 1, else the statement's or delayed ones.
     FkIfZero(Val, Jump, No, No) now "if fkctr[P1]==0 goto P2";
     /// Halt with SQLITE_CONSTRAINT_FOREIGNKEY if the statement has violated one.
     FkCheck(No, No, No, No) now "";

@@ -309,6 +309,7 @@ pub(super) fn new_rowid(s: &mut State, env: &mut Env, insn: &Insn) -> Step {
         cursors,
         mems,
         temp,
+        frames,
         ..
     } = s;
     let c = tree!(cursors, insn.p1);
@@ -321,7 +322,7 @@ pub(super) fn new_rowid(s: &mut State, env: &mut Env, insn: &Insn) -> Step {
         }
     }
     if insn.p3 > 0 {
-        let largest = &mut mems[insn.p3 as usize];
+        let largest = &mut frames.main_registers(mems)[insn.p3 as usize];
         let used = super::arith::integer(largest);
         if used == i64::MAX || c.use_random_rowid {
             return fail(ResultCode::FULL);

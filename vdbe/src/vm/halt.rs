@@ -14,8 +14,9 @@
 //!
 //! Source: SQLite's `sqlite3VdbeHalt`, `vdbeCommit`, `sqlite3RollbackAll`, `sqlite3VdbeCloseStatement`.
 
+use super::frame;
 use super::state::{State, Status};
-use crate::env::Env;
+use crate::env::{Env, Violations};
 use crate::error::{Error, Result};
 use crate::opcode::p5;
 use crate::program::Program;
@@ -34,6 +35,7 @@ enum Statement {
 pub(super) async fn halt(program: &Program, s: &mut State, env: &mut Env) -> Result<()> {
     let mut committed = Ok(());
     if s.status == Status::Running && needs_commit(program, s, env) {
+        frame::unwind(s, env);
         s.close_all();
         committed = commit_all(env).await;
     }
@@ -60,6 +62,7 @@ pub(super) fn halt_now(
     if s.status != Status::Running {
         return committed;
     }
+    frame::unwind(s, env);
     s.close_all();
     if program.is_reader {
         settle(program, s, env, committed);
@@ -79,6 +82,7 @@ pub(super) fn halt_now(
 /// Ends a run without waiting: a reader gives its snapshot up, a writer in autocommit mode is rolled back, and inside a
 /// transaction the statement is undone. If it is `torn`, in the middle of a change, the whole transaction goes.
 pub(super) fn abandon(program: &Program, s: &mut State, env: &mut Env, torn: bool) {
+    frame::unwind(s, env);
     s.close_all();
     if program.is_reader {
         if torn && !env.autocommit {
@@ -207,13 +211,13 @@ fn close_statement(s: &mut State, env: &mut Env, what: Statement) {
         db.tx.release(id);
     }
     if what == Statement::RollBack {
-        env.deferred_violations = s.statement_violations;
+        env.violations = s.statement_violations;
     }
 }
 
 /// Commits every database that was written to.
 async fn commit_all(env: &mut Env) -> Result<()> {
-    if env.deferred_violations > 0 {
+    if env.violations.any() {
         return Err(foreign_key_error());
     }
     if let Some(hook) = &mut env.hooks.commit {
@@ -231,9 +235,10 @@ async fn commit_all(env: &mut Env) -> Result<()> {
 
 /// The end of a transaction that went well.
 fn forget_violations(env: &mut Env) -> Result<()> {
-    if env.deferred_violations > 0 {
+    if env.violations.any() {
         return Err(foreign_key_error());
     }
+    env.violations = Violations::default();
     env.defer_foreign_keys = false;
     env.schema_changed = false;
     Ok(())
@@ -262,7 +267,7 @@ pub(super) fn roll_back_all(env: &mut Env) {
         env.schema_rollbacks += 1;
     }
     env.rollbacks += 1;
-    env.deferred_violations = 0;
+    env.violations = Violations::default();
     env.defer_foreign_keys = false;
     if wrote {
         if let Some(hook) = &mut env.hooks.rollback {

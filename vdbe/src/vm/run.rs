@@ -9,7 +9,9 @@
 //! Rules:
 //! 1. The loop is a plain function. It stops with a [`Pause`] for everything that it cannot do at once.
 //! 2. The interrupt flag and the progress handler are looked at on the way back: in jumps that close a loop.
-//! 3. Short opcodes are carried out here; longer ones are functions of the file that is named after their family.
+//! 3. `Program` and the `Halt` that ends a subprogram only exchange what the loop runs over: the instructions, and the
+//!    registers and cursors of `State` (frame.rs).
+//! 4. Short opcodes are carried out here; longer ones are functions of the file that is named after their family.
 
 use super::call::{self, Turn};
 use super::compare;
@@ -18,7 +20,7 @@ use super::request::{self, Request};
 use super::seek::{self, Scan};
 use super::state::{State, no_cursor};
 use super::trap::{Step, Trap};
-use super::{arith, change, column, record, transaction, tree};
+use super::{arith, change, column, frame, record, transaction, tree};
 use crate::env::Env;
 use crate::error::Error;
 use crate::insn::{Insn, P4};
@@ -60,7 +62,7 @@ const CHECK_EVERY: u64 = 128;
 
 /// Runs until something stops it.
 pub(super) fn run(program: &Program, s: &mut State, env: &mut Env) -> Pause {
-    let insns = program.insns.as_slice();
+    let mut insns = program.code(s.code);
     let mut pc = s.pc as usize;
     let mut steps = s.steps;
     macro_rules! leave {
@@ -80,6 +82,11 @@ pub(super) fn run(program: &Program, s: &mut State, env: &mut Env) -> Pause {
     }
     loop {
         let Some(insn) = insns.get(pc) else {
+            if let Some(caller) = frame::leave(s, env) {
+                insns = program.code(s.code);
+                pc = caller + 1;
+                continue;
+            }
             leave!(Pause::Halt)
         };
         steps += 1;
@@ -148,9 +155,31 @@ pub(super) fn run(program: &Program, s: &mut State, env: &mut Env) -> Pause {
                 continue;
             }
             Opcode::Halt => {
+                if insn.p1 == 0 {
+                    if let Some(caller) = frame::leave(s, env) {
+                        insns = program.code(s.code);
+                        let ignores = insn.p2 == i32::from(p5::OE_IGNORE);
+                        pc = match insns.get(caller) {
+                            Some(call) if ignores => call.p2 as usize,
+                            _ => caller + 1,
+                        };
+                        continue;
+                    }
+                }
                 set_outcome(s, insn);
                 leave!(Pause::Halt)
             }
+            Opcode::Program => {
+                if steps >= s.next_check {
+                    wants!(check(s, env, steps));
+                }
+                if wants!(frame::enter(program, s, env, insn, pc)) {
+                    insns = program.code(s.code);
+                    pc = 0;
+                    continue;
+                }
+            }
+            Opcode::Param => frame::param(s, insn),
             Opcode::HaltIfNull => {
                 if r!(insn.p3).is_null() {
                     set_outcome_without_register(s, insn);
@@ -275,8 +304,10 @@ pub(super) fn run(program: &Program, s: &mut State, env: &mut Env) -> Pause {
                 leave!(Pause::Row)
             }
             Opcode::MemMax => {
-                let (a, b) = (arith::integer(&r!(insn.p1)), arith::integer(&r!(insn.p2)));
-                r!(insn.p1).set_int(a.max(b));
+                let b = arith::integer(&r!(insn.p2));
+                let largest = frame::main_register(s, insn.p1);
+                let a = arith::integer(largest);
+                largest.set_int(a.max(b));
             }
 
             // Arithmetic and logic.
@@ -575,19 +606,22 @@ pub(super) fn run(program: &Program, s: &mut State, env: &mut Env) -> Pause {
 
             // Foreign keys.
             Opcode::FkCounter => {
-                if insn.p1 != 0 || env.defer_foreign_keys {
-                    env.deferred_violations += i64::from(insn.p2);
+                let counter = if env.defer_foreign_keys {
+                    &mut env.violations.delayed
+                } else if insn.p1 != 0 {
+                    &mut env.violations.deferred
                 } else {
-                    s.violations += i64::from(insn.p2);
-                }
+                    &mut s.violations
+                };
+                *counter += i64::from(insn.p2);
             }
             Opcode::FkIfZero => {
-                let deferred = insn.p1 != 0;
-                jump_if!(if deferred {
-                    env.deferred_violations == 0
+                let counted = if insn.p1 != 0 {
+                    env.violations.deferred
                 } else {
-                    s.violations == 0 && env.deferred_violations == 0
-                });
+                    s.violations
+                };
+                jump_if!(counted == 0 && env.violations.delayed == 0);
             }
             Opcode::FkCheck => {
                 if s.violations > 0 {

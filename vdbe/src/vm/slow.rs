@@ -34,7 +34,9 @@ impl Next {
 
 /// Carries out the instruction at the program counter.
 pub(super) async fn slow(program: &Program, s: &mut State, env: &mut Env) -> Result<Next> {
-    let insn = &program.insns[s.pc as usize];
+    let Some(insn) = s.insn(program) else {
+        return Err(Error::code(ResultCode::INTERNAL));
+    };
     match insn.opcode {
         Opcode::Transaction => transaction::begin(program, s, env, insn).await?,
         Opcode::AutoCommit => return transaction::autocommit(program, s, env, insn).await,

@@ -1,10 +1,12 @@
 //! What a running program changes: registers, cursors, the program counter, what its end will have to settle.
 
 use super::cursor::{Slot, TEMP};
+use super::frame::Frames;
 use super::trap::Trap;
-use crate::env::{Db, Env};
+use crate::env::{Db, Env, Violations};
 use crate::error::{Error, Result};
 use crate::func::AuxData;
+use crate::insn::Insn;
 use crate::mem::Mem;
 use crate::opcode::p5;
 use crate::program::Program;
@@ -38,6 +40,9 @@ pub(super) struct Outcome {
 pub(super) struct State {
     pub(super) status: Status,
     pub(super) pc: u32,
+    /// Which program `pc` is in: 0 for the main one, n for subprogram n - 1.
+    pub(super) code: u32,
+    pub(super) frames: Frames,
     pub(super) steps: u64,
     /// When the progress handler is called next.
     pub(super) progress_due: u64,
@@ -64,7 +69,7 @@ pub(super) struct State {
     pub(super) temp: Option<Box<Tx>>,
     /// The statement savepoint, by database, and the counter of deferred violations when it was opened.
     pub(super) statement: Vec<(u8, SavepointId)>,
-    pub(super) statement_violations: i64,
+    pub(super) statement_violations: Violations,
     /// Violations of immediate foreign keys so far.
     pub(super) violations: i64,
     pub(super) outcome: Outcome,
@@ -93,6 +98,8 @@ impl State {
         State {
             status: Status::Ready,
             pc: 0,
+            code: 0,
+            frames: Frames::default(),
             steps: 0,
             progress_due: 0,
             next_check: 0,
@@ -110,7 +117,7 @@ impl State {
             constants: true,
             temp: None,
             statement: Vec::new(),
-            statement_violations: 0,
+            statement_violations: Violations::default(),
             violations: 0,
             outcome: Outcome {
                 error: None,
@@ -144,6 +151,7 @@ impl State {
         }
         self.status = Status::Running;
         self.pc = 0;
+        self.code = 0;
         self.steps = 0;
         self.progress_due = 0;
         self.next_check = 0;
@@ -169,7 +177,14 @@ impl State {
         self.payload.clear();
         self.row_cell.clear();
         self.aux.clear();
+        self.frames.close_idle();
         self.temp = None;
+    }
+
+    /// The instruction at the program counter.
+    #[inline]
+    pub(super) fn insn<'p>(&self, program: &'p Program) -> Option<&'p Insn> {
+        program.code(self.code).get(self.pc as usize)
     }
 
     /// Keeps a page for the instruction at hand. The oldest pin goes when there are more than any step needs, so that a

@@ -32,7 +32,7 @@ pub(super) fn transaction(program: &Program, s: &mut State, env: &mut Env, insn:
     let id = needs_savepoint.then(|| db.tx.savepoint());
     if let Some(id) = id {
         s.statement.push((insn.p1 as u8, id));
-        s.statement_violations = env.deferred_violations;
+        s.statement_violations = env.violations;
     }
     check_schema(s, env, insn)
 }
@@ -101,7 +101,7 @@ pub(super) async fn autocommit(
     } else if on && env.active_write > 0 {
         let message = "cannot commit transaction - SQL statements in progress";
         return Err(Error::new(ResultCode::BUSY, message));
-    } else if on && env.deferred_violations > 0 {
+    } else if on && env.violations.any() {
         return Err(foreign_key_error());
     } else {
         env.autocommit = on;
@@ -144,11 +144,11 @@ pub(super) async fn savepoint(
             .enumerate()
             .map(|(i, db)| (i as u8, db.tx.savepoint()))
             .collect();
-        let deferred_violations = env.deferred_violations;
+        let violations = env.violations;
         env.savepoints.push(Savepoint {
             name: name.to_vec(),
             ids,
-            deferred_violations,
+            violations,
         });
         return Ok(Next::Advance);
     }
@@ -168,7 +168,7 @@ pub(super) async fn savepoint(
         ));
     }
     if releases && at == 0 && env.is_transaction_savepoint {
-        if env.deferred_violations > 0 {
+        if env.violations.any() {
             return Err(foreign_key_error());
         }
         env.autocommit = true;
@@ -189,7 +189,7 @@ pub(super) async fn savepoint(
         return Ok(Next::Advance);
     }
     env.savepoints.truncate(at + 1);
-    env.deferred_violations = env.savepoints[at].deferred_violations;
+    env.violations = env.savepoints[at].violations;
     for (store, id) in &env.savepoints[at].ids {
         if let Some(db) = env.dbs.get_mut(*store as usize) {
             db.tx.rollback_to(*id)?;
