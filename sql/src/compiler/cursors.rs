@@ -21,7 +21,7 @@ pub enum CursorOverride {
         /// Whether the table's cursor is not even open.
         covering: bool,
     },
-    /// From registers: column n is in `first + n`.
+    /// From registers: column n is in `first` plus its place in the record (virtual columns come last).
     Registers {
         /// The register of column 0.
         first: i32,
@@ -176,10 +176,10 @@ impl Compiler<'_> {
                 rowid,
                 unstored,
             }) => {
-                let reg = if column < 0 {
-                    rowid.unwrap_or(*first)
-                } else {
-                    first + column
+                let reg = match (usize::try_from(column), &info.table) {
+                    (Err(_), _) => rowid.unwrap_or(*first),
+                    (Ok(column), Some(table)) => first + table.storage_of(column) as i32,
+                    (Ok(column), None) => first + column as i32,
                 };
                 ColumnSource::Register {
                     reg,

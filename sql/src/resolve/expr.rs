@@ -447,7 +447,11 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
 
     /// A subquery as a value: one row is enough.
     fn subquery(&mut self, select: &'a ast::Select, span: Span) -> Result<Subquery> {
-        self.forbid("subqueries", span, false)?;
+        self.forbid("subqueries", span, false)
+            .map_err(|e| SqlError {
+                offset: None, // a subquery has no place in stock SQLite
+                ..e
+            })?;
         let (mut select, correlated) = self.inner_select(select)?;
         select.limit = Some(match select.limit.take() {
             None => Expr::Integer(1),

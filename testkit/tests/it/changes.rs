@@ -101,6 +101,14 @@ fn conflicts_and_transactions() {
 }
 
 #[test]
+fn generated_columns() {
+    script(
+        "generated",
+        include_str!("../../scripts/generated_columns.sql"),
+    );
+}
+
+#[test]
 fn pragmas() {
     script("pragmas", include_str!("../../scripts/pragmas.sql"));
 }

@@ -7,11 +7,12 @@
 
 use super::{Root, SchemaRow, quoted};
 use crate::ast::{self, ExprKind, QualifiedName, TableBody};
+use crate::bound::walk::for_each_column;
 use crate::codegen::select::{Destination, DestinationKind};
 use crate::compiler::{Compiler, Result, SqlError};
 use crate::lex::{Token, keyword};
 use crate::resolve::{
-    Definition, NameMode, resolve_definition, resolve_select, result_table_columns,
+    Definition, NameMode, Place, resolve_definition, resolve_select, result_table_columns,
 };
 use crate::schema::define::define_table;
 use crate::schema::{Column, Table, TableKind};
@@ -137,6 +138,38 @@ impl Compiler<'_> {
             if let Some(generated) = &column.generated {
                 resolve_definition(self, table, cursor, &generated.expr, Definition::Generated)?;
             }
+        }
+        self.check_virtual_columns(table, cursor)
+    }
+
+    /// Reading a row must not run in circles; STORED columns are read, not computed.
+    ///
+    /// # Errors
+    /// `generated column loop on "x"`
+    fn check_virtual_columns(&mut self, table: &Arc<Table>, cursor: i32) -> Result<()> {
+        let mut mentions: Vec<Vec<usize>> = Vec::with_capacity(table.columns.len());
+        for column in &table.columns {
+            let mut needs = Vec::new();
+            if let Some(generated) = column.generated.as_ref().filter(|g| !g.stored) {
+                let definition = Definition::Trusted(Place::Generated);
+                let expr = resolve_definition(self, table, cursor, &generated.expr, definition)?;
+                for_each_column(&expr, &mut |column| {
+                    needs.extend(usize::try_from(column.column));
+                });
+            }
+            mentions.push(needs);
+        }
+        // As in stock SQLite the last that is found is the one that is named.
+        let mut clean = vec![false; mentions.len()];
+        let mut found = None;
+        for column in 0..mentions.len() {
+            find_loop(&mentions, column, &mut Vec::new(), &mut clean, &mut found);
+        }
+        if let Some(at) = found {
+            let name = &table.columns[at].name;
+            return Err(SqlError::error(format!(
+                "generated column loop on \"{name}\""
+            )));
         }
         Ok(())
     }
@@ -358,4 +391,30 @@ fn is_constant_default(expr: &ast::Expr) -> bool {
         | ExprKind::Subquery(_)
         | ExprKind::Raise(_) => false,
     }
+}
+
+/// Looks for columns that the computation of `column` comes to again while it is under way; `clean` are those from which
+/// no loop is reached.
+fn find_loop(
+    mentions: &[Vec<usize>],
+    column: usize,
+    path: &mut Vec<usize>,
+    clean: &mut [bool],
+    found: &mut Option<usize>,
+) {
+    if clean[column] {
+        return;
+    }
+    if path.contains(&column) {
+        *found = Some(column);
+        return;
+    }
+    let before = found.take();
+    path.push(column);
+    for next in &mentions[column] {
+        find_loop(mentions, *next, path, clean, found);
+    }
+    path.pop();
+    clean[column] = found.is_none();
+    *found = found.or(before);
 }

@@ -39,6 +39,11 @@ impl Row<'_> {
         self.or.or(own).unwrap_or(ConflictAction::Abort)
     }
 
+    /// The register of a column.
+    pub fn column(&self, column: usize) -> i32 {
+        self.new + 1 + self.target.table.storage_of(column) as i32
+    }
+
     fn is_changed(&self, column: usize) -> bool {
         self.changed.is_none_or(|changed| changed[column])
     }
@@ -97,7 +102,21 @@ impl Compiler<'_> {
 
     fn check_not_null(&mut self, row: &Row<'_>) -> Result<()> {
         // Two passes: REPLACE puts defaults in on the first, and is ABORT on the second, where a default is NULL.
-        if self.check_not_null_pass(row, false)? {
+        // Generated columns may depend on those defaults, so they are looked at on the second.
+        let table = &row.target.table;
+        if table.columns.iter().all(|column| column.not_null.is_none()) {
+            return Ok(());
+        }
+        let replaced = self.check_not_null_pass(row, false)?;
+        let generated = table.has_generated
+            && table
+                .columns
+                .iter()
+                .any(|column| column.generated.is_some() && column.not_null.is_some());
+        if replaced || generated {
+            if replaced && table.has_generated {
+                self.compute_generated_columns(row.target, row.new)?;
+            }
             self.check_not_null_pass(row, true)?;
         }
         Ok(())
@@ -108,10 +127,14 @@ impl Compiler<'_> {
         let mut again = false;
         for (i, column) in table.columns.iter().enumerate() {
             let Some(own) = column.not_null else { continue };
-            if table.rowid_alias == Some(i) || !row.is_changed(i) {
+            let generated = column.generated.is_some();
+            if table.rowid_alias == Some(i) || (generated && !second) {
                 continue;
             }
-            let reg = row.new + 1 + i as i32;
+            if !generated && !row.is_changed(i) {
+                continue;
+            }
+            let reg = row.column(i);
             let mut action = row.or.unwrap_or(own);
             if action == ConflictAction::Replace {
                 match column.default.as_ref().filter(|_| !second) {
@@ -125,7 +148,7 @@ impl Compiler<'_> {
                     }
                     None => action = ConflictAction::Abort,
                 }
-            } else if second {
+            } else if second && !generated {
                 continue;
             }
             if action == ConflictAction::Ignore {
@@ -276,7 +299,7 @@ impl Compiler<'_> {
                     self.on_new_row(row, |c| c.expr_code(&expr, to))?;
                 }
                 IndexKey::Column(column) if table.rowid_alias != Some(*column) => {
-                    self.op(Opcode::SCopy, row.new + 1 + *column as i32, to, 0);
+                    self.op(Opcode::SCopy, row.column(*column), to, 0);
                 }
                 _ => {
                     self.op(Opcode::IntCopy, row.new, to, 0);
@@ -375,8 +398,8 @@ impl Compiler<'_> {
                 } else {
                     (Opcode::Ne, differs)
                 };
-                self.b
-                    .op4(opcode, old + 1 + number, to, first + i as i32, collation);
+                let was = old + 1 + row.target.table.storage_of(number as usize) as i32;
+                self.b.op4(opcode, was, to, first + i as i32, collation);
                 self.p5(p5::NULLEQ);
             }
             self.place(differs);

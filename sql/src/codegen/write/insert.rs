@@ -36,6 +36,8 @@ enum Given {
     Source(usize),
     /// DEFAULT.
     Default,
+    /// The row's other columns: it is generated.
+    Computed,
 }
 
 /// Where the rows come from.
@@ -74,7 +76,8 @@ impl Compiler<'_> {
         let identity =
             |(i, given): (usize, &Given)| *given == Given::Source(i) || *given == Given::Default;
         let in_order = (insert.columns.is_empty() || columns.iter().enumerate().all(identity))
-            && rowid_from.is_none();
+            && rowid_from.is_none()
+            && !table.has_generated;
         let (rows, width) = self.code_source(insert, db, &table, in_order.then_some(rowid + 1))?;
         check_width(insert, &table, width)?;
 
@@ -95,12 +98,13 @@ impl Compiler<'_> {
             self.op(Opcode::Copy, first + n as i32, rowid, 0);
         }
         for (i, column) in table.columns.iter().enumerate() {
-            let reg = rowid + 1 + i as i32;
+            let reg = rowid + 1 + table.storage_of(i) as i32;
             if table.rowid_alias == Some(i) {
                 self.op(Opcode::SoftNull, reg, 0, 0);
                 continue;
             }
             match columns[i] {
+                Given::Computed => {}
                 Given::Source(n) => self.code_given(&rows, n, reg)?,
                 Given::Default => match &column.default {
                     Some(default) => {
@@ -124,6 +128,9 @@ impl Compiler<'_> {
             self.step_autoincrement(sequence.as_ref(), rowid);
         } else {
             self.op(Opcode::Null, 0, rowid, 0);
+        }
+        if table.has_generated {
+            self.compute_generated_columns(&target, rowid)?;
         }
 
         let row = Row {
@@ -298,16 +305,39 @@ fn is_one_row(select: &ast::Select) -> bool {
 
 /// For each column of the table where its value comes from; and the place of the rowid in the source, if it has one.
 fn column_map(insert: &ast::Insert, table: &Table) -> Result<(Vec<Given>, Option<usize>)> {
-    let mut map = Vec::with_capacity(table.columns.len());
+    let computed = |column: &crate::schema::Column| column.generated.is_some();
     if insert.columns.is_empty() {
-        if matches!(insert.source, InsertSource::DefaultValues) {
-            map.resize(table.columns.len(), Given::Default);
-            return Ok((map, None));
-        }
-        map.extend((0..table.columns.len()).map(Given::Source));
-        return Ok((map, table.rowid_alias));
+        let has_values = !matches!(insert.source, InsertSource::DefaultValues);
+        let mut next = 0;
+        let given = table.columns.iter().map(|column| {
+            if computed(column) {
+                return Given::Computed;
+            }
+            next += 1;
+            if has_values {
+                Given::Source(next - 1)
+            } else {
+                Given::Default
+            }
+        });
+        let map: Vec<Given> = given.collect();
+        let rowid = match table.rowid_alias.map(|alias| map[alias]) {
+            Some(Given::Source(n)) => Some(n),
+            _ => None,
+        };
+        return Ok((map, rowid));
     }
-    map.resize(table.columns.len(), Given::Default);
+    let mut map: Vec<Given> = table
+        .columns
+        .iter()
+        .map(|column| {
+            if computed(column) {
+                Given::Computed
+            } else {
+                Given::Default
+            }
+        })
+        .collect();
     let mut rowid = None;
     for (n, name) in insert.columns.iter().enumerate() {
         if let Some(column) = table.column_index(&name.text) {
@@ -317,6 +347,13 @@ fn column_map(insert: &ast::Insert, table: &Table) -> Result<(Vec<Given>, Option
             }
             if table.rowid_alias == Some(column) {
                 rowid = Some(n);
+            }
+            if map[column] == Given::Computed {
+                let message = format!(
+                    "cannot INSERT into generated column \"{}\"",
+                    table.columns[column].name
+                );
+                return Err(SqlError::error(message));
             }
         } else if table.has_rowid() && is_rowid_name(&name.text) {
             rowid = Some(n);
@@ -334,7 +371,11 @@ fn column_map(insert: &ast::Insert, table: &Table) -> Result<(Vec<Given>, Option
 
 fn check_width(insert: &ast::Insert, table: &Table, width: usize) -> Result<()> {
     if insert.columns.is_empty() {
-        let count = table.columns.len();
+        let count = table
+            .columns
+            .iter()
+            .filter(|column| column.generated.is_none())
+            .count();
         if width != count && !matches!(insert.source, InsertSource::DefaultValues) {
             let name = display(insert);
             return Err(SqlError::error(format!(

@@ -3,6 +3,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`constraints`] | NOT NULL, CHECK, UNIQUE and the conflict actions; index entries; storing a row |
+//! | [`generated`] | the generated columns of a row about to be stored |
 //! | [`row_delete`] | deleting a row and its index entries |
 //! | [`autoincrement`] | `sqlite_sequence` |
 //! | [`insert`], [`transfer`], [`update`], [`delete`] | the statements |
@@ -11,15 +12,17 @@
 //! 1. The table is open on cursor `index_cursor - 1`, index n of `table.indexes` on `index_cursor + n`; the primary key of
 //!    a WITHOUT ROWID table is the table: its cursor is the data cursor, and that before the indexes is not used.
 //! 2. A row about to be stored lies in registers `rowid`, `rowid + 1`…: first the rowid (unused in WITHOUT ROWID
-//!    tables), then the columns in the order of declaration.
+//!    tables), then the columns in the order of the record, the virtual ones, which are not in it, behind them
+//!    ([`Table::storage_of`]).
 //!
-//! Absent: triggers, foreign keys, upserts, RETURNING, generated columns: refused with an error.
+//! Absent: triggers, foreign keys, upserts, RETURNING: refused with an error.
 //!
 //! Source: SQLite's `insert.c`, `update.c`, `delete.c`.
 
 pub mod autoincrement;
 pub mod constraints;
 pub mod delete;
+pub mod generated;
 pub mod insert;
 pub mod row_delete;
 pub mod transfer;
@@ -176,11 +179,6 @@ impl Compiler<'_> {
                 "table {} may not be modified",
                 table.name
             )));
-        }
-        if table.has_generated {
-            return Err(SqlError::unsupported(
-                "changing a table with generated columns is",
-            ));
         }
         if self.ctx.flags.foreign_keys && self.is_in_foreign_key(db, &table, change, replaces) {
             return Err(SqlError::unsupported("foreign key enforcement is"));
@@ -407,6 +405,7 @@ impl Compiler<'_> {
         let mut letters: Vec<u8> = table
             .columns
             .iter()
+            .filter(|column| !column.is_virtual())
             .map(|column| column.affinity as u8)
             .collect();
         while letters.last().is_some_and(|letter| *letter <= b'A') {

@@ -17,7 +17,7 @@
 use super::{Target, conflict_code};
 use crate::ast::{self, ConflictAction, InsertSource, print_expression};
 use crate::compiler::{Compiler, Result};
-use crate::schema::{Index, Table};
+use crate::schema::{Index, IndexKey, Table};
 use ringwood_vdbe::Opcode;
 use ringwood_vdbe::opcode::p5;
 use std::sync::Arc;
@@ -152,8 +152,7 @@ impl Compiler<'_> {
         let same_kind = !source.is_view()
             && !Arc::ptr_eq(&source, table)
             && source.has_rowid() == table.has_rowid()
-            && source.strict == table.strict
-            && !source.has_generated
+            && (source.strict || !table.strict)
             && source.rowid_alias == table.rowid_alias
             && source.columns.len() == table.columns.len()
             && source.root != table.root
@@ -189,7 +188,15 @@ fn columns_alike(table: &Table, source: &Table) -> bool {
             let default = |column: &crate::schema::Column| {
                 column.default.as_ref().map(|default| default.text.clone())
             };
-            to.affinity == from.affinity
+            let generated = match (&to.generated, &from.generated) {
+                (None, None) => true,
+                (Some(a), Some(b)) => {
+                    a.stored == b.stored && print_expression(&a.expr) == print_expression(&b.expr)
+                }
+                _ => false,
+            };
+            generated
+                && to.affinity == from.affinity
                 && to.collation.same(&from.collation)
                 && (to.not_null.is_none() || from.not_null.is_some())
                 && (i == 0 || default(to) == default(from))
@@ -207,19 +214,21 @@ fn checks_alike(table: &Table, source: &Table) -> bool {
 
 /// The index of `source` that holds the same entries for the same rows.
 fn twin_of<'s>(index: &Index, source: &'s Table) -> Option<&'s Arc<Index>> {
+    let text = |expr: &Option<Arc<ast::Expr>>| expr.as_deref().map(print_expression);
     source.indexes.iter().find(|other| {
         other.columns.len() == index.columns.len()
             && other.key_count == index.key_count
-            && other.unique.is_some() == index.unique.is_some()
+            && other.unique == index.unique
             && other.is_primary_key() == index.is_primary_key()
-            && other.partial.is_none()
-            && index.partial.is_none()
-            && !other.has_expr
-            && !index.has_expr
+            && text(&other.partial) == text(&index.partial)
             && index.columns.iter().zip(&other.columns).all(|(a, b)| {
-                a.key.column() == b.key.column()
-                    && a.desc == b.desc
-                    && a.collation.same(&b.collation)
+                let same_key = match (&a.key, &b.key) {
+                    (IndexKey::Expr(a), IndexKey::Expr(b)) => {
+                        print_expression(a) == print_expression(b)
+                    }
+                    _ => a.key.column() == b.key.column(),
+                };
+                same_key && a.desc == b.desc && a.collation.same(&b.collation)
             })
     })
 }

@@ -29,9 +29,11 @@ use crate::bound::{Expr, FromItem};
 use crate::codegen::loops::{self, Loops, OnePass, Request};
 use crate::compiler::{Compiler, Result, SqlError};
 use crate::plan::Control;
+use crate::resolve::{Place, resolve_self_at};
 use crate::schema::{Index, IndexKey, Table};
 use ringwood_vdbe::opcode::p5;
 use ringwood_vdbe::{Opcode, P4};
+use std::sync::Arc;
 
 /// What an UPDATE assigns.
 struct Assignments {
@@ -320,7 +322,7 @@ impl Compiler<'_> {
     fn resolve_assignments(
         &mut self,
         update: &ast::Update,
-        table: &Table,
+        table: &Arc<Table>,
         item: &FromItem,
     ) -> Result<Assignments> {
         let mut pairs: Vec<(&ast::Name, Expr)> = Vec::with_capacity(update.set.len());
@@ -376,7 +378,40 @@ impl Compiler<'_> {
             made.columns[number] = Some(value);
             made.changed[number] = true;
         }
+        if table.has_generated {
+            self.mark_generated(table, item.cursor, &mut made)?;
+        }
         Ok(made)
+    }
+
+    /// A generated column may change with any that its expression mentions.
+    fn mark_generated(
+        &mut self,
+        table: &Arc<Table>,
+        cursor: i32,
+        assignments: &mut Assignments,
+    ) -> Result<()> {
+        let mut generated = Vec::new();
+        for (number, column) in table.columns.iter().enumerate() {
+            if let Some(definition) = &column.generated {
+                let place = Place::Generated;
+                generated.push((
+                    number,
+                    resolve_self_at(self, table, cursor, &definition.expr, place)?,
+                ));
+            }
+        }
+        let mut progress = true;
+        while progress {
+            progress = false;
+            for (number, expr) in &generated {
+                if !assignments.changed[*number] && assignments.touches_expr(expr) {
+                    assignments.changed[*number] = true;
+                    progress = true;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Rule 1.
@@ -432,7 +467,7 @@ impl Compiler<'_> {
         }
         if assignments.key {
             for (i, column) in table.columns.iter().enumerate() {
-                let reg = regs.old_rowid + 1 + i as i32;
+                let reg = regs.old_rowid + 1 + table.storage_of(i) as i32;
                 if column.primary_key {
                     self.code_column_into(target.data_cursor, i as i32, reg)?;
                 } else {
@@ -442,7 +477,10 @@ impl Compiler<'_> {
         }
         let mut reads = assignments.key;
         for (i, value) in assignments.columns.iter().enumerate() {
-            let reg = regs.new_rowid + 1 + i as i32;
+            let reg = regs.new_rowid + 1 + table.storage_of(i) as i32;
+            if table.columns[i].generated.is_some() {
+                continue;
+            }
             if table.rowid_alias == Some(i) {
                 self.op(Opcode::Null, 0, reg, 0);
                 continue;
@@ -454,6 +492,9 @@ impl Compiler<'_> {
                     reads = true;
                 }
             }
+        }
+        if table.has_generated {
+            self.compute_generated_columns(target, regs.new_rowid)?;
         }
         Ok(reads)
     }
