@@ -69,12 +69,27 @@ pub(super) fn char_len(text: &[u8]) -> usize {
 }
 
 /// How many bytes the first `n` characters take (rule 3); fewer characters if the text or a NUL ends them.
+#[inline]
 pub(super) fn skip_chars(text: &[u8], n: u64) -> usize {
     let short = usize::try_from(n).unwrap_or(usize::MAX).min(text.len());
-    if text[..short].is_ascii() && memchr::memchr(0, &text[..short]).is_none() {
-        return short;
+    // Few characters are cheaper to look at one by one than to ask about as a whole.
+    let plain = if short <= 32 {
+        let is_plain = |byte: &u8| matches!(byte, 1..0x80);
+        text[..short].iter().position(|byte| !is_plain(byte))
+    } else if text[..short].is_ascii() && memchr::memchr(0, &text[..short]).is_none() {
+        None
+    } else {
+        Some(0)
+    };
+    match plain {
+        None => short,
+        Some(at) => skip_wide_chars(text, n, at),
     }
-    let (mut at, mut left) = (0, n);
+}
+
+/// The same, after as many plain bytes.
+fn skip_wide_chars(text: &[u8], n: u64, plain: usize) -> usize {
+    let (mut at, mut left) = (plain, n - plain as u64);
     while left > 0 && at < text.len() && text[at] != 0 {
         at += 1;
         if text[at - 1] >= 0x80 {
@@ -90,13 +105,16 @@ pub(super) fn skip_chars(text: &[u8], n: u64) -> usize {
 /// How many characters a text without NUL has (rule 3).
 #[inline]
 pub(super) fn count_chars(text: &[u8]) -> usize {
-    let mut previous_is_ascii = true;
-    let mut count = 0;
-    for &byte in text {
-        count += usize::from(!is_continuation(byte) | previous_is_ascii);
-        previous_is_ascii = byte < 0x80;
+    if text.is_ascii() {
+        return text.len();
     }
-    count
+    let starts = text.iter().filter(|byte| !is_continuation(**byte)).count();
+    let stray = text.first().is_some_and(|byte| is_continuation(*byte));
+    let behind_ascii = text
+        .windows(2)
+        .filter(|pair| pair[0] < 0x80 && is_continuation(pair[1]))
+        .count();
+    starts + usize::from(stray) + behind_ascii
 }
 
 /// Fails as SQLite's allocations for a result do: `bytes` counts the NUL behind a text.
@@ -106,4 +124,69 @@ pub(super) fn check_room(ctx: &FnContext<'_>, bytes: u64) -> Result<(), FnError>
         return Err(FnError::too_big());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{char_len, count_chars, is_continuation, skip_chars};
+
+    /// Rule 3, byte by byte.
+    fn ends_of_chars(text: &[u8]) -> Vec<usize> {
+        let mut ends = Vec::new();
+        let mut at = 0;
+        while at < text.len() && text[at] != 0 {
+            at += 1;
+            if text[at - 1] >= 0x80 {
+                while at < text.len() && is_continuation(text[at]) {
+                    at += 1;
+                }
+            }
+            ends.push(at);
+        }
+        ends
+    }
+
+    #[test]
+    fn characters_are_counted_and_skipped_as_they_are_divided() {
+        let letters: [&[u8]; 9] = [
+            b"a",
+            b"bc",
+            "é".as_bytes(),
+            "漢".as_bytes(),
+            "😀".as_bytes(),
+            b"\x80",
+            b"\xbf\xbf",
+            b"\xff",
+            b"\0",
+        ];
+        let mut random = 7_u64;
+        let mut next = |n: usize| {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (random >> 33) as usize % n
+        };
+        for _ in 0..4000 {
+            let mut text = Vec::new();
+            for _ in 0..next(60) {
+                let plain = next(4) > 0;
+                text.extend_from_slice(letters[if plain { 0 } else { next(letters.len()) }]);
+            }
+            let ends = ends_of_chars(&text);
+            for n in 0..=ends.len() + 2 {
+                let wanted = n
+                    .checked_sub(1)
+                    .map_or(0, |i| ends.get(i).or(ends.last()).copied().unwrap_or(0));
+                assert_eq!(skip_chars(&text, n as u64), wanted, "{n} of {text:x?}");
+            }
+            assert_eq!(
+                skip_chars(&text, u64::MAX),
+                ends.last().copied().unwrap_or(0)
+            );
+            if !text.contains(&0) {
+                assert_eq!(count_chars(&text), ends.len(), "{text:x?}");
+            }
+            assert!(char_len(&text) <= text.len());
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::{AuxData, Facts, FnContext, FnError, FunctionDef, FunctionKind};
 use crate::mem::Mem;
+use crate::result_code::ResultCode;
 use ringwood_format::collation::Collation;
 use ringwood_format::value::Value;
 
@@ -35,21 +36,32 @@ impl FunctionDef {
     /// # Errors
     /// If the function fails; SQLITE_MISUSE if it is an aggregate.
     pub fn call(&self, facts: &mut Facts, args: &[Value]) -> Result<Value, FnError> {
-        let (mut out, mut aux) = (Mem::new(), AuxData::default());
-        let mut ctx = context(self, &mut out, facts, &mut aux, &Collation::Binary);
-        let args = registers(args);
-        match &self.kind {
-            FunctionKind::Scalar(run) => run(&mut ctx, &args)?,
-            FunctionKind::Closure(run) => run(&mut ctx, &args)?,
-            FunctionKind::Aggregate(_) => {
-                return Err(FnError::code(crate::result_code::ResultCode::MISUSE));
-            }
-        }
-        let length_max = facts.length_max;
-        if out.byte_len() > length_max {
+        let mut out = Mem::new();
+        self.call_into(facts, &mut AuxData::default(), &registers(args), &mut out)?;
+        if out.byte_len() > facts.length_max {
             return Err(FnError::too_big());
         }
         Ok(out.to_value())
+    }
+
+    /// The same with registers; what the function remembers between calls goes to `aux`.
+    ///
+    /// # Errors
+    /// As [`call`](FunctionDef::call).
+    pub fn call_into(
+        &self,
+        facts: &mut Facts,
+        aux: &mut AuxData,
+        args: &[Mem],
+        out: &mut Mem,
+    ) -> Result<(), FnError> {
+        out.set_null();
+        let mut ctx = context(self, out, facts, aux, &Collation::Binary);
+        match &self.kind {
+            FunctionKind::Scalar(run) => run(&mut ctx, args),
+            FunctionKind::Closure(run) => run(&mut ctx, args),
+            FunctionKind::Aggregate(_) => Err(FnError::code(ResultCode::MISUSE)),
+        }
     }
 
     /// Calls an aggregate over rows; as a window, the value at the last row of a frame of that many rows.
@@ -65,7 +77,7 @@ impl FunctionDef {
         let (mut out, mut aux) = (Mem::new(), AuxData::default());
         let mut ctx = context(self, &mut out, facts, &mut aux, &Collation::Binary);
         let FunctionKind::Aggregate(new) = &self.kind else {
-            return Err(FnError::code(crate::result_code::ResultCode::MISUSE));
+            return Err(FnError::code(ResultCode::MISUSE));
         };
         let mut state = new();
         for (i, row) in rows.iter().enumerate() {

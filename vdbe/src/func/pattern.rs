@@ -18,12 +18,15 @@
 
 use super::argument::{char_len, text};
 use super::{FnContext, FnError, FunctionDef, FunctionFlags, FunctionRegistry};
-use crate::mem::Mem;
+use crate::mem::{Kind, Mem};
 use ringwood_format::encoding::code_points;
 
 /// Adds `glob`, and `like` in its usual form.
 pub fn register(registry: &mut FunctionRegistry) {
-    let glob = FunctionDef::scalar("glob", 2, |ctx, args| run(ctx, args, GLOB));
+    let glob = FunctionDef::scalar("glob", 2, |ctx, args| match plain(ctx, args) {
+        Some((pattern, text)) => give(ctx, matches_glob(pattern, text)),
+        None => run(ctx, args, GLOB),
+    });
     registry.register(glob.with(FunctionFlags::LIKE | FunctionFlags::CASE_SENSITIVE));
     register_like(registry, false);
 }
@@ -35,8 +38,11 @@ pub fn register_like(registry: &mut FunctionRegistry, case_sensitive: bool) {
             FunctionDef::scalar("like", arity, |ctx, args| run(ctx, args, LIKE_CASE))
                 .with(FunctionFlags::LIKE | FunctionFlags::CASE_SENSITIVE)
         } else {
-            FunctionDef::scalar("like", arity, |ctx, args| run(ctx, args, LIKE))
-                .with(FunctionFlags::LIKE)
+            FunctionDef::scalar("like", arity, |ctx, args| match plain(ctx, args) {
+                Some((pattern, text)) => give(ctx, matches_like(pattern, text)),
+                None => run(ctx, args, LIKE),
+            })
+            .with(FunctionFlags::LIKE)
         };
         registry.register(like);
     }
@@ -72,7 +78,24 @@ const LIKE: Wild = Wild {
     ..LIKE_CASE
 };
 
+/// The arguments as they nearly always are: two texts, and the pattern is not too long.
+#[inline]
+fn plain<'a>(ctx: &FnContext<'_>, args: &'a [Mem]) -> Option<(&'a [u8], &'a [u8])> {
+    let [pattern, text] = args else { return None };
+    let is_plain = pattern.kind() == Kind::Text
+        && text.kind() == Kind::Text
+        && pattern.bytes().len() as u64 <= ctx.facts.like_pattern_length_max;
+    is_plain.then(|| (pattern.bytes(), text.bytes()))
+}
+
+#[inline]
+fn give(ctx: &mut FnContext<'_>, found: bool) -> Result<(), FnError> {
+    ctx.result().set_bool(found);
+    Ok(())
+}
+
 /// `like(pattern, text, escape)`.
+#[inline(never)]
 fn run(ctx: &mut FnContext<'_>, args: &[Mem], mut wild: Wild) -> Result<(), FnError> {
     let [pattern, subject, escape @ ..] = args else {
         return Ok(());
@@ -101,7 +124,12 @@ fn run(ctx: &mut FnContext<'_>, args: &[Mem], mut wild: Wild) -> Result<(), FnEr
     let (Some(pattern), Some(subject)) = (pattern, text(ctx, subject)) else {
         return Ok(());
     };
-    ctx.result().set_bool(matches(&pattern, &subject, wild));
+    let found = match (wild.escape, wild.set, wild.no_case) {
+        (0, 0, true) => matches_like(&pattern, &subject),
+        (0, 1.., _) => matches_glob(&pattern, &subject),
+        _ => matches_any(&pattern, &subject, wild),
+    };
+    ctx.result().set_bool(found);
     Ok(())
 }
 
@@ -205,7 +233,25 @@ fn same_letter(a: u32, b: u32) -> bool {
     a < 0x80 && b < 0x80 && (a as u8).eq_ignore_ascii_case(&(b as u8))
 }
 
+// The usual wildcards are known when this is compiled, which leaves little of each comparison.
+
+#[inline(never)]
+fn matches_like(pattern: &[u8], text: &[u8]) -> bool {
+    matches(pattern, text, LIKE)
+}
+
+#[inline(never)]
+fn matches_glob(pattern: &[u8], text: &[u8]) -> bool {
+    matches(pattern, text, GLOB)
+}
+
+#[inline(never)]
+fn matches_any(pattern: &[u8], text: &[u8], wild: Wild) -> bool {
+    matches(pattern, text, wild)
+}
+
 /// Whether the pattern matches the whole text.
+#[inline(always)]
 fn matches(pattern: &[u8], text: &[u8], wild: Wild) -> bool {
     let mut pattern = Reader { rest: pattern };
     let mut text = Reader { rest: text };
@@ -237,9 +283,22 @@ enum Compared {
 }
 
 /// Compares character by character.
-#[inline]
+#[inline(always)]
 fn compare(pattern: &mut Reader<'_>, text: &mut Reader<'_>, wild: Wild) -> Compared {
     loop {
+        if let ([p @ 1..0x80, pattern_tail @ ..], [t, text_tail @ ..]) = (pattern.rest, text.rest) {
+            let c = u32::from(*p);
+            if c != wild.all && c != wild.one && c != wild.escape && c != wild.set {
+                // An ordinary ASCII character, which no other kind of character equals.
+                let other_case = wild.no_case && p ^ t == 0x20 && p.is_ascii_alphabetic();
+                if p != t && !other_case {
+                    return Compared::Differs;
+                }
+                pattern.rest = pattern_tail;
+                text.rest = text_tail;
+                continue;
+            }
+        }
         let mut c = pattern.next();
         let mut is_escaped = false;
         if c == 0 {
@@ -309,6 +368,7 @@ enum Opened<'a> {
 }
 
 /// Reads on behind a run wildcard, to what it runs up to.
+#[inline(always)]
 fn open_run<'a>(mut pattern: Reader<'a>, mut text: Reader<'a>, wild: Wild) -> Opened<'a> {
     let mut before;
     let mut c;
