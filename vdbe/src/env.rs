@@ -20,9 +20,11 @@
 use crate::error::{Error, Result};
 use crate::func::Facts;
 use crate::result_code::ResultCode;
+use crate::vtab::{NestedSql, VirtualTables};
 use ringwood_io::IoHandle;
 use ringwood_pager::Pool;
 use ringwood_wal::{SavepointId, Tx};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -157,6 +159,10 @@ pub struct Env {
     pub sorter_memory: usize,
     /// The application's callbacks.
     pub hooks: Hooks,
+    /// Modules and the virtual tables that are connected.
+    pub virtual_tables: Rc<VirtualTables>,
+    /// Runs SQL for virtual tables.
+    pub nested: Option<Rc<dyn NestedSql>>,
     /// Set from any thread to stop what is running.
     pub interrupt: Arc<AtomicBool>,
     /// The transaction in progress has changed a schema (rule 3).
@@ -192,6 +198,8 @@ impl Env {
             violations: Violations::default(),
             sorter_memory: 2_048_000,
             hooks: Hooks::default(),
+            virtual_tables: Rc::default(),
+            nested: None,
             interrupt: Arc::new(AtomicBool::new(false)),
             schema_changed: false,
             schema_reset: false,

@@ -56,6 +56,8 @@ pub enum P4 {
     Table(Arc<str>),
     /// A subprogram of the program, counted from 0.
     SubProgram(u32),
+    /// A virtual table: the name of its database (empty if it is its module's own) and its name.
+    VirtualTable(Arc<(Arc<str>, Arc<str>)>),
 }
 
 impl P4 {

@@ -6,7 +6,7 @@
 //!
 //! **Invariant**: a program that [`ProgramBuilder::finish`] has accepted does not panic, whatever file it runs on; a
 //! handler that stops because a page is missing has changed nothing. **Absent**: SQL, the schema (programs carry what
-//! they need), triggers and virtual tables.
+//! they need), triggers.
 
 pub mod env;
 pub mod error;
@@ -20,6 +20,7 @@ pub mod result_code;
 pub mod rowset;
 pub mod setting;
 pub mod vm;
+pub mod vtab;
 
 pub use env::{Db, Env, Hooks, Limits};
 pub use error::{Error, Result};
@@ -33,3 +34,4 @@ pub use program::{Addr, ColumnInfo, Explain, Label, Program, ProgramBuilder};
 pub use result_code::ResultCode;
 pub use setting::Setting;
 pub use vm::{Answer, Exit, Request, Vm};
+pub use vtab::{Connected, Module, VirtualTables};

@@ -164,6 +164,10 @@ impl P4 {
             P4::Value(value) => return explain_value(value.as_ref().as_ref()),
             P4::Table(name) => out.push_str(name),
             P4::SubProgram(_) => out.push_str("program"),
+            P4::VirtualTable(table) => {
+                out.push_str("vtab:");
+                out.push_str(&table.1);
+            }
         }
         out.into_bytes()
     }

@@ -45,6 +45,7 @@ enum Store {
     Bytes(Vec<u8>),
     Aggregate(Box<dyn Aggregate>),
     RowSet(Box<RowSet>),
+    Values(Box<[Value]>),
 }
 
 /// A register.
@@ -424,6 +425,21 @@ impl Mem {
         match &mut self.store {
             Store::RowSet(set) => set,
             _ => unreachable!("made a set above"),
+        }
+    }
+
+    /// Puts all values of an IN here, for a virtual table.
+    pub(crate) fn set_in_values(&mut self, values: Vec<Value>) {
+        self.store = Store::Values(values.into());
+        self.kind = Kind::Object;
+        self.flags = 0;
+    }
+
+    /// All values of an IN, if this is what a virtual table has asked for.
+    pub fn in_values(&self) -> Option<&[Value]> {
+        match &self.store {
+            Store::Values(values) if self.kind == Kind::Object => Some(values),
+            _ => None,
         }
     }
 

@@ -19,7 +19,8 @@
 //! 4. Opcodes that only the engine can carry out (`ParseSchema`, `JournalMode`, `Vacuum`, `SqlExec`, …) end the run
 //!    with a request; the engine answers and steps on. `DropTable`, `DropIndex`, `DropTrigger` and `SetCookie`
 //!    also report what changed.
-//! 5. `IFindKey` and the opcodes of virtual tables are absent.
+//! 5. `IFindKey` and `VCheck` are absent. Those of virtual tables name the table in P4, and find it
+//!    among the connected ones.
 //! 6. Ephemeral tables and indexes of one statement live in one temporary store.
 //! 7. `Program` names its subprogram by number; the frame is the VM's, so there is no register for it in P3.
 //!

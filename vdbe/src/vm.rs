@@ -41,6 +41,7 @@ mod state;
 mod transaction;
 mod trap;
 mod tree;
+mod vtab;
 
 pub use request::{Answer, Request};
 

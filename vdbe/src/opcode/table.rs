@@ -448,4 +448,31 @@ opcodes! {
     FkIfZero(Val, Jump, No, No) now "if fkctr[P1]==0 goto P2";
     /// Halt with SQLITE_CONSTRAINT_FOREIGNKEY if the statement has violated one.
     FkCheck(No, No, No, No) now "";
+
+    // Virtual tables.
+
+    /// Virtual table P4 takes part in the transaction.
+    VBegin(No, No, No, Any) waits "";
+    /// Connect and create the virtual table of database P1 that P4 describes: its name, its module and the arguments,
+    /// with a NUL between.
+    VCreate(Db, No, No, Text) waits "";
+    /// Destroy virtual table P4 of database P1.
+    VDestroy(Db, No, No, Text) waits "";
+    /// Open cursor P1 on virtual table P4.
+    VOpen(Cur, No, No, Any) now "";
+    /// Register P2 = all values that ephemeral cursor P1 has, for a virtual table that takes an IN whole.
+    VInitIn(Cur, Out, No, No) waits "r[P2]=ephemeral index for IN";
+    /// Begin the scan of virtual table cursor P1: register P3 is the number of the plan, P3+1 the number of arguments,
+    /// which follow, and P4 the plan's text. Jump to P2 if there is no row.
+    VFilter(Cur, Jump, First, Text) waits "iplan=r[P3] zplan='P4'";
+    /// Register P3 = column P2 of the row of virtual table cursor P1.
+    VColumn(Cur, Val, Out, No) waits "r[P3]=vcolumn(P2)";
+    /// Go to the next row of virtual table cursor P1 and jump to P2, or fall through.
+    VNext(Cur, Jump, No, No) waits "";
+    /// Virtual table P4 gets the name in register P1.
+    VRename(In, No, No, Any) waits "";
+    /// Change a row of virtual table P4. The P2 registers from P3 on are the old rowid, the new rowid and the columns;
+    /// one alone is the rowid of a row to delete. If P1 is 1, the rowid of an inserted row becomes the last one. P5 says
+    /// what happens on a conflict.
+    VUpdate(Val, Val, First, Any) waits "data=r[P3@P2]";
 }

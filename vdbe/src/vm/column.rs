@@ -170,7 +170,7 @@ fn column_slow(s: &mut State, env: &Env, insn: &Insn) -> Step {
             mems[insn.p3 as usize].set_null();
             Ok(())
         }
-        Slot::Closed => Err(no_cursor(insn.p1)),
+        Slot::Closed | Slot::Virtual(_) => Err(no_cursor(insn.p1)),
     }
 }
 
@@ -446,9 +446,13 @@ pub(super) fn rowid(s: &mut State, env: &Env, insn: &Insn) -> Step {
         ..
     } = s;
     let out = &mut mems[insn.p2 as usize];
-    let Slot::Tree(c) = &mut cursors[insn.p1 as usize] else {
-        out.set_null();
-        return Ok(());
+    let c = match &mut cursors[insn.p1 as usize] {
+        Slot::Tree(c) => c,
+        Slot::Virtual(c) => return super::vtab::rowid(c, out),
+        _ => {
+            out.set_null();
+            return Ok(());
+        }
     };
     if c.deferred && !c.null_row {
         out.set_int(c.target);

@@ -5,9 +5,10 @@
 //! | `Tree`   | a table or index of a database, or an ephemeral one (in the VM's temporary store) |
 //! | `Sorter` | a sorter |
 //! | `Pseudo` | one record in a register |
+//! | `Virtual` | a virtual table |
 //! | `Null`   | nowhere: every column is NULL |
 //!
-//! Virtual tables and foreign stores will be further variants.
+//! Foreign stores will be a further variant.
 //!
 //! Rules:
 //! 1. `null_row` means that the cursor is on no row: every column and the rowid read as NULL.
@@ -16,8 +17,10 @@
 
 use super::row::Row;
 use super::sorter::Sorter;
+use crate::vtab::{Connected, VirtualCursor};
 use ringwood_btree::{Cursor, Seek};
 use ringwood_format::key::KeyInfo;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// The VM's temporary store, in place of a database's index.
@@ -33,6 +36,7 @@ pub(super) enum Slot {
     Tree(TreeCursor),
     Sorter(Box<Sorter>),
     Pseudo(PseudoCursor),
+    Virtual(Box<VtabCursor>),
     Null,
 }
 
@@ -89,4 +93,12 @@ pub(super) struct PseudoCursor {
     /// The register; 0 for none.
     pub(super) register: u32,
     pub(super) row: Row,
+}
+
+/// A cursor on a virtual table.
+pub(super) struct VtabCursor {
+    pub(super) cursor: Box<dyn VirtualCursor>,
+    /// Keeps the table connected.
+    pub(super) _table: Rc<Connected>,
+    pub(super) null_row: bool,
 }

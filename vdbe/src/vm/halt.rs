@@ -49,7 +49,8 @@ pub(super) fn needs_commit(program: &Program, s: &State, env: &Env) -> bool {
         && env.active_write == u32::from(!program.readonly)
         && (s.outcome.error.is_none() || s.outcome.action == p5::OE_FAIL)
         && s.violations == 0
-        && env.dbs.iter().any(|db| db.tx.state() == TxState::Write)
+        && (env.dbs.iter().any(|db| db.tx.state() == TxState::Write)
+            || env.virtual_tables.has_active())
 }
 
 /// Ends the run, after it was committed if it [needed that](needs_commit).
@@ -210,9 +211,13 @@ fn close_statement(s: &mut State, env: &mut Env, what: Statement) {
         }
         db.tx.release(id);
     }
+    // The statement's savepoint is the one above those that are open.
+    let number = env.savepoints.len();
     if what == Statement::RollBack {
         env.violations = s.statement_violations;
+        env.virtual_tables.tell(|table| table.rollback_to(number));
     }
+    env.virtual_tables.tell(|table| table.release(number));
 }
 
 /// Commits every database that was written to.
@@ -225,11 +230,13 @@ async fn commit_all(env: &mut Env) -> Result<()> {
             return Err(Error::code(ResultCode::CONSTRAINT_COMMITHOOK));
         }
     }
+    super::vtab::sync_all(env).await?;
     for db in &mut env.dbs {
         if db.tx.state() == TxState::Write {
             db.tx.commit().await?;
         }
     }
+    env.virtual_tables.end_transaction(true);
     Ok(())
 }
 
@@ -266,6 +273,7 @@ pub(super) fn roll_back_all(env: &mut Env) {
         env.expirations += 1;
         env.schema_rollbacks += 1;
     }
+    env.virtual_tables.end_transaction(false);
     env.rollbacks += 1;
     env.violations = Violations::default();
     env.defer_foreign_keys = false;

@@ -20,7 +20,7 @@ use super::request::{self, Request};
 use super::seek::{self, Scan};
 use super::state::{State, no_cursor};
 use super::trap::{Step, Trap};
-use super::{arith, change, column, frame, record, transaction, tree};
+use super::{arith, change, column, frame, record, transaction, tree, vtab};
 use crate::env::Env;
 use crate::error::Error;
 use crate::insn::{Insn, P4};
@@ -604,6 +604,23 @@ pub(super) fn run(program: &Program, s: &mut State, env: &mut Env) -> Pause {
                 None => leave!(Pause::Slow),
             },
 
+            // Virtual tables.
+            Opcode::VOpen => wants!(vtab::open(s, env, insn)),
+            Opcode::VFilter => jump_if!(!wants!(vtab::filter(s, env, insn))),
+            Opcode::VColumn => wants!(vtab::column(s, env, insn)),
+            Opcode::VNext => {
+                if wants!(vtab::next(s, env, insn)) {
+                    s.counters[0] += 1;
+                    jump_back!();
+                }
+            }
+            Opcode::VBegin
+            | Opcode::VCreate
+            | Opcode::VDestroy
+            | Opcode::VInitIn
+            | Opcode::VRename
+            | Opcode::VUpdate => leave!(Pause::Slow),
+
             // Foreign keys.
             Opcode::FkCounter => {
                 let counter = if env.defer_foreign_keys {
@@ -680,6 +697,7 @@ fn copy(mems: &mut [Mem], from: i32, to: i32) {
 fn is_null_row(slot: &Slot) -> bool {
     match slot {
         Slot::Tree(c) => c.null_row,
+        Slot::Virtual(c) => c.null_row,
         Slot::Null => true,
         Slot::Pseudo(_) | Slot::Sorter(_) | Slot::Closed => false,
     }

@@ -441,6 +441,7 @@ pub(super) fn null_row(s: &mut State, insn: &Insn) {
             c.moved(false);
         }
         Slot::Pseudo(c) => c.row.valid = false,
+        Slot::Virtual(c) => c.null_row = true,
         Slot::Closed => *slot = Slot::Null,
         Slot::Null | Slot::Sorter(_) => {}
     }

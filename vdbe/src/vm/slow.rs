@@ -7,6 +7,7 @@ use super::cursor::{Slot, TreeCursor};
 use super::state::State;
 use super::transaction;
 use super::tree;
+use super::vtab;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::opcode::Opcode;
@@ -73,6 +74,16 @@ pub(super) async fn slow(program: &Program, s: &mut State, env: &mut Env) -> Res
             }
             return Ok(Next::Again);
         }
+        Opcode::VFilter | Opcode::VColumn | Opcode::VNext | Opcode::Rowid => {
+            vtab::wait(s, env, insn).await?;
+            return Ok(Next::Again);
+        }
+        Opcode::VBegin => vtab::begin(env, insn).await?,
+        Opcode::VCreate => vtab::create(env, insn).await?,
+        Opcode::VDestroy => vtab::destroy(env, insn).await?,
+        Opcode::VInitIn => vtab::init_in(s, env, insn).await?,
+        Opcode::VRename => vtab::rename(s, env, insn).await?,
+        Opcode::VUpdate => vtab::update(s, env, insn).await?,
         other => {
             let message = format!("internal error: {} cannot wait", other.name());
             return Err(Error::new(ResultCode::INTERNAL, message));

@@ -31,6 +31,8 @@ pub(super) fn transaction(program: &Program, s: &mut State, env: &mut Env, insn:
     }
     let id = needs_savepoint.then(|| db.tx.savepoint());
     if let Some(id) = id {
+        let number = env.savepoints.len();
+        env.virtual_tables.tell(|table| table.savepoint(number));
         s.statement.push((insn.p1 as u8, id));
         s.statement_violations = env.violations;
     }
@@ -145,6 +147,8 @@ pub(super) async fn savepoint(
             .map(|(i, db)| (i as u8, db.tx.savepoint()))
             .collect();
         let violations = env.violations;
+        let number = env.savepoints.len();
+        env.virtual_tables.tell(|table| table.savepoint(number));
         env.savepoints.push(Savepoint {
             name: name.to_vec(),
             ids,
@@ -186,6 +190,7 @@ pub(super) async fn savepoint(
             }
         }
         env.savepoints.truncate(at);
+        env.virtual_tables.tell(|table| table.release(at));
         return Ok(Next::Advance);
     }
     env.savepoints.truncate(at + 1);
@@ -195,6 +200,7 @@ pub(super) async fn savepoint(
             db.tx.rollback_to(*id)?;
         }
     }
+    env.virtual_tables.tell(|table| table.rollback_to(at));
     env.rollbacks += 1;
     if env.schema_changed {
         // The transaction may still hold schema changes from before the savepoint: `schema_changed` stays.

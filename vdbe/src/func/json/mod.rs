@@ -11,13 +11,12 @@
 //!    blob is taken for text, or refused as a value.
 //! 2. Everything nests 1000 deep at most.
 //!
-//! Absent: the table-valued functions json_each and json_tree.
-//!
 //! Source: SQLite's `json.c`, "JSON Functions And Operators", "The SQLite JSONB Format".
 
 mod aggregate;
 mod argument;
 mod blob;
+pub mod each;
 mod escape;
 mod parse;
 mod patch;
@@ -452,9 +451,13 @@ fn give_element(
 
 /// Gives an element as a value; an array or an object as JSON.
 fn give_value(ctx: &mut FnContext<'_>, blob: &[u8], at: usize, form: Form) -> Result<(), FnError> {
+    put_value(ctx.out, blob, at, form)
+}
+
+/// The same, into a register.
+fn put_value(out: &mut Mem, blob: &[u8], at: usize, form: Form) -> Result<(), FnError> {
     let head = header(blob, at).ok_or_else(malformed)?;
     let payload = &blob[at + head.len..at + head.whole()];
-    let out = &mut *ctx.out;
     match kind(blob, at) {
         NULL | blob::TRUE | blob::FALSE if !payload.is_empty() => return Err(malformed()),
         NULL => out.set_null(),

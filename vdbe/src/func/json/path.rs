@@ -59,6 +59,8 @@ pub(super) struct Walk<'a> {
     /// By how many bytes the blob has grown since the sizes were adapted.
     pub delta: i64,
     depth: u32,
+    /// The label in front of what was found.
+    label: Option<usize>,
 }
 
 /// The element that a path (without its `$`) leads to.
@@ -68,8 +70,22 @@ pub(super) fn find(blob: &[u8], path: &[u8]) -> Result<usize, Lost> {
         change: None,
         delta: 0,
         depth: 0,
+        label: None,
     };
     walk.step(0, path, 0, None)
+}
+
+/// The same with the label in front of it, if it is a member.
+pub(super) fn find_labelled(blob: &[u8], path: &[u8]) -> Result<(usize, Option<usize>), Lost> {
+    let mut walk = Walk {
+        blob: Cow::Borrowed(blob),
+        change: None,
+        delta: 0,
+        depth: 0,
+        label: None,
+    };
+    let found = walk.step(0, path, 0, None)?;
+    Ok((found, walk.label))
 }
 
 /// Changes what a path leads to.
@@ -84,6 +100,7 @@ pub(super) fn change(
         change: Some((change, new)),
         delta: 0,
         depth: 0,
+        label: None,
     };
     let outcome = walk.step(0, path, 0, None);
     *blob = walk.blob.into_owned();
@@ -178,6 +195,7 @@ impl Walk<'_> {
     /// Does what is to be done with the element.
     fn arrive(&mut self, root: usize, path: &[u8], label: Option<usize>) -> Result<usize, Lost> {
         let Some((change, new)) = self.change else {
+            self.label = label;
             return Ok(root);
         };
         let whole = header(&self.blob, root).map_or(0, Header::whole);
@@ -336,6 +354,7 @@ impl Walk<'_> {
             change: Some((change, new)),
             delta: 0,
             depth: self.depth + 1,
+            label: None,
         };
         if walk.depth >= DEPTH_MAX {
             return Err(Lost::TooDeep);
