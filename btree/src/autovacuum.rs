@@ -10,11 +10,12 @@
 //! 3. Roots lie in front of all other pages (but for map pages and the lock-byte page); the header knows the largest.
 //!    A new root goes behind that, and what is there moves away; when a tree is dropped, the last root takes its place.
 //! 4. Moving a page changes pages of trees that have nothing to do with the change: all cursors seek again.
-//!
-//! Absent: giving free pages back to the file system at commit or by `incremental_vacuum`.
+//! 5. Free pages are given back from the end of the file: the last page moves to a free one in front of the new end,
+//!    until there is nothing behind that end but free pages and map pages ([`give_back_all`]), or for one page at a time
+//!    ([`give_back_one`]).
 //!
 //! Source: "Database File Format", section 1.8; SQLite's `btreeCreateTable`, `btreeDropTable`, `relocatePage`,
-//! `modifyPagePointer`, `setChildPtrmaps`.
+//! `modifyPagePointer`, `setChildPtrmaps`, `autoVacuumCommit`, `incrVacuumStep`, `finalDbSize`.
 
 use crate::node::Node;
 use crate::page::edit::PageEdit;
@@ -23,7 +24,7 @@ use ringwood_format::bytes::put_u32;
 use ringwood_format::corrupt::Corrupt;
 use ringwood_format::overflow;
 use ringwood_format::page::{Geometry, PageNo};
-use ringwood_format::ptrmap::{PtrmapEntry, is_map_page};
+use ringwood_format::ptrmap::{PtrmapEntry, is_map_page, map_page};
 use ringwood_wal::{Allocate, Error, Field, Result, Stop, Tx};
 
 /// Notes the pages that b-tree page `no` points to. Without autovacuum nothing happens.
@@ -116,6 +117,132 @@ pub(crate) async fn free_root(tx: &mut Tx, root: PageNo) -> Result<Option<PageNo
 
 fn page_no(number: u32) -> Result<PageNo> {
     PageNo::new(number).ok_or(Error::corrupt(PageNo::ONE, "largest root is missing"))
+}
+
+/// Whether a page holds no data: a map page, or the lock-byte page.
+fn is_skipped(number: u32, geometry: Geometry) -> bool {
+    PageNo::new(number)
+        .is_some_and(|no| is_map_page(no, geometry) || no == geometry.lock_byte_page())
+}
+
+/// How many pages a database of `pages` has once `free` of them are gone, and the map pages that are then of no use.
+fn size_without(pages: u32, free: u32, geometry: Geometry) -> u32 {
+    let entries = geometry.usable() / 5;
+    let last_map = PageNo::new(pages)
+        .and_then(|no| map_page(no, geometry))
+        .map_or(0, PageNo::get);
+    let maps = (i64::from(free) - i64::from(pages) + i64::from(last_map) + i64::from(entries))
+        .max(0)
+        / i64::from(entries);
+    let lock = geometry.lock_byte_page().get();
+    let mut size = i64::from(pages) - i64::from(free) - maps;
+    if pages > lock && size < i64::from(lock) {
+        size -= 1;
+    }
+    let mut size = u32::try_from(size).unwrap_or(0);
+    while size > 1 && is_skipped(size, geometry) {
+        size -= 1;
+    }
+    size
+}
+
+/// Free pages, and the size of the database without them; none if there is nothing to give back.
+fn plan(tx: &Tx) -> Result<Option<(u32, u32)>> {
+    let free = tx.header_field(Field::FreelistCount);
+    if free == 0 || !tx.is_autovacuum() {
+        return Ok(None);
+    }
+    let pages = tx.page_count();
+    if is_skipped(pages, tx.geometry()) || free >= pages {
+        return Err(Error::corrupt(
+            PageNo::ONE,
+            "freelist has more pages than the database",
+        ));
+    }
+    let size = size_without(pages, free, tx.geometry());
+    if size > pages || size == 0 {
+        return Err(Error::corrupt(
+            PageNo::ONE,
+            "freelist has more pages than the database",
+        ));
+    }
+    Ok(Some((free, size)))
+}
+
+/// Gives all free pages back: what the commit of a database with `auto_vacuum=FULL` begins with. Within a write
+/// transaction.
+///
+/// # Errors
+/// `Corrupt`; the transaction must then be rolled back.
+pub async fn give_back_all(tx: &mut Tx) -> Result<()> {
+    let Some((_, size)) = plan(tx)? else {
+        return Ok(());
+    };
+    let (geometry, pages) = (tx.geometry(), tx.page_count());
+    for last in (size + 1..=pages).rev() {
+        if is_skipped(last, geometry) {
+            continue;
+        }
+        let last = page_no(last)?;
+        let entry = tx.ptrmap_get(last).await?;
+        match entry {
+            PtrmapEntry::Root => {
+                return Err(Error::corrupt(last, "a root is behind the other pages"));
+            }
+            PtrmapEntry::Free => continue,
+            _ => {}
+        }
+        let to = loop {
+            let free = tx.allocate(None, Allocate::Any).await?;
+            if free.get() > pages {
+                return Err(Error::corrupt(free, "freelist is shorter than its count"));
+            }
+            if free.get() <= size {
+                break free;
+            }
+        };
+        relocate(tx, last, to, entry).await?;
+    }
+    tx.set_header_field(Field::FreelistHead, 0)?;
+    tx.set_header_field(Field::FreelistCount, 0)?;
+    tx.truncate(size)
+}
+
+/// Gives one free page back; false if there is none. Within a write transaction.
+///
+/// # Errors
+/// `Corrupt`; the transaction must then be rolled back.
+pub async fn give_back_one(tx: &mut Tx) -> Result<bool> {
+    let Some((_, size)) = plan(tx)? else {
+        return Ok(false);
+    };
+    let geometry = tx.geometry();
+    let last = page_no(tx.page_count())?;
+    let entry = tx.ptrmap_get(last).await?;
+    match entry {
+        PtrmapEntry::Root => {
+            return Err(Error::corrupt(last, "a root is behind the other pages"));
+        }
+        PtrmapEntry::Free => {
+            let taken = tx.allocate(Some(last), Allocate::Exact).await?;
+            if taken != last {
+                return Err(Error::corrupt(last, "a free page is not on the freelist"));
+            }
+        }
+        _ => {
+            let to = tx.allocate(Some(page_no(size)?), Allocate::Le).await?;
+            if to.get() > last.get() {
+                return Err(Error::corrupt(last, "freelist is shorter than its count"));
+            }
+            relocate(tx, last, to, entry).await?;
+        }
+    }
+    let mut end = last.get() - 1;
+    while is_skipped(end, geometry) {
+        end -= 1;
+    }
+    tx.truncate(end)?;
+    Ok(true)
 }
 
 /// Moves page `from`, of which the pointer map says `entry`, to `to`, and redirects who points to it.

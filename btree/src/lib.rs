@@ -34,8 +34,7 @@
 //!
 //! No allocation for each step, seek, or insert that finds room.
 //!
-//! Absent: transactions, the freelist and the cache (`wal`); what a record means (`format`, the VM); giving free pages
-//! of autovacuum databases back to the file system.
+//! Absent: transactions, the freelist and the cache (`wal`); what a record means (`format`, the VM).
 
 mod node;
 mod wait;
@@ -52,6 +51,7 @@ mod insert;
 mod integrity;
 mod tree;
 
+pub use autovacuum::{give_back_all, give_back_one};
 pub use chain::Payload;
 pub use cursor::{Cursor, Moved, Seek};
 pub use insert::InsertHint;

@@ -40,9 +40,9 @@ pub fn compile<'a>(
             return Err(SqlError::unsupported("CREATE VIRTUAL TABLE is"));
         }
         Stmt::AlterTable(_) => return Err(SqlError::unsupported("ALTER TABLE is")),
-        Stmt::Attach(_) => return Err(SqlError::unsupported("ATTACH is")),
-        Stmt::Detach(_) => return Err(SqlError::unsupported("DETACH is")),
-        Stmt::Vacuum(_) => return Err(SqlError::unsupported("VACUUM is")),
+        Stmt::Attach(attach) => c.code_attach(attach)?,
+        Stmt::Detach(name) => c.code_detach(name)?,
+        Stmt::Vacuum(vacuum) => c.code_vacuum(vacuum)?,
         Stmt::Analyze(_) => return Err(SqlError::unsupported("ANALYZE is")),
         Stmt::Reindex(_) => return Err(SqlError::unsupported("REINDEX is")),
     }

@@ -69,6 +69,21 @@ pub struct Savepoint {
     pub(crate) violations: Violations,
 }
 
+impl Savepoint {
+    /// Counts for a database that was attached after it was opened.
+    pub fn attach(&mut self, db: u8, id: SavepointId) {
+        self.ids.push((db, id));
+    }
+
+    /// Forgets a database; those behind it move down by one.
+    pub fn detach(&mut self, db: u8) {
+        self.ids.retain(|(of, _)| *of != db);
+        for (of, _) in &mut self.ids {
+            *of -= u8::from(*of > db);
+        }
+    }
+}
+
 /// What a change was, for the update hook.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ChangeKind {

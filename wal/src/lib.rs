@@ -26,6 +26,7 @@ mod image;
 mod pages;
 mod pointer_map;
 mod read_ahead;
+mod replace;
 mod room;
 mod savepoint;
 mod spill;

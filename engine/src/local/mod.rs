@@ -15,6 +15,7 @@
 //! 2. The schema is read once and kept until a statement finds that its cookie has changed; then it
 //!    is read again and the statement compiled once more, as `sqlite3_prepare_v2` does.
 
+mod attach;
 mod backup;
 mod busy;
 mod open;
@@ -22,6 +23,8 @@ mod request;
 mod schema;
 mod setting;
 mod statement;
+mod uri;
+mod vacuum;
 
 use std::cell::{Cell, RefCell};
 use std::path::Path;
@@ -67,6 +70,14 @@ pub(crate) struct Inner {
     pub(crate) env: LocalMutex<Env>,
     /// `None` once it is closed.
     store: Cell<Option<Store>>,
+    /// The stores of attached databases: that of `env.dbs[i + 2]`.
+    attached: RefCell<Vec<Store>>,
+    /// Whether the connection may only read.
+    read_only: bool,
+    /// The number of the schema that was read last, whichever database's it was.
+    generation: Cell<i32>,
+    /// What `PRAGMA page_size` and `auto_vacuum` ask of the next VACUUM.
+    next_vacuum: Cell<vacuum::Wanted>,
     /// `None`: to be read before the next statement is compiled.
     schema: RefCell<Option<Rc<Schema>>>,
     functions: RefCell<Arc<FunctionRegistry>>,
@@ -163,10 +174,15 @@ impl LocalConnection {
         interrupt: Arc<AtomicBool>,
     ) -> LocalConnection {
         let env = open::env(&io, &store, interrupt.clone());
+        let read_only = store.db.is_read_only();
         LocalConnection {
             inner: Rc::new(Inner {
                 env: LocalMutex::new(env),
                 store: Cell::new(Some(store)),
+                attached: RefCell::default(),
+                read_only,
+                generation: Cell::new(0),
+                next_vacuum: Cell::default(),
                 schema: RefCell::new(None),
                 functions: RefCell::new(builtins()),
                 collations: RefCell::default(),
@@ -322,6 +338,13 @@ impl Inner {
         self.io.block_on(async { f(&mut *self.env.lock().await) })
     }
 
+    /// A number that no schema of this connection has had.
+    pub(super) fn next_generation(&self) -> i32 {
+        let next = self.generation.get().wrapping_add(1);
+        self.generation.set(next);
+        next
+    }
+
     pub(crate) fn functions(&self) -> Arc<FunctionRegistry> {
         self.functions.borrow().clone()
     }
@@ -351,7 +374,14 @@ impl Inner {
                 synchronous = db.tx.synchronous();
             }
         }
+        // Transactions of attached databases end with their connections.
+        env.dbs.truncate(2);
         drop(env);
+        let attached: Vec<Store> = self.attached.borrow_mut().drain(..).collect();
+        for store in attached {
+            // Each file keeps what it has; the next open recovers the log.
+            let _ = store.close(&self.io, synchronous).await;
+        }
         store
             .close(&self.io, synchronous)
             .await

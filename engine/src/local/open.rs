@@ -49,11 +49,16 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    fn new(db: Arc<Database>) -> Store {
+    pub(super) fn new(db: Arc<Database>) -> Store {
         Store {
             db,
             connections: Arc::default(),
         }
+    }
+
+    /// A connection begins.
+    pub(super) fn join(&self) {
+        self.connections.fetch_add(1, Ordering::AcqRel);
     }
 
     /// A connection ends; the last one checkpoints the log and gives the file up.
@@ -87,7 +92,7 @@ pub(crate) async fn open_store(io: &IoHandle, path: &Path, options: &OpenOptions
 
 /// The `Env` of a connection: its main database and an empty temporary one.
 pub(super) fn env(io: &IoHandle, store: &Store, interrupt: Arc<AtomicBool>) -> Env {
-    store.connections.fetch_add(1, Ordering::AcqRel);
+    store.join();
     let main = store.db.clone();
     let mut env = Env::new(io.clone(), main.pool().clone());
     let temp = DbOptions {

@@ -34,8 +34,9 @@ impl Inner {
             Request::JournalMode { db, mode } => return journal_mode(env, db, mode).await,
             Request::Checkpoint { db, mode } => return checkpoint(env, db, mode).await,
             Request::Execute { .. } => return Err(unsupported("statements within statements are")),
-            Request::Vacuum { .. } => return Err(unsupported("VACUUM is")),
-            Request::IncrementalVacuum { .. } => return Err(unsupported("incremental vacuum is")),
+            Request::Vacuum { db, into } => return self.vacuum(env, db, into).await,
+            Request::Attach { file, name } => return self.attach(env, &file, &name).await,
+            Request::Detach { name } => return self.detach(env, &name).await,
             Request::Setting { db, setting, value } => {
                 let value = self.setting(env, db, setting, value).await?;
                 return Ok(Answer::Values(vec![value]));

@@ -19,7 +19,7 @@ use super::busy::Patience;
 use crate::error::{Error, Result};
 
 /// The root page of `sqlite_schema` in every database.
-const SCHEMA_ROOT: PageNo = PageNo::ONE;
+pub(super) const SCHEMA_ROOT: PageNo = PageNo::ONE;
 
 impl Inner {
     /// The next statement that is compiled reads the schema again.
@@ -27,10 +27,15 @@ impl Inner {
         *self.schema.borrow_mut() = None;
     }
 
-    /// Compiles a parsed statement.
-    pub(super) async fn compile(&self, statement: &Statement, text: &[u8]) -> Result<Program> {
+    /// Compiles a parsed statement; with the count of expirations that it stands under.
+    pub(super) async fn compile(
+        &self,
+        statement: &Statement,
+        text: &[u8],
+    ) -> Result<(Program, u64)> {
         let mut env = self.env.lock().await;
-        self.compile_in(&mut env, statement, text).await
+        let program = self.compile_in(&mut env, statement, text).await?;
+        Ok((program, env.expirations))
     }
 
     /// As `compile`, for a caller that holds the `Env`.
@@ -75,7 +80,7 @@ impl Inner {
     async fn load_patiently(&self, env: &mut Env, index: usize) -> Result<Arc<DbSchema>> {
         let mut patience = Patience::default();
         loop {
-            match load(env, index).await {
+            match load(self, env, index).await {
                 Err(e) if self.waits_for(&e, &mut patience) => {
                     self.io.sleep(patience.delay()).await;
                 }
@@ -94,10 +99,11 @@ impl Inner {
         let Some(mut schema) = self.schema.borrow_mut().take() else {
             return Ok(());
         };
-        let builder = match &filter {
+        let mut builder = match &filter {
             Some(_) => DbSchemaBuilder::extend(&schema.dbs[db]),
             None => DbSchemaBuilder::new(&env.dbs[db].name),
         };
+        builder.generation(env.dbs[db].generation as u32);
         let fresh = read_rows(&env.dbs[db].tx, builder, filter.as_ref()).await?;
         env.dbs[db].schema_cookie = fresh.cookie;
         env.dbs[db].file_format = fresh.file_format;
@@ -115,13 +121,17 @@ impl Inner {
 }
 
 /// Reads a database's schema in a snapshot of its own, or in the transaction that is open.
-async fn load(env: &mut Env, index: usize) -> Result<Arc<DbSchema>, VdbeError> {
+pub(super) async fn load(
+    inner: &Inner,
+    env: &mut Env,
+    index: usize,
+) -> Result<Arc<DbSchema>, VdbeError> {
     let db = &mut env.dbs[index];
     let opened = db.tx.state() == TxState::None;
     if opened {
         db.tx.begin_read().await?;
     }
-    db.generation += 1;
+    db.generation = inner.next_generation();
     let mut builder = DbSchemaBuilder::new(&db.name);
     builder.generation(db.generation as u32);
     let loaded = read_rows(&db.tx, builder, None).await;
@@ -203,7 +213,7 @@ async fn read_statistics(
     Ok(())
 }
 
-fn text_at(row: &[Value], column: usize) -> Option<&[u8]> {
+pub(super) fn text_at(row: &[Value], column: usize) -> Option<&[u8]> {
     match row.get(column) {
         Some(Value::Text(text)) => Some(text),
         _ => None,
@@ -264,7 +274,7 @@ impl Filter {
 }
 
 /// Makes a step until it succeeds, fetching what it misses.
-async fn retry<T>(tx: &Tx, mut step: impl FnMut(&Tx) -> Try<T>) -> Result<T, VdbeError> {
+pub(super) async fn retry<T>(tx: &Tx, mut step: impl FnMut(&Tx) -> Try<T>) -> Result<T, VdbeError> {
     let mut pins = Vec::new();
     loop {
         match step(tx) {

@@ -86,8 +86,18 @@ impl Inner {
                     .for_each(|db| db.tx.set_autocheckpoint(frames));
             }
             Setting::Synchronous => set_synchronous(env, db, number)?,
-            Setting::PageSize => set_page_size(env, db, number).await?,
-            Setting::AutoVacuum => set_auto_vacuum(env, db, number).await?,
+            Setting::PageSize => {
+                if let Some(size) = set_page_size(env, db, number).await? {
+                    let mut wanted = self.next_vacuum.get();
+                    wanted.page_size = Some(size);
+                    self.next_vacuum.set(wanted);
+                }
+            }
+            Setting::AutoVacuum => {
+                let mut wanted = self.next_vacuum.get();
+                wanted.auto_vacuum = Some(set_auto_vacuum(env, db, number).await?);
+                self.next_vacuum.set(wanted);
+            }
             Setting::Encoding => {
                 let Value::Text(name) = value else {
                     return Ok(());
@@ -278,36 +288,59 @@ fn set_synchronous(env: &mut Env, db: usize, number: i64) -> Result<(), VdbeErro
     Ok(())
 }
 
-/// A page size that is none, or comes too late, is let pass in silence, as in SQLite.
-async fn set_page_size(env: &mut Env, db: usize, number: i64) -> Result<(), VdbeError> {
+/// A page size that is none is let pass in silence, as in SQLite; one that comes too late is for the next VACUUM.
+async fn set_page_size(env: &mut Env, db: usize, number: i64) -> Result<Option<u32>, VdbeError> {
     let reserved = env.dbs[db].tx.geometry().reserved();
     let size = u32::try_from(number)
         .ok()
         .filter(|size| Geometry::is_page_size(*size));
     let Some(geometry) = size.and_then(|size| Geometry::new(size, reserved)) else {
-        return Ok(());
+        return Ok(None);
     };
     let opened = look(env, db).await?;
     env.dbs[db].tx.set_geometry(geometry);
     if opened {
         env.dbs[db].tx.end_read();
     }
-    Ok(())
+    Ok(size)
 }
 
-async fn set_auto_vacuum(env: &mut Env, db: usize, number: i64) -> Result<(), VdbeError> {
+/// Between Full and Incremental a file changes now; to None and back with the next VACUUM.
+async fn set_auto_vacuum(env: &mut Env, db: usize, number: i64) -> Result<AutoVacuum, VdbeError> {
     let mode = match number {
         1 => AutoVacuum::Full,
         2 => AutoVacuum::Incremental,
         _ => AutoVacuum::None,
     };
     let opened = look(env, db).await?;
-    let outcome = env.dbs[db].tx.set_auto_vacuum(mode);
-    if opened {
+    let autocommit = env.autocommit;
+    let tx = &mut env.dbs[db].tx;
+    let now = tx.auto_vacuum();
+    let changes =
+        tx.page_count() > 0 && now != mode && now != AutoVacuum::None && mode != AutoVacuum::None;
+    let outcome = if changes {
+        let writes = tx.state() == TxState::Write;
+        match tx.begin_write().await {
+            Ok(()) => {
+                let mut set = tx.set_auto_vacuum(mode).map(drop);
+                if !writes && autocommit {
+                    if set.is_ok() {
+                        set = tx.commit().await;
+                    }
+                    tx.rollback();
+                }
+                set
+            }
+            Err(e) => Err(e),
+        }
+    } else {
+        tx.set_auto_vacuum(mode).map(drop).or(Ok(()))
+    };
+    if opened && env.autocommit {
         env.dbs[db].tx.end_read();
     }
-    // Between Full and Incremental a file changes within a write transaction only: elsewhere it stays as it is.
-    outcome.map(drop).or(Ok(()))
+    outcome?;
+    Ok(mode)
 }
 
 fn unsupported(what: &str) -> VdbeError {

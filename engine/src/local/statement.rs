@@ -27,6 +27,8 @@ pub struct Statement {
     sql: Box<[u8]>,
     /// The last step ended the run: the next one starts over.
     ended: bool,
+    /// `Env::expirations` when it was compiled: something that programs depend on has changed since if it differs.
+    expirations: u64,
 }
 
 impl std::fmt::Debug for Statement {
@@ -47,13 +49,14 @@ impl Statement {
             Some(Err(e)) => return Err(input_error(&e, sql)),
         };
         let tail = parser.tail();
-        let program = conn.compile(&parsed, sql.as_bytes()).await?;
+        let (program, expirations) = conn.compile(&parsed, sql.as_bytes()).await?;
         let text = &sql.as_bytes()[..tail];
         let statement = Statement {
             vm: Vm::new(Arc::new(program)),
             conn,
             sql: text.into(),
             ended: false,
+            expirations,
         };
         Ok(Some((statement, tail)))
     }
@@ -82,6 +85,9 @@ impl Statement {
                 .reset(&mut env)
                 .await
                 .map_err(|e| Error::from_vdbe(e, &self.sql))?;
+        }
+        if self.expirations != env.expirations && !self.vm.is_running() {
+            self.recompile(&mut env).await?;
         }
         let outcome = loop {
             match self.vm.step(&mut env).await {
@@ -118,6 +124,7 @@ impl Statement {
         };
         let conn = self.conn.clone();
         let program = conn.compile_in(env, &parsed, &self.sql).await?;
+        self.expirations = env.expirations;
         let mut vm = Vm::new(Arc::new(program));
         for (i, value) in self.vm.bindings().iter().enumerate() {
             vm.bind(i + 1, value.as_value_ref())

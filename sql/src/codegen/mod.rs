@@ -18,6 +18,7 @@
 //! | [`aggregate`] | aggregate functions: collecting, stepping, finishing |
 
 pub mod aggregate;
+pub mod attach;
 pub mod column;
 pub mod comparison;
 pub mod condition;

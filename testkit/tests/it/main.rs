@@ -1,4 +1,5 @@
 //! Integration tests of the test kit: one binary.
 
 mod changes;
+mod definitions;
 mod queries;

@@ -411,6 +411,10 @@ opcodes! {
     Vacuum(Db, RegOpt, No, No) waits "";
     /// One step of an incremental vacuum of database P1; jump to P2 when there is nothing left.
     IncrVacuum(Db, Jump, No, No) waits "";
+    /// Attach the file that register P1 names as the database that register P2 names. SQLite calls a function.
+    Attach(In, In, No, No) waits "attach r[P1] as r[P2]";
+    /// Detach the database that register P1 names. SQLite calls a function.
+    Detach(In, No, No, No) waits "detach r[P1]";
     /// Register P2 = the number of pages of database P1.
     Pagecount(Db, Out, No, No) now "";
     /// Register P2 = the most pages that database P1 may have, after raising it to P3 if that is not 0.

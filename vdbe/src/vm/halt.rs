@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::opcode::p5;
 use crate::program::Program;
 use crate::result_code::ResultCode;
-use ringwood_wal::TxState;
+use ringwood_wal::{AutoVacuum, TxState};
 
 /// What becomes of the statement savepoint.
 #[derive(Clone, Copy, PartialEq)]
@@ -231,6 +231,12 @@ async fn commit_all(env: &mut Env) -> Result<()> {
         }
     }
     super::vtab::sync_all(env).await?;
+    // What may fail for its own reasons comes first, so that no database is committed then.
+    for db in &mut env.dbs {
+        if db.tx.state() == TxState::Write && db.tx.auto_vacuum() == AutoVacuum::Full {
+            ringwood_btree::give_back_all(&mut db.tx).await?;
+        }
+    }
     for db in &mut env.dbs {
         if db.tx.state() == TxState::Write {
             db.tx.commit().await?;

@@ -80,10 +80,17 @@ pub enum Request {
         /// The file.
         into: Option<Value>,
     },
-    /// Free one page of the freelist. Answer: one value, 1 if there is nothing left to do, else 0.
-    IncrementalVacuum {
-        /// The database.
-        db: usize,
+    /// Attach a file as one more database. Answer: [`Answer::Done`].
+    Attach {
+        /// The file's name or URI.
+        file: Value,
+        /// The database's name.
+        name: Value,
+    },
+    /// Detach a database. Answer: [`Answer::Done`].
+    Detach {
+        /// Its name.
+        name: Value,
     },
     /// Set a setting (or only tell it, without `value`). Answer: one value, what it is then.
     Setting {
@@ -144,7 +151,13 @@ pub(super) fn request(s: &State, insn: &Insn) -> Option<Request> {
             let into = (insn.p2 > 0).then(|| s.mems[insn.p2 as usize].to_value());
             Request::Vacuum { db, into }
         }
-        Opcode::IncrVacuum => Request::IncrementalVacuum { db },
+        Opcode::Attach => Request::Attach {
+            file: s.mems[insn.p1 as usize].to_value(),
+            name: s.mems[insn.p2 as usize].to_value(),
+        },
+        Opcode::Detach => Request::Detach {
+            name: s.mems[insn.p1 as usize].to_value(),
+        },
         Opcode::Setting => Request::Setting {
             db,
             setting: Setting::from_name(&String::from_utf8_lossy(&text()))?,
@@ -174,7 +187,6 @@ pub(super) fn accept(s: &mut State, env: &mut Env, insn: &Insn, answer: Answer) 
     let (first, count) = match insn.opcode {
         Opcode::JournalMode | Opcode::MaxPgcnt | Opcode::Setting => (insn.p2 as usize, 1),
         Opcode::Checkpoint => (insn.p3 as usize, 3),
-        Opcode::IncrVacuum => return Ok(values.first() == Some(&Value::Integer(1))),
         _ => return Ok(false),
     };
     if values.len() != count {

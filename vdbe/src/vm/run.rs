@@ -587,6 +587,7 @@ pub(super) fn run(program: &Program, s: &mut State, env: &mut Env) -> Pause {
             | Opcode::ResetSorter
             | Opcode::CreateBtree
             | Opcode::Destroy
+            | Opcode::IncrVacuum
             | Opcode::IntegrityCk => leave!(Pause::Slow),
             Opcode::ParseSchema
             | Opcode::LoadAnalysis
@@ -598,7 +599,8 @@ pub(super) fn run(program: &Program, s: &mut State, env: &mut Env) -> Pause {
             | Opcode::Setting
             | Opcode::Checkpoint
             | Opcode::Vacuum
-            | Opcode::IncrVacuum
+            | Opcode::Attach
+            | Opcode::Detach
             | Opcode::MaxPgcnt => match request::request(s, insn) {
                 Some(request) => leave!(Pause::Request(Box::new(request))),
                 None => leave!(Pause::Slow),

@@ -56,6 +56,10 @@ pub(super) async fn slow(program: &Program, s: &mut State, env: &mut Env) -> Res
         Opcode::CreateBtree => tree::create(s, env, insn).await?,
         Opcode::Destroy => tree::destroy(s, env, insn).await?,
         Opcode::IntegrityCk => tree::integrity_check(s, env, insn).await?,
+        Opcode::IncrVacuum => {
+            let tx = &mut env.db(insn.p1)?.tx;
+            return Ok(Next::jump_if(!ringwood_btree::give_back_one(tx).await?));
+        }
         Opcode::SorterInsert => {
             if let Slot::Sorter(sorter) = &mut s.cursors[insn.p1 as usize] {
                 sorter.spill(env).await?;

@@ -20,6 +20,11 @@ pub(super) fn transaction(program: &Program, s: &mut State, env: &mut Env, insn:
     let needs_savepoint =
         writes && program.statement_journal && (!env.autocommit || env.active_read > 1);
     let query_only = env.query_only;
+    if insn.p1 as usize >= env.dbs.len() {
+        // It was detached since the program was compiled.
+        s.mute_changes = true;
+        return fail(ResultCode::SCHEMA);
+    }
     let db = env.db(insn.p1)?;
     let is_begun = match db.tx.state() {
         TxState::None => false,

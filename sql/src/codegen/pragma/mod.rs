@@ -11,7 +11,7 @@
 //! 2. A pragma that sets a value gives a row only where SQLite's does.
 //! 3. What depends on the running connection is read when the statement runs: a header field, or the opcode `Setting`.
 //!
-//! Absent: table-valued functions of pragmas; foreign_key_check, incremental_vacuum, data_version.
+//! Absent: table-valued functions of pragmas; foreign_key_check, data_version.
 //!
 //! Source: SQLite's `sqlite3Pragma`, `pragma.h`.
 
@@ -111,8 +111,21 @@ impl Compiler<'_> {
             "application_id" => self.header_field(&name, main, p5::META_APPLICATION_ID, arg),
             "schema_version" => self.header_field(&name, main, p5::META_SCHEMA_VERSION, arg),
             "freelist_count" => self.header_field(&name, main, p5::META_FREE_PAGE_COUNT, None),
-            "data_version" | "foreign_key_check" | "incremental_vacuum" => {
+            "data_version" | "foreign_key_check" => {
                 return Err(SqlError::unsupported(&format!("PRAGMA {name} is")));
+            }
+            "incremental_vacuum" => {
+                let steps = arg.map_or(0, |arg| integer(arg) as i32);
+                let left = self.alloc_reg();
+                self.writes_db(false, main);
+                let steps = if steps <= 0 { i32::MAX } else { steps };
+                self.op(Opcode::Integer, steps, left, 0);
+                let step = self.op(Opcode::IncrVacuum, main as i32, 0, 0);
+                // A row without columns for each page, as stock SQLite.
+                self.op(Opcode::ResultRow, left, 0, 0);
+                self.op(Opcode::AddImm, left, -1, 0);
+                self.op(Opcode::IfPos, left, step, 0);
+                self.jump_here(step);
             }
             "page_count" => {
                 let reg = self.pragma_row(&[&*name]);
