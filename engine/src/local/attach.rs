@@ -54,6 +54,7 @@ impl Inner {
         let outer = OpenOptions {
             read_only: self.read_only,
             create: !self.read_only,
+            pool: Some(env.pool.clone()),
         };
         let (place, options) = place(&file, &outer).map_err(error)?;
         let store = self.attached_store(env, &place, &options).await?;

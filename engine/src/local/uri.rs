@@ -176,6 +176,7 @@ mod tests {
         let reader = OpenOptions {
             read_only: true,
             create: false,
+            pool: None,
         };
         assert_eq!(
             place(b"file:x?mode=rw", &reader).unwrap_err(),
