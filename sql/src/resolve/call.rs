@@ -23,7 +23,10 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             return Err(SqlError::unsupported("window functions are").or_at(span.start));
         }
         let args = call.arg_list();
-        let def = self.find_function(&call.name.text, args.len(), name_span)?;
+        let def = match self.find_function(&call.name.text, args.len(), name_span) {
+            Ok(def) => def,
+            Err(e) => return Err(self.last_error(args, e)),
+        };
         let name = &call.name.text;
         if def.flags.contains(FunctionFlags::UNLIKELY) {
             return self.likelihood(&def, args, name, name_span);
@@ -66,7 +69,8 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             .last()
             .is_some_and(|scope| scope.allow_aggregates);
         if !allowed {
-            return Err(self.error_at(span, format!("misuse of aggregate function {name}()")));
+            let e = self.error_at(span, format!("misuse of aggregate function {name}()"));
+            return Err(self.last_error(call.arg_list(), e));
         }
         self.scope().allow_aggregates = false;
         let args = self.exprs(call.arg_list());
@@ -149,6 +153,23 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         scope.select
     }
 
+    /// Of a wrong call and a wrong first argument stock SQLite reports the argument, which it looks at later; it
+    /// goes no deeper, and to no other argument, once there is an error.
+    fn last_error(&mut self, args: &'a [ast::Expr], error: SqlError) -> SqlError {
+        use ast::ExprKind::{Call, Column, Exists, Id, InSelect, Subquery};
+        match args.first() {
+            Some(first)
+                if matches!(
+                    first.kind,
+                    Id(_) | Column(_) | Call(_) | Subquery(_) | Exists(_) | InSelect { .. }
+                ) =>
+            {
+                self.expr(first).err().unwrap_or(error)
+            }
+            _ => error,
+        }
+    }
+
     /// `likely(x)` and its kin are x with a hint.
     fn likelihood(
         &mut self,
@@ -177,7 +198,8 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         let Some(probability) = probability else {
             let message =
                 format!("second argument to {name}() must be a constant between 0.0 and 1.0");
-            return Err(self.error_at(span, message));
+            let e = self.error_at(span, message);
+            return Err(self.last_error(args, e));
         };
         let Some(first) = args.first() else {
             return Ok(Expr::Null);

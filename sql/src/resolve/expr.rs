@@ -109,17 +109,19 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
     fn dotted(&mut self, column: &'a ast::ColumnRef, span: Span) -> Result<Expr> {
         use super::Definition;
         let definition = self.scopes.last().and_then(|scope| scope.definition);
-        if let Some(definition @ (Definition::IndexExpr | Definition::Generated)) = definition {
-            let message = format!("the \".\" operator prohibited in {}", definition.place());
-            return Err(self.error_at(span, message));
-        }
-        self.lookup(Wanted {
+        // A name that is not there is the error that is reported, where there are two.
+        let found = self.lookup(Wanted {
             db: column.schema.as_ref().map(|schema| &*schema.text),
             table: Some(&column.table.text),
             column: &column.column.text,
             quote: column.column.quote,
             span,
-        })
+        })?;
+        if let Some(definition @ (Definition::IndexExpr | Definition::Generated)) = definition {
+            let message = format!("the \".\" operator prohibited in {}", definition.place());
+            return Err(self.error_at(span, message));
+        }
+        Ok(found)
     }
 
     fn unary(&mut self, op: ast::UnaryOp, inner: &'a ast::Expr) -> Result<Expr> {
@@ -342,9 +344,10 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         select: &'a ast::Select,
         span: Span,
     ) -> Result<Expr> {
-        let left = self.expr(left)?;
         self.forbid("subqueries", span, false)?;
+        // As stock SQLite: the query is looked at first, which shows in errors.
         let (select, correlated) = self.inner_select(select)?;
+        let left = self.expr(left)?;
         let id = self.c.next_subquery();
         let set = InSet::Select {
             select: Box::new(select),
