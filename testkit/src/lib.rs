@@ -1,7 +1,8 @@
 //! Golden scripts, SQLite oracle, sqllogictest runner and generators.
 //!
 //! Reading order: [`engine`] (one trait over both engines), [`sqlite`] (the oracle), [`ringwood`], [`slt`]
-//! (sqllogictest), [`queries`] (generated SELECTs), [`changes`] (generated changes), [`compare`] (both engines side by side), [`data`] (where the corpora lie).
+//! (sqllogictest), [`queries`] (generated SELECTs), [`changes`] (generated changes), [`compare`] (both engines side by side), [`sim`] (the simulator),
+//! [`data`] (where the corpora lie).
 //!
 //! **Absent:** nothing here is part of the product; no library crate depends on it outside its
 //! tests.
@@ -14,5 +15,6 @@ pub mod engine;
 pub mod grammar;
 pub mod queries;
 pub mod ringwood;
+pub mod sim;
 pub mod slt;
 pub mod sqlite;

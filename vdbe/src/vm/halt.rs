@@ -90,8 +90,13 @@ pub(super) fn abandon(program: &Program, s: &mut State, env: &mut Env, torn: boo
             give_transaction_up(s, env);
         }
         if env.autocommit {
-            if !program.readonly {
+            // A COMMIT that is given up has turned autocommit on, and left the transaction.
+            let writes = u32::from(!program.readonly);
+            let commits = env.active_write == writes
+                && env.dbs.iter().any(|db| db.tx.state() == TxState::Write);
+            if !program.readonly || commits {
                 roll_back_all(env);
+                close_savepoints(env);
             }
             s.statement.clear();
             end_reads(env);

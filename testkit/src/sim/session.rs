@@ -1,0 +1,465 @@
+//! A connection that carries out its actions and tells the model what it was told.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use ringwood::{Error, LocalConnection, Value};
+use ringwood_io::SimProcess;
+
+use super::model::{Model, State, bytes_of, number_of};
+use super::scenario::{Action, Mutation, Scenario};
+
+const BUSY: i32 = 5;
+const CORRUPT: i32 = 11;
+const NOTADB: i32 = 26;
+
+/// Which errors a process may meet.
+pub(crate) struct Tolerance {
+    pub(crate) sim: SimProcess,
+    /// Errors other than SQLITE_BUSY may happen.
+    pub(crate) faulty: Cell<bool>,
+}
+
+/// What all sessions of a life share.
+pub(crate) struct Shared {
+    pub(crate) model: RefCell<Model>,
+    /// The first rule that was broken.
+    pub(crate) failure: RefCell<Option<String>>,
+    /// What everybody did.
+    pub(crate) commits: RefCell<u64>,
+    pub(crate) reads: RefCell<u64>,
+    pub(crate) given_up: RefCell<u64>,
+    pub(crate) errors: RefCell<u64>,
+}
+
+impl Shared {
+    pub(crate) fn fail(&self, message: impl Into<String>) {
+        let mut failure = self.failure.borrow_mut();
+        if failure.is_none() {
+            *failure = Some(message.into());
+        }
+    }
+}
+
+/// Why a session goes no further with a transaction.
+enum Stop {
+    /// An error that may happen.
+    Error,
+    /// The statement was given up.
+    GivenUp,
+}
+
+/// A transaction as its session sees it.
+struct Open {
+    /// The version that it started from.
+    base: i64,
+    state: State,
+    savepoints: Vec<State>,
+    changed: bool,
+}
+
+pub(crate) struct Session {
+    conn: LocalConnection,
+    shared: Rc<Shared>,
+    tolerance: Rc<Tolerance>,
+    synchronous: u8,
+    open: Option<Open>,
+    give_up: Option<u32>,
+}
+
+impl Session {
+    pub(crate) fn new(
+        conn: LocalConnection,
+        shared: Rc<Shared>,
+        tolerance: Rc<Tolerance>,
+        scenario: &Scenario,
+    ) -> Session {
+        Session {
+            conn,
+            shared,
+            tolerance,
+            // The negative control claims more than it does.
+            synchronous: match scenario.mutation {
+                Mutation::SynchronousOff => 2,
+                _ => scenario.synchronous,
+            },
+            open: None,
+            give_up: None,
+        }
+    }
+
+    /// Carries everything out, then closes.
+    pub(crate) async fn run(mut self, scenario: Rc<Scenario>, actions: Vec<Action>) {
+        for pragma in pragmas(&scenario) {
+            if self.sql(&pragma, vec![]).await.is_err() {
+                break;
+            }
+        }
+        for action in actions {
+            if self.shared.failure.borrow().is_some() {
+                return;
+            }
+            if self.act(action).await.is_err() {
+                self.abandon().await;
+            }
+        }
+        self.abandon().await;
+        if let Err(error) = self.conn.close() {
+            judge(&self.shared, &self.tolerance, &error, "close");
+        }
+    }
+
+    async fn act(&mut self, action: Action) -> Result<(), Stop> {
+        match action {
+            Action::GiveUp(polls) => self.give_up = Some(polls),
+            Action::Sleep(ms) => {
+                self.conn
+                    .io()
+                    .clone()
+                    .sleep(Duration::from_millis(ms))
+                    .await
+            }
+            Action::Begin => self.begin("BEGIN IMMEDIATE").await?,
+            Action::Defer => self.begin("BEGIN").await?,
+            Action::Commit => self.commit().await?,
+            Action::Rollback => {
+                if self.open.is_some() {
+                    self.sql("ROLLBACK", vec![]).await?;
+                    self.open = None;
+                }
+            }
+            Action::Read => self.read().await?,
+            Action::Check => self.check().await?,
+            Action::Checkpoint(mode) => self.checkpoint(mode).await?,
+            change => self.change(change).await?,
+        }
+        Ok(())
+    }
+
+    /// A transaction begins: which version it sees, and, if that has no tables, the tables.
+    async fn begin(&mut self, how: &str) -> Result<(), Stop> {
+        if self.open.is_some() {
+            return Ok(());
+        }
+        let floor = self.shared.model.borrow().floor();
+        self.sql(how, vec![]).await?;
+        let base = self.stamp().await?;
+        if let Err(message) = self.shared.model.borrow_mut().saw(base, floor) {
+            self.shared.fail(message);
+            return Err(Stop::Error);
+        }
+        let state = self.shared.model.borrow().state(base);
+        self.open = Some(Open {
+            base,
+            state: (*state.expect("it was just seen")).clone(),
+            savepoints: Vec::new(),
+            changed: false,
+        });
+        if base == 0 {
+            for statement in TABLES {
+                self.sql(statement, vec![]).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn change(&mut self, change: Action) -> Result<(), Stop> {
+        let Some(open) = &self.open else {
+            return Ok(());
+        };
+        let mut next = open.state.clone();
+        let mut statements: Vec<(&str, Vec<Value>)> = Vec::new();
+        let put = "INSERT OR REPLACE INTO kv(k, n, v) VALUES (?1, ?2, ?3)";
+        let row = |key: i64, tag: u64| {
+            vec![
+                Value::from(key),
+                Value::from(number_of(tag)),
+                Value::from(bytes_of(tag)),
+            ]
+        };
+        match change {
+            Action::Put(key, tag) => {
+                next.insert(key, tag);
+                statements.push((put, row(key, tag)));
+            }
+            Action::Fill(from, count, tag) => {
+                for i in 0..count {
+                    let tag = tag.wrapping_add(i as u64 * 7919);
+                    next.insert(from + i, tag);
+                    statements.push((put, row(from + i, tag)));
+                }
+            }
+            Action::Update(from, to, tag) => {
+                for (_, old) in next.range_mut(from..=to) {
+                    *old = tag;
+                }
+                let values = vec![
+                    Value::from(from),
+                    Value::from(to),
+                    Value::from(number_of(tag)),
+                    Value::from(bytes_of(tag)),
+                ];
+                statements.push((
+                    "UPDATE kv SET n = ?3, v = ?4 WHERE k BETWEEN ?1 AND ?2",
+                    values,
+                ));
+            }
+            Action::Delete(from, to) => {
+                next.retain(|key, _| !(from..=to).contains(key));
+                let values = vec![Value::from(from), Value::from(to)];
+                statements.push(("DELETE FROM kv WHERE k BETWEEN ?1 AND ?2", values));
+            }
+            Action::Savepoint => {
+                self.sql("SAVEPOINT s", vec![]).await?;
+                let open = self.open.as_mut().expect("seen above");
+                open.savepoints.push(open.state.clone());
+                return Ok(());
+            }
+            Action::RollbackTo => {
+                if let Some(state) = open.savepoints.last().cloned() {
+                    self.sql("ROLLBACK TO s", vec![]).await?;
+                    self.open.as_mut().expect("seen above").state = state;
+                }
+                return Ok(());
+            }
+            _ => unreachable!("not a change"),
+        }
+        for (sql, values) in statements {
+            self.sql(sql, values).await?;
+        }
+        let open = self.open.as_mut().expect("seen above");
+        open.state = next;
+        open.changed = true;
+        Ok(())
+    }
+
+    async fn commit(&mut self) -> Result<(), Stop> {
+        let Some(open) = &self.open else {
+            return Ok(());
+        };
+        if !open.changed && open.base != 0 {
+            self.sql("COMMIT", vec![]).await?;
+            self.open = None;
+            return Ok(());
+        }
+        let (base, state) = (open.base, open.state.clone());
+        let version = self.shared.model.borrow_mut().attempt(base, state);
+        let give_up = self.give_up.take();
+        self.sql("UPDATE stamp SET n = ?1", vec![Value::from(version)])
+            .await?;
+        self.give_up = give_up;
+        self.sql("COMMIT", vec![]).await?;
+        self.open = None;
+        *self.shared.commits.borrow_mut() += 1;
+        let durable = self.synchronous >= 2;
+        let told = self
+            .shared
+            .model
+            .borrow_mut()
+            .acknowledged(version, durable);
+        if let Err(message) = told {
+            self.shared.fail(message);
+        }
+        Ok(())
+    }
+
+    async fn read(&mut self) -> Result<(), Stop> {
+        if self.open.is_some() {
+            return Ok(());
+        }
+        let floor = self.shared.model.borrow().floor();
+        self.sql("BEGIN", vec![]).await?;
+        let version = self.stamp().await?;
+        let rows = if version == 0 {
+            Vec::new()
+        } else {
+            self.sql("SELECT k, n, v FROM kv ORDER BY k", vec![])
+                .await?
+        };
+        self.sql("COMMIT", vec![]).await?;
+        *self.shared.reads.borrow_mut() += 1;
+        let mut model = self.shared.model.borrow_mut();
+        let compared = model
+            .saw(version, floor)
+            .and_then(|()| model.compare(version, &triples(rows)));
+        drop(model);
+        if let Err(message) = compared {
+            self.shared.fail(message);
+        }
+        Ok(())
+    }
+
+    async fn check(&mut self) -> Result<(), Stop> {
+        let rows = self.sql("PRAGMA integrity_check", vec![]).await?;
+        let text = first_text(&rows);
+        if text != "ok" {
+            self.shared.fail(format!("integrity_check: {text}"));
+        }
+        Ok(())
+    }
+
+    async fn checkpoint(&mut self, mode: u8) -> Result<(), Stop> {
+        if self.open.is_some() {
+            return Ok(());
+        }
+        let floor = self.shared.model.borrow().floor();
+        let name = ["PASSIVE", "FULL", "RESTART", "TRUNCATE"][mode as usize % 4];
+        let sql = format!("PRAGMA wal_checkpoint({name})");
+        let rows = self.sql(&sql, vec![]).await?;
+        if let Some(
+            [
+                Value::Integer(busy),
+                Value::Integer(log),
+                Value::Integer(done),
+            ],
+        ) = rows.first().map(Vec::as_slice)
+        {
+            let complete = *busy == 0 && log == done && mode % 4 != 0;
+            if complete && self.synchronous >= 1 {
+                self.shared.model.borrow_mut().made_durable(floor);
+            }
+        }
+        Ok(())
+    }
+
+    /// The version that is seen; 0 where there are no tables.
+    async fn stamp(&mut self) -> Result<i64, Stop> {
+        let there = "SELECT count(*) FROM sqlite_schema WHERE name = 'stamp'";
+        let rows = self.sql(there, vec![]).await?;
+        if matches!(rows.first().map(Vec::as_slice), Some([Value::Integer(0)])) {
+            return Ok(0);
+        }
+        let rows = self.sql("SELECT n FROM stamp", vec![]).await?;
+        match rows.first().map(Vec::as_slice) {
+            Some([Value::Integer(n)]) => Ok(*n),
+            other => {
+                self.shared.fail(format!("stamp holds {other:?}"));
+                Err(Stop::Error)
+            }
+        }
+    }
+
+    /// Leaves whatever is open behind.
+    async fn abandon(&mut self) {
+        self.give_up = None;
+        self.open = None;
+        for _ in 0..3 {
+            if self.conn.is_autocommit() {
+                return;
+            }
+            let _ = self.sql("ROLLBACK", vec![]).await;
+        }
+        if !self.tolerance.faulty.get() && self.tolerance.sim.is_alive() {
+            self.shared.fail("a transaction cannot be rolled back");
+        }
+    }
+
+    /// Runs one statement.
+    async fn sql(&mut self, sql: &str, values: Vec<Value>) -> Result<Vec<Vec<Value>>, Stop> {
+        let give_up = self.give_up.take();
+        match limited(give_up, query(&self.conn, sql, values)).await {
+            None => {
+                *self.shared.given_up.borrow_mut() += 1;
+                // A write that was given up half way poisons the log.
+                self.tolerance.faulty.set(true);
+                Err(Stop::GivenUp)
+            }
+            Some(Ok(rows)) => Ok(rows),
+            Some(Err(error)) => {
+                *self.shared.errors.borrow_mut() += 1;
+                judge(&self.shared, &self.tolerance, &error, sql);
+                Err(Stop::Error)
+            }
+        }
+    }
+}
+
+/// The tables of a new database.
+pub(crate) const TABLES: [&str; 4] = [
+    "CREATE TABLE kv(k INTEGER PRIMARY KEY, n INTEGER NOT NULL, v BLOB NOT NULL)",
+    "CREATE INDEX kv_n ON kv(n, k)",
+    "CREATE TABLE stamp(n INTEGER NOT NULL)",
+    "INSERT INTO stamp VALUES (0)",
+];
+
+/// What each connection is set to.
+fn pragmas(scenario: &Scenario) -> [String; 4] {
+    [
+        format!("PRAGMA page_size = {}", scenario.page_size),
+        format!("PRAGMA synchronous = {}", scenario.synchronous),
+        format!("PRAGMA wal_autocheckpoint = {}", scenario.autocheckpoint),
+        "PRAGMA busy_timeout = 20".to_owned(),
+    ]
+}
+
+/// Whether an error may happen.
+pub(crate) fn judge(shared: &Shared, tolerance: &Tolerance, error: &Error, sql: &str) {
+    if !tolerance.sim.is_alive() {
+        return;
+    }
+    let code = error.extended_code();
+    let broken = match code & 0xFF {
+        BUSY => false,
+        CORRUPT | NOTADB => true,
+        // SQLITE_ERROR: the statement itself was wrong.
+        1 => true,
+        _ => !tolerance.faulty.get(),
+    };
+    if broken {
+        shared.fail(format!("{sql}: error {code}: {}", error.message()));
+    }
+}
+
+/// Runs one statement to its end.
+pub(crate) async fn query(
+    conn: &LocalConnection,
+    sql: &str,
+    values: Vec<Value>,
+) -> Result<Vec<Vec<Value>>, Error> {
+    let mut statement = conn.prepare_async(sql).await?;
+    for (i, value) in values.into_iter().enumerate() {
+        statement.bind(i + 1, value)?;
+    }
+    let mut rows = Vec::new();
+    while statement.step_async().await? {
+        rows.push(statement.values());
+    }
+    Ok(rows)
+}
+
+/// The rows of `kv`.
+pub(crate) fn triples(rows: Vec<Vec<Value>>) -> Vec<(i64, i64, Vec<u8>)> {
+    let triple = |row: Vec<Value>| match <[Value; 3]>::try_from(row) {
+        Ok([Value::Integer(k), Value::Integer(n), Value::Blob(v)]) => (k, n, v),
+        _ => (i64::MIN, 0, Vec::new()),
+    };
+    rows.into_iter().map(triple).collect()
+}
+
+pub(crate) fn first_text(rows: &[Vec<Value>]) -> String {
+    match rows.first().map(Vec::as_slice) {
+        Some([Value::Text(text)]) => text.clone(),
+        other => format!("{other:?}"),
+    }
+}
+
+/// Drives a future, and drops it when it has waited `polls` times.
+async fn limited<F: Future>(polls: Option<u32>, future: F) -> Option<F::Output> {
+    let Some(mut left) = polls else {
+        return Some(future.await);
+    };
+    let mut future = pin!(future);
+    std::future::poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending if left == 0 => Poll::Ready(None),
+        Poll::Pending => {
+            left -= 1;
+            Poll::Pending
+        }
+    })
+    .await
+}
