@@ -1,8 +1,8 @@
 //! Golden scripts, SQLite oracle, sqllogictest runner and generators.
 //!
 //! Reading order: [`engine`] (one trait over both engines), [`sqlite`] (the oracle), [`ringwood`], [`slt`]
-//! (sqllogictest), [`queries`] (generated SELECTs), [`changes`] (generated changes), [`compare`] (both engines side by side), [`sim`] (the simulator),
-//! [`data`] (where the corpora lie).
+//! (sqllogictest), [`queries`] (generated SELECTs), [`changes`] (generated changes), [`compare`] (both engines side by
+//! side), [`plans`] (their plans), [`sim`] (the simulator), [`data`] (where the corpora lie).
 //!
 //! **Absent:** nothing here is part of the product; no library crate depends on it outside its
 //! tests.
@@ -13,6 +13,7 @@ pub mod compat;
 pub mod data;
 pub mod engine;
 pub mod grammar;
+pub mod plans;
 pub mod queries;
 pub mod ringwood;
 pub mod sim;

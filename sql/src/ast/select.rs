@@ -83,6 +83,8 @@ pub struct SelectClause {
     pub windows: Vec<WindowDef>,
     /// From SELECT to the last token before ORDER BY or LIMIT.
     pub span: Span,
+    /// Its number among the statement's, counted where they end, from 1: EXPLAIN QUERY PLAN shows it.
+    pub number: u32,
 }
 
 /// `VALUES (…), (…), …`, stored flat: long lists cost two vectors, not one per row.
@@ -94,6 +96,8 @@ pub struct Values {
     pub row_ends: SmallVec<[u32; 4]>,
     /// From VALUES to the last parenthesis.
     pub span: Span,
+    /// As [`SelectClause::number`]; several rows count as two.
+    pub number: u32,
 }
 
 impl Values {

@@ -113,6 +113,8 @@ pub struct Parser<'a> {
     /// Within CREATE TRIGGER.
     in_trigger: bool,
     variables: Variables,
+    /// SELECTs of the statement that have ended.
+    select_count: u32,
     tail: usize,
     finished: bool,
 }
@@ -169,6 +171,7 @@ impl<'a> Parser<'a> {
             star: None,
             in_trigger: false,
             variables: Variables::default(),
+            select_count: 0,
             tail: 0,
             finished: false,
         }
@@ -213,6 +216,7 @@ impl<'a> Parser<'a> {
         }
         self.frames.clear();
         self.depth = 0;
+        self.select_count = 0;
         self.open_cases = 0;
         self.in_trigger = false;
         self.current = lex(self.text, self.tail);

@@ -134,6 +134,7 @@ impl Parser<'_> {
             having: None,
             windows: Vec::new(),
             span: Span::default(),
+            number: 0,
         });
         self.result_columns(&mut clause.columns)?;
         let mut height = self.height;
@@ -172,6 +173,7 @@ impl Parser<'_> {
             self.order_and_limit(&mut trailer.order_by, &mut trailer.limit)?;
             self.height = self.height.max(height);
         }
+        clause.number = self.count_select();
         self.leave(4);
         Ok(clause)
     }
@@ -287,11 +289,22 @@ impl Parser<'_> {
         }
         self.leave(2);
         self.height = height;
+        let mut number = self.count_select();
+        if row_ends.len() > 1 {
+            number = self.count_select();
+        }
         Ok(Values {
             exprs,
             row_ends,
             span: self.span_from(start),
+            number,
         })
+    }
+
+    /// The number of a SELECT that ends here.
+    fn count_select(&mut self) -> u32 {
+        self.select_count += 1;
+        self.select_count
     }
 
     fn window_list(&mut self) -> PResult<Vec<WindowDef>> {

@@ -124,6 +124,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         names: NameMode,
     ) -> Result<Part> {
         let mut select = self.empty_select();
+        select.number = clause.number;
         select.flags.distinct = clause.distinct == Distinctness::Distinct;
         let mut scope = Scope {
             select: select.id,
@@ -191,6 +192,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             ));
         }
         let mut select = self.empty_select();
+        select.number = values.number;
         select.flags.values = true;
         let several = values.row_count() > 1;
         self.scopes.push(Scope {

@@ -197,7 +197,6 @@ fn copy_of(c: &mut Compiler<'_>, select: &Select, i: usize) -> Select {
         prior: None,
         ..select.clone()
     };
-    copy.number = c.next_select().0;
     let mut map = HashMap::with_hasher(foldhash::fast::FixedState::default());
     renumber_items(c, &mut copy, Some(i), &mut map);
     if !map.is_empty() {
