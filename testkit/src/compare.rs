@@ -1,6 +1,6 @@
 //! The same SQL on both engines, statement by statement: rows, column names, errors, changes.
 
-use crate::engine::{Answer, Engine, EngineError};
+use crate::engine::{Answer, Cell, Engine, EngineError};
 
 /// A statement on which the engines differ.
 #[derive(Debug)]
@@ -85,6 +85,10 @@ fn answers(a: &Answer, b: &Answer, sql: &str) -> Option<String> {
             a.columns, b.columns
         ));
     }
+    if a.columns == ["id", "parent", "notused", "detail"] {
+        let (a, b) = (plan_text(a), plan_text(b));
+        return (a != b).then(|| format!("plan: expected\n{a}got\n{b}"));
+    }
     let rows = |answer: &Answer| {
         let mut rows: Vec<String> = answer.rows.iter().map(|row| format!("{row:?}")).collect();
         if !sql.to_ascii_lowercase().contains("order by") {
@@ -109,6 +113,33 @@ fn answers(a: &Answer, b: &Answer, sql: &str) -> Option<String> {
         show(&a),
         show(&b)
     ))
+}
+
+/// The lines of EXPLAIN QUERY PLAN by depth; ids are addresses and differ.
+pub fn plan_text(answer: &Answer) -> String {
+    let mut depth = std::collections::HashMap::from([(0, 0)]);
+    let mut text = String::new();
+    for row in &answer.rows {
+        let [
+            Cell::Integer(id),
+            Cell::Integer(parent),
+            _,
+            Cell::Text(detail),
+        ] = &row[..]
+        else {
+            continue;
+        };
+        let d = depth.get(parent).copied().unwrap_or(0);
+        depth.insert(*id, d + 1);
+        let detail = String::from_utf8_lossy(detail);
+        // No filters are put in front of lookups here.
+        if !detail.starts_with("BLOOM FILTER") {
+            text.push_str(&"  ".repeat(d + 1));
+            text.push_str(&detail);
+            text.push('\n');
+        }
+    }
+    text
 }
 
 /// Runs a script on both and gives every difference.

@@ -13,6 +13,7 @@
 //! | EP_Unlikely           | [`Expr::Likelihood`] |
 
 use super::select::{OrderTerm, Select, SelectId};
+use super::window::Window;
 use crate::schema::CollationName;
 use ringwood_format::affinity::Affinity;
 use ringwood_vdbe::FunctionDef;
@@ -350,6 +351,8 @@ pub struct FunctionCall {
     pub args: Vec<Expr>,
     /// What a call of an aggregate has more.
     pub aggregate: Option<AggregateCall>,
+    /// OVER.
+    pub window: Option<Box<Window>>,
     /// It is the `coalesce` of the columns that USING merges: it has the affinity and collation of the first.
     pub merged_column: bool,
 }

@@ -16,11 +16,13 @@
 //!    [`crate::bound::walk::renew_subqueries`].
 //! 4. ON terms stay with the FROM item that they were written for, because only the join's kind says what they mean.
 //!
-//! Absent: windows, recursive common table expressions.
+//! 5. The terms of a recursive common table expression read its rows one by one through [`FromSource::Recursive`]; they
+//!    share one cursor.
 
 mod expr;
 mod select;
 pub mod walk;
+mod window;
 
 pub use expr::{
     AggregateCall, AggregateId, Between, BinaryOp, Case, ColumnRef, Expr, FunctionCall, In, InSet,
@@ -30,3 +32,4 @@ pub use select::{
     CompoundOp, FromClause, FromItem, FromSource, IndexHint, JoinKind, OrderTerm, ResultColumn,
     Select, SelectFlags, SelectId, SortOrder,
 };
+pub use window::{Exclude, Frame, FrameBound, FrameUnit, Window, WindowFunction, WindowPass};

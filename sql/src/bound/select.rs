@@ -4,6 +4,7 @@
 //! `prior` leads to the parts before it.
 
 use super::expr::Expr;
+use super::window::WindowPass;
 use crate::schema::{Index, Table};
 use std::sync::Arc;
 
@@ -32,6 +33,14 @@ pub struct SelectFlags {
     pub compound: bool,
     /// It has been rewritten.
     pub rewritten: bool,
+    /// It is a term of a recursive common table expression that reads the expression itself.
+    pub recursive: bool,
+    /// It calls window functions, or did before it was rewritten.
+    pub window: bool,
+    /// Its window functions differ in PARTITION BY (SQLite's SF_MultiPart).
+    pub multi_part: bool,
+    /// Its ORDER BY counts even where the rows are not shown in that order (SQLite's SF_OrderByReqd).
+    pub order_required: bool,
 }
 
 /// How a part of a compound is joined to those before it.
@@ -74,6 +83,8 @@ pub struct Select {
     pub limit: Option<Expr>,
     /// OFFSET.
     pub offset: Option<Expr>,
+    /// The window functions that are computed over the rows of its one FROM item, once it has been rewritten.
+    pub window: Option<Box<WindowPass>>,
     /// The parts of a compound before this one.
     pub prior: Option<(CompoundOp, Box<Select>)>,
 }
@@ -155,6 +166,8 @@ pub enum FromSource {
     Table,
     /// A subquery, a view, a common table expression. The item's `table` is made up from its result.
     Select(Box<Select>),
+    /// The row that a recursive common table expression has come to.
+    Recursive,
 }
 
 /// An item of a FROM clause.

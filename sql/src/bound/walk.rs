@@ -6,6 +6,7 @@
 
 use super::expr::{Expr, InSet, Subquery};
 use super::select::{FromItem, FromSource, OrderTerm, Select};
+use super::window::{Frame, FrameBound, Window};
 use crate::bound::{ColumnRef, SubqueryId};
 use ringwood_vdbe::FunctionDef;
 use std::sync::Arc;
@@ -103,9 +104,38 @@ pub fn walk<'e, F: FnMut(Node<'e>) -> Walk>(expr: &'e Expr, visit: &mut F) -> bo
                             .as_ref()
                             .is_none_or(|filter| walk(filter, visit))
                 })
+                && call
+                    .window
+                    .as_ref()
+                    .is_none_or(|window| walk_window(window, visit))
         }
         Expr::Vector(items) => items.iter().all(|item| walk(item, visit)),
     }
+}
+
+/// Walks over the expressions of a window.
+fn walk_window<'e, F: FnMut(Node<'e>) -> Walk>(window: &'e Window, visit: &mut F) -> bool {
+    window.partition_by.iter().all(|expr| walk(expr, visit))
+        && window.order_by.iter().all(|term| walk(&term.expr, visit))
+        && window.filter.iter().all(|expr| walk(expr, visit))
+        && window.frame.start.offset().is_none_or(|e| walk(e, visit))
+        && window.frame.end.offset().is_none_or(|e| walk(e, visit))
+}
+
+/// The same, to change them.
+fn walk_window_mut<F: FnMut(NodeMut<'_>) -> Walk>(window: &mut Window, visit: &mut F) -> bool {
+    let frame = &mut window.frame;
+    window
+        .partition_by
+        .iter_mut()
+        .all(|expr| walk_mut(expr, visit))
+        && window
+            .order_by
+            .iter_mut()
+            .all(|term| walk_mut(&mut term.expr, visit))
+        && window.filter.iter_mut().all(|expr| walk_mut(expr, visit))
+        && frame.start.offset_mut().is_none_or(|e| walk_mut(e, visit))
+        && frame.end.offset_mut().is_none_or(|e| walk_mut(e, visit))
 }
 
 /// Walks over a SELECT: itself, its expressions, its FROM clause, the parts of the compound before it.
@@ -216,6 +246,10 @@ pub fn walk_mut<F: FnMut(NodeMut<'_>) -> Walk>(expr: &mut Expr, visit: &mut F) -
                             .as_mut()
                             .is_none_or(|filter| walk_mut(filter, visit))
                 })
+                && call
+                    .window
+                    .as_mut()
+                    .is_none_or(|window| walk_window_mut(window, visit))
         }
         Expr::Vector(items) => items.iter_mut().all(|item| walk_mut(item, visit)),
     }
@@ -232,6 +266,11 @@ pub fn walk_select_mut<F: FnMut(NodeMut<'_>) -> Walk>(select: &mut Select, visit
         .result
         .iter_mut()
         .all(|column| walk_mut(&mut column.expr, visit))
+        && select
+            .rows
+            .iter_mut()
+            .flatten()
+            .all(|expr| walk_mut(expr, visit))
         && select.where_.iter_mut().all(|expr| walk_mut(expr, visit))
         && select.group_by.iter_mut().all(|expr| walk_mut(expr, visit))
         && select.having.iter_mut().all(|expr| walk_mut(expr, visit))
@@ -579,6 +618,20 @@ pub fn likeness(a: &Expr, b: &Expr) -> Likeness {
                     return Different;
                 }
             }
+            match (&a.window, &b.window) {
+                (None, None) => {}
+                (Some(x), Some(y)) => {
+                    let filters = match (&x.filter, &y.filter) {
+                        (Some(x), Some(y)) => same(x, y),
+                        (None, None) => true,
+                        _ => false,
+                    };
+                    if !filters || !same_window(x, y) {
+                        return Different;
+                    }
+                }
+                _ => return Different,
+            }
             list_likeness(&a.args, &b.args)
         }
         (Expr::Vector(a), Expr::Vector(b)) => list_likeness(a, b),
@@ -595,6 +648,36 @@ fn list_likeness(a: &[Expr], b: &[Expr]) -> Likeness {
         .map(|(a, b)| likeness(a, b))
         .max()
         .unwrap_or(Likeness::Same)
+}
+
+/// Whether two windows show the same rows in the same order, so that one pass serves both.
+pub fn same_window(a: &Window, b: &Window) -> bool {
+    same_frame(&a.frame, &b.frame)
+        && list_likeness(&a.partition_by, &b.partition_by) == Likeness::Same
+        && same_order(&a.order_by, &b.order_by)
+}
+
+fn same_frame(a: &Frame, b: &Frame) -> bool {
+    let bounds = |a: &FrameBound, b: &FrameBound| match (a, b) {
+        (FrameBound::Unbounded, FrameBound::Unbounded)
+        | (FrameBound::Current, FrameBound::Current) => true,
+        (FrameBound::Preceding(a), FrameBound::Preceding(b))
+        | (FrameBound::Following(a), FrameBound::Following(b)) => same(a, b),
+        _ => false,
+    };
+    a.unit == b.unit
+        && a.exclude == b.exclude
+        && bounds(&a.start, &b.start)
+        && bounds(&a.end, &b.end)
+}
+
+/// Whether a window function is called in the expression, outside subqueries.
+pub fn has_window(expr: &Expr) -> bool {
+    !walk(expr, &mut |node| match node {
+        Node::Select(_) => Walk::Prune,
+        Node::Expr(Expr::Function(call)) if call.window.is_some() => Walk::Stop,
+        Node::Expr(_) => Walk::Continue,
+    })
 }
 
 fn same_order(a: &[OrderTerm], b: &[OrderTerm]) -> bool {

@@ -183,6 +183,7 @@ impl Collector<'_> {
                 def: have.def.clone(),
                 args: have.args.clone(),
                 aggregate: Some(have.call.clone()),
+                window: None,
                 merged_column: false,
             }));
             same(&have, &wanted)

@@ -32,4 +32,5 @@ pub mod select;
 pub mod subquery;
 pub mod transaction;
 pub mod types;
+pub mod window;
 pub mod write;

@@ -121,6 +121,11 @@ impl Compiler<'_> {
         self.cursors[cursor as usize].table.as_ref()
     }
 
+    /// Says that a cursor's table looks otherwise than it was thought.
+    pub fn set_cursor_table(&mut self, cursor: i32, table: Arc<Table>) {
+        self.cursors[cursor as usize].table = Some(table);
+    }
+
     /// Makes a cursor's columns be read from elsewhere, or again from itself; returns what was before.
     pub fn override_cursor(
         &mut self,

@@ -654,7 +654,7 @@ impl<'q> Where<'q> {
     pub fn is_correlated(&self, source: u8) -> bool {
         match &self.sources[usize::from(source)].item.source {
             FromSource::Select(select) => select.flags.correlated,
-            FromSource::Table => false,
+            FromSource::Table | FromSource::Recursive => false,
         }
     }
 

@@ -416,7 +416,7 @@ impl<'q> Where<'q> {
                 let select: &Select = select;
                 !select.order_by.is_empty()
             }
-            FromSource::Table => false,
+            FromSource::Table | FromSource::Recursive => false,
         }
     }
 

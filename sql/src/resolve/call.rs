@@ -17,11 +17,8 @@ const LIKELY: i32 = 125_829_120;
 
 impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
     /// A call as written.
-    pub(super) fn call(&mut self, call: &'a ast::FunctionCall, span: Span) -> Result<Expr> {
+    pub(super) fn call(&mut self, call: &'a ast::FunctionCall) -> Result<Expr> {
         let name_span = call.name.span;
-        if call.over.is_some() {
-            return Err(SqlError::unsupported("window functions are").or_at(span.start));
-        }
         let args = call.arg_list();
         let def = match self.find_function(&call.name.text, args.len(), name_span) {
             Ok(def) => def,
@@ -30,6 +27,9 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         let name = &call.name.text;
         if def.flags.contains(FunctionFlags::UNLIKELY) {
             return self.likelihood(&def, args, name, name_span);
+        }
+        if let Some(over) = &call.over {
+            return self.window_call(call, over, def, name_span);
         }
         if !def.is_aggregate() {
             if call.filter.is_some() {
@@ -48,6 +48,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
                 def,
                 args,
                 aggregate: None,
+                window: None,
                 merged_column: false,
             })));
         }
@@ -73,6 +74,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             return Err(self.last_error(call.arg_list(), e));
         }
         self.scope().allow_aggregates = false;
+        let allow_windows = std::mem::replace(&mut self.scope().allow_windows, false);
         let args = self.exprs(call.arg_list());
         let order_by: Result<Vec<OrderTerm>> = call
             .order_by
@@ -92,6 +94,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             .map(|filter| self.expr(filter))
             .transpose();
         self.scope().allow_aggregates = true;
+        self.scope().allow_windows = allow_windows;
         let (args, order_by, filter) = (args?, order_by?, filter?);
         if call.distinct == Distinctness::Distinct && args.len() != 1 {
             return Err(SqlError::error(
@@ -111,6 +114,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             def,
             args,
             aggregate: Some(aggregate),
+            window: None,
             merged_column: false,
         };
         Ok(Expr::Function(Box::new(call)))
@@ -285,6 +289,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             def,
             args,
             aggregate: None,
+            window: None,
             merged_column: false,
         })))
     }

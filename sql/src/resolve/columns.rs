@@ -91,10 +91,14 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
 
     /// The table that a common table expression looks like.
     pub(super) fn cte_table(&mut self, select: &Select, cte: &ast::Cte) -> Arc<Table> {
-        let parts = parts_of(select);
+        self.cte_table_of(&parts_of(select), cte)
+    }
+
+    /// The same, from the parts of its SELECT.
+    pub(super) fn cte_table_of(&mut self, parts: &[&Select], cte: &ast::Cte) -> Arc<Table> {
         let names = given_names(&cte.columns).unwrap_or_else(|| unique_names(&parts[0].result));
         Arc::new(self.made_up_table(
-            &parts,
+            parts,
             Arc::from(&*cte.name.text),
             names,
             TableKind::Subquery,
@@ -126,20 +130,36 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         names: Vec<Arc<str>>,
         kind: TableKind,
     ) -> Table {
-        let columns = names
-            .into_iter()
-            .enumerate()
-            .map(|(i, name)| Column {
-                affinity: column_affinity(parts, i, Affinity::None),
-                collation: self
-                    .c
-                    .collation_name(&parts[0].result[i].expr)
-                    .unwrap_or_default(),
-                ..Column::plain(name)
-            })
-            .collect();
-        Table::plain(name, kind, columns)
+        made_up_table(self.c, parts, name, names, kind)
     }
+}
+
+/// The table that a subquery looks like that a rewrite makes.
+pub fn table_of_select(c: &Compiler<'_>, select: &Select, name: Arc<str>) -> Table {
+    let parts = parts_of(select);
+    let names = unique_names(&parts[0].result);
+    made_up_table(c, &parts, name, names, TableKind::Subquery)
+}
+
+fn made_up_table(
+    c: &Compiler<'_>,
+    parts: &[&Select],
+    name: Arc<str>,
+    names: Vec<Arc<str>>,
+    kind: TableKind,
+) -> Table {
+    let columns = names
+        .into_iter()
+        .enumerate()
+        .map(|(i, name)| Column {
+            affinity: column_affinity(parts, i, Affinity::None),
+            collation: c
+                .collation_name(&parts[0].result[i].expr)
+                .unwrap_or_default(),
+            ..Column::plain(name)
+        })
+        .collect();
+    Table::plain(name, kind, columns)
 }
 
 fn given_names(columns: &[ast::Name]) -> Option<Vec<Arc<str>>> {

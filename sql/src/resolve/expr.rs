@@ -61,7 +61,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
                     implicit: false,
                 })
             }
-            ExprKind::Call(call) => self.call(call, expr.span),
+            ExprKind::Call(call) => self.call(call),
             ExprKind::Exists(select) => {
                 let subquery = self.subquery(select, expr.span)?;
                 Ok(Expr::Exists(Box::new(subquery)))

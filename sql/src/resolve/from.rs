@@ -1,13 +1,12 @@
 //! FROM: tables, views, subqueries, common table expressions, joins.
 //!
 //! Rules:
-//! 1. A common table expression hides a table; each use of it is resolved anew, with the WITH clauses in sight that it
-//!    was written under. So is a view, with nothing in sight.
+//! 1. A common table expression hides a table. A view is resolved anew for each use, with nothing in sight.
 //! 2. NATURAL is USING of all names that are on both sides. A USING column of the right item equals the leftmost column
 //!    of that name; where a RIGHT or FULL JOIN may have made that NULL, the first that is not.
 //! 3. A parenthesised join is a subquery of all its columns, which keep the names of their tables.
 //!
-//! Source: SQLite's `selectExpander`, `resolveFromTermToCte`, `sqlite3ProcessJoin`, `sqlite3SrcListShiftJoinType`.
+//! Source: SQLite's `selectExpander`, `sqlite3ProcessJoin`, `sqlite3SrcListShiftJoinType`.
 
 use super::Resolver;
 use super::names::mark_used;
@@ -140,7 +139,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         Ok((bound, correlated))
     }
 
-    fn select_item(
+    pub(super) fn select_item(
         &mut self,
         select: Select,
         table: Arc<Table>,
@@ -299,61 +298,6 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         Ok((bound, table))
     }
 
-    fn from_cte(
-        &mut self,
-        name: &'a ast::QualifiedName,
-        indexed: &Indexed,
-        alias: Option<Arc<str>>,
-    ) -> Result<Option<FromItem>> {
-        let found = self.withs.iter().enumerate().rev().find_map(|(i, frame)| {
-            let cte = frame
-                .with
-                .ctes
-                .iter()
-                .find(|cte| cte.name.matches(&name.name))?;
-            Some((i, cte))
-        });
-        let Some((frame, cte)) = found else {
-            return Ok(None);
-        };
-        let address: *const ast::Cte = cte;
-        if self.open_ctes.contains(&address) {
-            return Err(SqlError::error(format!("circular reference: {}", cte.name)));
-        }
-        if let Indexed::By(index) = indexed {
-            return Err(SqlError::error(format!(
-                "no such index: \"{}\"",
-                index.text
-            )));
-        }
-        if is_recursive(cte) {
-            return Err(SqlError::unsupported(
-                "recursive common table expressions are",
-            ));
-        }
-        // The body sees the WITH clause that it stands in, and those around.
-        let hidden = self.withs.split_off(frame + 1);
-        self.open_ctes.push(address);
-        let bound = self.from_select(&cte.select, NameMode::Subquery);
-        self.open_ctes.pop();
-        self.withs.extend(hidden);
-        let (mut bound, correlated) = bound?;
-        if !cte.columns.is_empty() && cte.columns.len() != bound.result.len() {
-            let (have, want) = (bound.result.len(), cte.columns.len());
-            return Err(SqlError::error(format!(
-                "table {} has {have} values for {want} columns",
-                cte.name
-            )));
-        }
-        bound.flags.materialize = cte.materialized == ast::Materialized::Yes;
-        let table = self.cte_table(&bound, cte);
-        let use_of = self.c.use_cte(address.cast(), cte.materialized);
-        let alias = alias.or_else(|| Some(table.name.clone()));
-        let mut item = self.select_item(bound, table, alias, correlated);
-        item.cte = Some(use_of);
-        Ok(Some(item))
-    }
-
     /// `(SELECT * FROM t)`, for `x IN t`.
     pub(super) fn select_all_of(&mut self, name: &'a ast::QualifiedName) -> Result<Select> {
         let item = self.from_table(name, &Indexed::Unspecified, None)?;
@@ -438,7 +382,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             let (item, names) = (&scope.items[i], &scope.names[i]);
             let schema = match item.source {
                 FromSource::Table => self.c.ctx.schema.dbs[item.db].name.clone(),
-                FromSource::Select(_) => star.clone(),
+                FromSource::Select(_) | FromSource::Recursive => star.clone(),
             };
             let table_name = item
                 .alias
@@ -655,28 +599,4 @@ fn find_column(
         let column = table.column_index(name)?;
         (!ignore_hidden || !table.columns[column].hidden).then_some((i, column))
     })
-}
-
-/// Whether a common table expression names itself in a part of a UNION (but the first).
-fn is_recursive(cte: &ast::Cte) -> bool {
-    let Some(last) = cte.select.compounds.last() else {
-        return false;
-    };
-    if !matches!(last.op, ast::CompoundOp::Union | ast::CompoundOp::UnionAll) {
-        return false;
-    }
-    cte.select
-        .compounds
-        .iter()
-        .any(|compound| match &compound.core {
-            ast::SelectCore::Select(clause) => clause.from.as_ref().is_some_and(|from| {
-                from.items.iter().any(|item| match &item.source {
-                    Source::Table { name, .. } => {
-                        name.schema.is_none() && name.name.matches(&cte.name)
-                    }
-                    _ => false,
-                })
-            }),
-            ast::SelectCore::Values(_) => false,
-        })
 }

@@ -12,7 +12,9 @@
 //! | `expr` | expressions |
 //! | `call` | functions and aggregates |
 //! | `select` | SELECT, its clauses in SQLite's order, compounds, VALUES |
-//! | `from` | FROM: tables, views, subqueries, common table expressions, joins |
+//! | `from` | FROM: tables, views, subqueries, joins |
+//! | `cte` | common table expressions, recursive ones too |
+//! | `window` | OVER and WINDOW |
 //! | `order` | ORDER BY and GROUP BY: aliases, ordinals |
 //! | `star` | `*` and `t.*` |
 //! | `columns` | names, types and origins of result columns; the made-up tables of subqueries |
@@ -29,6 +31,7 @@
 
 mod call;
 mod columns;
+mod cte;
 mod expr;
 mod from;
 mod names;
@@ -36,13 +39,14 @@ mod order;
 pub mod scope;
 mod select;
 mod star;
+mod window;
 
-pub use columns::{output_columns, parts_of, result_table_columns};
+pub use columns::{output_columns, parts_of, result_table_columns, table_of_select};
 pub use scope::{Definition, ItemNames, Place, Scope};
 pub use select::{NameMode, select_of_rows};
 
 use crate::ast::{self, Span};
-use crate::bound::{Expr, FromItem, FromSource, IndexHint, JoinKind, Select};
+use crate::bound::{Expr, FromItem, FromSource, IndexHint, JoinKind, Select, SelectId};
 use crate::compiler::{Compiler, Result, SqlError};
 use crate::schema::Table;
 use std::sync::Arc;
@@ -60,8 +64,12 @@ pub struct Resolver<'r, 'c, 'a> {
     /// What is in sight, innermost last.
     scopes: Vec<Scope>,
     withs: Vec<WithFrame<'a>>,
-    /// Common table expressions that are being resolved, against circles: the address of each.
-    open_ctes: Vec<*const ast::Cte>,
+    /// Common table expressions that are being resolved, against circles.
+    open_ctes: Vec<cte::OpenCte>,
+    /// Recursive ones whose recursive terms are being resolved.
+    recursive_uses: Vec<cte::RecursiveUse>,
+    /// The WINDOW clauses of the queries that are being resolved.
+    window_clauses: Vec<(SelectId, &'a [ast::WindowDef])>,
     /// Views that are being resolved, against circles.
     open_views: Vec<Arc<str>>,
     /// The outermost scope (as an index) in which a name was found since this was last reset (rule 3).
@@ -85,6 +93,8 @@ impl<'r, 'a, 'c: 'a> Resolver<'r, 'c, 'a> {
             scopes: Vec::new(),
             withs: Vec::new(),
             open_ctes: Vec::new(),
+            recursive_uses: Vec::new(),
+            window_clauses: Vec::new(),
             open_views: Vec::new(),
             outermost_use: usize::MAX,
             text,

@@ -303,6 +303,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             def,
             args,
             aggregate: None,
+            window: None,
             merged_column: true,
         })))
     }

@@ -255,6 +255,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
     ) -> Option<usize> {
         let mut scope = std::mem::take(&mut part.scope);
         scope.allow_aggregates = true;
+        scope.allow_windows = false;
         scope.use_result = true;
         // The parts see nothing but themselves here.
         let outer = std::mem::take(&mut self.scopes);

@@ -1,6 +1,6 @@
 //! What is in sight while names are resolved.
 
-use crate::bound::{FromItem, ResultColumn, SelectId};
+use crate::bound::{FromItem, ResultColumn, SelectId, Window};
 use std::sync::Arc;
 
 /// Where an expression stands that a table's rows are checked or extended with.
@@ -102,6 +102,12 @@ pub struct Scope {
     pub select: SelectId,
     /// Whether aggregates may be called here.
     pub allow_aggregates: bool,
+    /// Whether window functions may be called here.
+    pub allow_windows: bool,
+    /// The window of the first window function that was called.
+    pub main_window: Option<Box<Window>>,
+    /// Whether another one has another PARTITION BY.
+    pub multi_part: bool,
     /// Whether an aggregate of this query was called.
     pub has_aggregates: bool,
     /// Whether one of them was min() or max().

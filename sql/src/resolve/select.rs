@@ -38,14 +38,24 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         if let Some(with) = &select.with {
             self.push_with(with)?;
         }
+        self.enter()?;
+        let bound = self.select_body(select, names);
+        self.leave();
+        self.withs.truncate(withs);
+        bound
+    }
+
+    /// One level of nesting more.
+    pub(super) fn enter(&mut self) -> Result<()> {
         self.c.nesting += 1;
         if self.c.nesting as usize > self.c.ctx.limits.expr_depth {
             return Err(SqlError::error("VIEWs and/or subqueries nested too deep"));
         }
-        let bound = self.select_body(select, names);
+        Ok(())
+    }
+
+    pub(super) fn leave(&mut self) {
         self.c.nesting -= 1;
-        self.withs.truncate(withs);
-        bound
     }
 
     fn select_body(&mut self, select: &'a ast::Select, names: NameMode) -> Result<Select> {
@@ -86,7 +96,10 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
     }
 
     /// LIMIT and OFFSET see no columns at all.
-    fn limit(&mut self, limit: Option<&'a ast::Limit>) -> Result<(Option<Expr>, Option<Expr>)> {
+    pub(super) fn limit(
+        &mut self,
+        limit: Option<&'a ast::Limit>,
+    ) -> Result<(Option<Expr>, Option<Expr>)> {
         let Some(limit) = limit else {
             return Ok((None, None));
         };
@@ -105,7 +118,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
     }
 
     /// One part.
-    fn core(
+    pub(super) fn core(
         &mut self,
         core: &'a SelectCore,
         order_by: &'a [ast::SortTerm],
@@ -129,8 +142,10 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         let mut scope = Scope {
             select: select.id,
             allow_aggregates: true,
+            allow_windows: true,
             ..Scope::default()
         };
+        super::window::check_windows(&clause.windows)?;
         let mut ons = Vec::new();
         if let Some(from) = &clause.from {
             let joined = self.from(from)?;
@@ -139,7 +154,9 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             ons = joined.ons;
         }
         self.scopes.push(scope);
+        self.window_clauses.push((select.id, &clause.windows));
         let part = self.clause_in_scope(clause, order_by, names, select, &ons);
+        self.window_clauses.pop();
         let scope = self.pop_scope();
         let select = part?;
         Ok(Part { select, scope })
@@ -158,6 +175,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         select.flags.min_max = self.scope().has_min_max;
         let scope = self.scope();
         scope.allow_aggregates = select.flags.aggregate;
+        scope.allow_windows = false;
         scope.result = result;
         scope.use_result = true;
         if let Some(having) = &clause.having {
@@ -173,8 +191,13 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         self.resolve_ons(ons)?;
         self.scope().in_where = false;
         self.scope().allow_aggregates = true;
+        self.scope().allow_windows = true;
         select.order_by = self.order_by(order_by)?;
+        self.scope().allow_windows = false;
         select.group_by = self.group_by(&clause.group_by)?;
+        let scope = self.scope();
+        select.flags.window = scope.main_window.is_some();
+        select.flags.multi_part = scope.multi_part;
         Ok(select)
     }
 
@@ -198,6 +221,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         self.scopes.push(Scope {
             select: select.id,
             allow_aggregates: !several,
+            allow_windows: !several,
             ..Scope::default()
         });
         let bound = self.values_in_scope(values, order_by, names, &mut select);
@@ -228,6 +252,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         scope.result = result;
         scope.allow_aggregates = true;
         select.order_by = self.order_by(order_by)?;
+        select.flags.window = self.scope().main_window.is_some();
         Ok(())
     }
 
@@ -247,6 +272,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             order_by: Vec::new(),
             limit: None,
             offset: None,
+            window: None,
             prior: None,
         }
     }
@@ -266,7 +292,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
 }
 
 /// Moves what the scope holds into the SELECT.
-fn finish_part(part: Part, limit: (Option<Expr>, Option<Expr>)) -> Select {
+pub(super) fn finish_part(part: Part, limit: (Option<Expr>, Option<Expr>)) -> Select {
     let Part { mut select, scope } = part;
     select.result = scope.result;
     select.from = FromClause { items: scope.items };
@@ -275,7 +301,7 @@ fn finish_part(part: Part, limit: (Option<Expr>, Option<Expr>)) -> Select {
 }
 
 #[cold]
-fn wrong_column_count(op: ast::CompoundOp) -> SqlError {
+pub(super) fn wrong_column_count(op: ast::CompoundOp) -> SqlError {
     SqlError::error(format!(
         "SELECTs to the left and right of {} do not have the same number of result columns",
         op.symbol()
@@ -300,6 +326,7 @@ pub fn select_of_rows(id: SelectId, first: Vec<ResultColumn>, rows: Vec<Vec<Expr
         order_by: Vec::new(),
         limit: None,
         offset: None,
+        window: None,
         prior: None,
     }
 }

@@ -136,7 +136,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             let left_of_right = item.join.left_of_right;
             let db_name = match item.source {
                 FromSource::Table => Some(self.c.ctx.schema.dbs[item.db].name.clone()),
-                FromSource::Select(_) => None,
+                FromSource::Select(_) | FromSource::Recursive => None,
             };
             let unique = is_unique(scope, i);
             if count == 1 && nested.is_none() {

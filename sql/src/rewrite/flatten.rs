@@ -18,6 +18,8 @@
 //! | 8, 9, 13, 14, 15, 19, 21 | has LIMIT, and the query is a join, aggregate, DISTINCT, a part of a compound, or has LIMIT or WHERE; has OFFSET |
 //! | 11, 16 | has ORDER BY, and the query too, or is aggregate |
 //! | 17, 18, 20 | is a compound, but not of UNION ALL over plain SELECTs with equal affinities; or the query is aggregate, DISTINCT, or has an ORDER BY by something that is no result column; or it has ORDER BY |
+//! | 22, 23 | is recursive, or is a compound in a recursive query |
+//! | 25 | has window functions, or the query has |
 //! | 27 | has a RIGHT JOIN and is not the first item |
 //!
 //! Source: SQLite's `flattenSubquery`.
@@ -106,6 +108,9 @@ fn is_allowed(
     is_compound: bool,
 ) -> bool {
     let (outer_flags, flags) = (select.flags, inner.flags);
+    if outer_flags.window || flags.window || flags.recursive {
+        return false;
+    }
     let is_join = select.from.items.len() > 1;
     if inner.limit.is_some() {
         let clash = select.limit.is_some()
@@ -154,12 +159,19 @@ fn is_allowed_compound(
 ) -> bool {
     let flags = select.flags;
     let outer = item.join.is_outer() || item.join.left_of_right;
-    if is_compound || !inner.order_by.is_empty() || flags.aggregate || flags.distinct || outer {
+    if flags.recursive
+        || is_compound
+        || !inner.order_by.is_empty()
+        || flags.aggregate
+        || flags.distinct
+        || outer
+    {
         return false;
     }
     let parts = parts_of(inner);
     for part in &parts {
         let plain = !part.flags.distinct
+            && !part.flags.window
             && !part.flags.aggregate
             && part.rows.is_empty()
             && part

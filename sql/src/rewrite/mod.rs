@@ -2,6 +2,7 @@
 //!
 //! | pass | module | from | to |
 //! |---|---|---|---|
+//! | windows | [`window`] | `SELECT …, sum(x) OVER (ORDER BY a) FROM t` | a pass over `SELECT … FROM t ORDER BY a` |
 //! | weaken | [`crate::plan::outer_joins`] | outer joins whose NULL rows WHERE drops | inner joins |
 //! | drop orders | [`mod@self`] | ORDER BY of a FROM subquery that nothing sees | none |
 //! | flatten | [`flatten`] | `SELECT … FROM (SELECT … FROM t WHERE …) WHERE …` | one SELECT |
@@ -19,6 +20,7 @@ mod count_of_view;
 mod flatten;
 mod push_down;
 mod substitute;
+mod window;
 
 use crate::bound::walk::{
     Constness, Node, NodeMut, Walk, has_function, has_subquery, is_constant, walk, walk_mut,
@@ -76,6 +78,9 @@ fn drop_order(select: &mut Select) {
 
 /// Rewrites one part of a compound, or a SELECT that is none.
 fn rewrite_part(c: &mut Compiler<'_>, select: &mut Select, is_compound: bool) -> Result<()> {
+    if select.flags.window && select.window.is_none() {
+        window::rewrite(c, select)?;
+    }
     if !select.from.items.is_empty() {
         rewrite_from(c, select, is_compound)?;
     }
@@ -159,6 +164,7 @@ fn flatten_all(c: &mut Compiler<'_>, select: &mut Select, is_compound: bool) -> 
         let many = select.from.items.len() > 1;
         let outer_order = !select.order_by.is_empty();
         let needs_order = needs_order(select);
+        let required = select.flags.order_required;
         let complex = is_complex(select);
         let next_fixed = select
             .from
@@ -172,7 +178,9 @@ fn flatten_all(c: &mut Compiler<'_>, select: &mut Select, is_compound: bool) -> 
         };
         let blocked = inner.flags.aggregate || inner.flags.materialize;
         if !blocked {
-            let unseen = (outer_order || many) && inner.limit.is_none() && !needs_order;
+            let counts =
+                needs_order || required || inner.flags.order_required || inner.flags.recursive;
+            let unseen = (outer_order || many) && inner.limit.is_none() && !counts;
             if !inner.order_by.is_empty() && unseen && inner.rows.is_empty() {
                 inner.order_by.clear();
             }

@@ -45,11 +45,22 @@ pub(super) fn push_down(c: &mut Compiler<'_>, select: &mut Select, i: usize) -> 
             }
         }
     }
-    let terms: Vec<Expr> = terms
+    let mut terms: Vec<Expr> = terms
         .into_iter()
         .filter(|term| concerns_only(term, cursor))
         .cloned()
         .collect();
+    let partition = super::window::main_window(inner).map(|window| window.partition_by.clone());
+    if let Some(partition) = &partition {
+        // Only whole partitions may be left out.
+        let substitution =
+            Substitution::new(c, cursor, cursor, false, &inner.result, &inner.result);
+        terms.retain(|term| {
+            let mut inside = term.clone();
+            substitution.expr(c, &mut inside);
+            super::depends_on_groups_only(&inside, partition)
+        });
+    }
     if terms.is_empty() {
         return Ok(());
     }
@@ -83,6 +94,15 @@ fn may_receive(c: &Compiler<'_>, inner: &Select) -> bool {
     if parts
         .iter()
         .any(|part| !part.rows.is_empty() || part.flags.values)
+    {
+        return false;
+    }
+    if inner.flags.recursive || inner.flags.multi_part {
+        return false;
+    }
+    let windows = |part: &&Select| part.flags.window;
+    if inner.prior.is_some() && parts.iter().any(windows)
+        || super::window::main_window(inner).is_some_and(|window| window.partition_by.is_empty())
     {
         return false;
     }
@@ -160,7 +180,12 @@ pub(super) fn drop_unused_columns(select: &mut Select, i: usize) {
             .prior
             .as_ref()
             .is_some_and(|(op, _)| *op != CompoundOp::UnionAll);
-        if part.flags.distinct || part.flags.aggregate || compares || !part.rows.is_empty() {
+        if part.flags.distinct
+            || part.flags.window
+            || part.flags.aggregate
+            || compares
+            || !part.rows.is_empty()
+        {
             return;
         }
     }

@@ -1,19 +1,25 @@
 //! Runs SQL scripts on stock SQLite and on Ringwood and prints every difference:
 //! `compare [--db FILE] FILE…` (standard input without FILE). With `--db` both work on a copy of that file.
+//! `--show` prints what stock SQLite answers to each statement instead, plans as trees.
 //! Exits with 1 where one was found.
 
 use std::io::Read as _;
 use std::process::ExitCode;
 
-use ringwood_testkit::compare::run;
+use ringwood_testkit::compare::{plan_text, run, statements};
+use ringwood_testkit::engine::Engine as _;
 use ringwood_testkit::ringwood::Ringwood;
 use ringwood_testkit::sqlite::Sqlite;
 
 fn main() -> ExitCode {
     let mut files: Vec<String> = std::env::args().skip(1).collect();
     if files.iter().any(|arg| arg == "--help" || arg == "-h") {
-        eprintln!("usage: compare [--db FILE] [FILE...]");
+        eprintln!("usage: compare [--show] [--db FILE] [FILE...]");
         return ExitCode::SUCCESS;
+    }
+    let shows = files.first().is_some_and(|arg| arg == "--show");
+    if shows {
+        files.remove(0);
     }
     let mut engines = (Sqlite::memory(), Ringwood::memory());
     let folder = std::env::temp_dir().join(format!("ringwood-compare-{}", std::process::id()));
@@ -41,6 +47,12 @@ fn main() -> ExitCode {
         scripts.push(text);
     }
     let mut count = 0;
+    if shows {
+        for sql in scripts.iter().flat_map(|script| statements(script)) {
+            show(&mut engines.0, sql);
+        }
+        return ExitCode::SUCCESS;
+    }
     for script in &scripts {
         for difference in run(&mut engines.0, &mut engines.1, script) {
             println!("{difference}");
@@ -55,5 +67,20 @@ fn main() -> ExitCode {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    }
+}
+
+/// Prints the answer of stock SQLite.
+fn show(stock: &mut Sqlite, sql: &str) {
+    println!("{}", sql.trim());
+    let answer = match stock.run(sql) {
+        Ok(answer) => answer,
+        Err(e) => return println!("  {e} at {:?}", e.offset),
+    };
+    if answer.columns == ["id", "parent", "notused", "detail"] {
+        return print!("{}", plan_text(&answer));
+    }
+    for row in &answer.rows {
+        println!("  {row:?}");
     }
 }

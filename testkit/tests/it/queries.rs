@@ -2,8 +2,8 @@
 //!
 //! `QUERIES=n` draws n of them, `SEED=s` begins elsewhere.
 
-use ringwood_testkit::compare::compare;
-use ringwood_testkit::engine::{Cell, Engine};
+use ringwood_testkit::compare::{compare, plan_text};
+use ringwood_testkit::engine::Engine;
 use ringwood_testkit::queries::{Dice, SCRIPT, STATISTICS, draw, draw_change};
 use ringwood_testkit::ringwood::Ringwood;
 use ringwood_testkit::sqlite::Sqlite;
@@ -121,27 +121,7 @@ fn plan(engine: &mut dyn Engine, query: &str) -> String {
         Ok(answer) => answer,
         Err(e) => return e.to_string(),
     };
-    let mut depth = std::collections::HashMap::from([(0, 0)]);
-    let mut out = String::new();
-    for row in &answer.rows {
-        let [
-            Cell::Integer(id),
-            Cell::Integer(parent),
-            _,
-            Cell::Text(detail),
-        ] = &row[..]
-        else {
-            continue;
-        };
-        let d = depth.get(parent).copied().unwrap_or(0);
-        depth.insert(*id, d + 1);
-        let detail = String::from_utf8_lossy(detail);
-        // No filters are put in front of lookups here.
-        if !detail.starts_with("BLOOM FILTER") {
-            let _ = writeln!(out, "{}{detail}", "  ".repeat(d));
-        }
-    }
-    out
+    plan_text(&answer)
 }
 
 fn plans(name: &str, statistics: bool) {

@@ -295,6 +295,11 @@ impl Aggregate for Extreme {
         Ok(())
     }
 
+    fn value(&mut self, ctx: &mut FnContext<'_>) -> Result<(), FnError> {
+        ctx.result().copy_from(&self.best);
+        Ok(())
+    }
+
     fn finish(&mut self, ctx: &mut FnContext<'_>) -> Result<(), FnError> {
         std::mem::swap(ctx.result(), &mut self.best);
         Ok(())

@@ -31,6 +31,7 @@ mod real_format;
 mod registry;
 pub mod scalar;
 pub mod text;
+pub mod window;
 
 pub use context::{AuxData, Facts, FnContext, FnError};
 pub use registry::FunctionRegistry;
@@ -54,6 +55,7 @@ pub fn builtins() -> FunctionRegistry {
     group_concat::register(&mut registry);
     percentile::register(&mut registry);
     json::register(&mut registry);
+    window::register(&mut registry);
     registry
 }
 

@@ -59,7 +59,7 @@ impl<'q> Loops<'q> {
         // The disjunct's source, then those that have no row yet.
         let mut sources = SmallVec::new();
         let mut own = source;
-        if own.is_subquery() {
+        if own.is_subquery() && own.rows != Rows::Recursive {
             own.rows = Rows::Ephemeral; // filled by now
         }
         sources.push(own);

@@ -42,6 +42,9 @@ impl Compiler<'_> {
         let Some((op, _)) = &select.prior else {
             return self.code_values(select, dest, limits);
         };
+        if select.flags.recursive && has_setup(select) {
+            return self.code_recursive(select, dest, limits);
+        }
         if select.order_by.is_empty() && (*op == CompoundOp::UnionAll || is_union_limit_one(select))
         {
             return self.code_union_all(select, dest, limits);
@@ -252,9 +255,7 @@ impl Compiler<'_> {
         }
         let (end, compare) = (self.label(), self.label());
         let order = merge_order(select, op);
-        let collations: Vec<Option<CollationName>> = (0..columns)
-            .map(|i| self.compound_collation(select, i))
-            .collect();
+        let collations = self.compound_collations(select);
         let (merge_key, order) = self.merge_key(&order, &collations)?;
         let previous = if op == CompoundOp::UnionAll {
             0
@@ -452,6 +453,10 @@ impl Compiler<'_> {
                 );
                 self.release_temp(record);
             }
+            DestinationKind::Queue(queue) => {
+                let queue = queue.clone();
+                self.code_enqueue(&queue, dest.param, first, count);
+            }
             DestinationKind::Memory => {
                 self.op(Opcode::Move, first, dest.param, count as i32);
             }
@@ -476,6 +481,13 @@ impl Compiler<'_> {
         Ok(addr)
     }
 
+    /// The collation of each column of a compound.
+    pub(super) fn compound_collations(&self, select: &Select) -> Vec<Option<CollationName>> {
+        (0..select.result.len())
+            .map(|i| self.compound_collation(select, i))
+            .collect()
+    }
+
     /// The collation of a column of a compound: that of the first part that has one.
     fn compound_collation(&self, select: &Select, column: usize) -> Option<CollationName> {
         let before = select
@@ -486,7 +498,7 @@ impl Compiler<'_> {
     }
 
     /// How the merge orders rows; the terms get their collations, which both sides sort by.
-    fn merge_key(
+    pub(super) fn merge_key(
         &self,
         order: &[OrderTerm],
         collations: &[Option<CollationName>],
@@ -523,7 +535,10 @@ impl Compiler<'_> {
         Ok((Arc::new(key), terms))
     }
 
-    fn duplicate_key(&self, collations: &[Option<CollationName>]) -> Result<Arc<KeyInfo>> {
+    pub(super) fn duplicate_key(
+        &self,
+        collations: &[Option<CollationName>],
+    ) -> Result<Arc<KeyInfo>> {
         let mut key = KeyInfo {
             columns: Vec::new(),
             encoding: self.ctx.schema.dbs[0].encoding,
@@ -542,6 +557,15 @@ impl Compiler<'_> {
         }
         Ok(Arc::new(key))
     }
+}
+
+/// Whether there is a part that does not read the recursive table; the recursive terms alone have none.
+fn has_setup(select: &Select) -> bool {
+    let mut part = Some(select);
+    while let Some(this) = part.filter(|this| this.flags.recursive) {
+        part = this.prior.as_ref().map(|(_, prior)| &**prior);
+    }
+    part.is_some()
 }
 
 /// UNION with LIMIT 1: the first row of either side, whatever comes later.

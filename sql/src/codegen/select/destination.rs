@@ -22,6 +22,8 @@ pub enum DestinationKind {
     Table,
     /// The same; the SELECT opens the table (SQLite's SRT_EphemTab).
     EphemeralTable,
+    /// Into the queue `param` of a recursive query (SQLite's SRT_Queue, SRT_Fifo and their DISTINCT forms).
+    Queue(super::recursive::Queue),
     /// `Yield` through register `param`: the registers `first`… hold the row.
     Coroutine,
     /// Nowhere: for its effects.
@@ -75,6 +77,11 @@ impl Destination {
     /// Whether there is a row.
     pub const fn exists(reg: i32) -> Destination {
         Destination::new(DestinationKind::Exists, reg)
+    }
+
+    /// Whether it is a queue, which has an order of its own.
+    pub const fn is_queue(&self) -> bool {
+        matches!(self.kind, DestinationKind::Queue(_))
     }
 
     /// Whether neither duplicates nor the order make a difference (SQLite's IgnorableDistinct).

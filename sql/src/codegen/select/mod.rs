@@ -2,10 +2,12 @@
 //!
 //! ```text
 //!   code_select ─┬─ compound:  one part after the other, or two coroutines that are merged     compound.rs
+//!                ├─ recursion: setup and recursive step around a queue                          recursive.rs
 //!                ├─ FROM subqueries: coroutines, ephemeral tables                              sources.rs
 //!                ├─ plain:     loops { inner loop }                                            this file, row.rs
 //!                ├─ aggregate: loops { step } finish, inner loop once                          grouping.rs
 //!                ├─ GROUP BY:  loops { sorter } or in order; a subroutine outputs a group      grouping.rs
+//!                ├─ windows:   loops { buffer, move } rest, inner loop as a subroutine         ../window
 //!                └─ sorter:    the rows again, in the order of ORDER BY                        sort.rs
 //! ```
 //!
@@ -16,13 +18,12 @@
 //! 3. LIMIT counts down in a register; with ORDER BY the sorter keeps no more rows than that.
 //! 4. An aggregate query without GROUP BY has one row, whatever FROM yields.
 //!
-//! Absent: window functions, recursive common table expressions.
-//!
 //! Source: SQLite's `sqlite3Select` and its helpers.
 
 mod compound;
 mod destination;
 mod grouping;
+mod recursive;
 mod row;
 mod sort;
 mod sources;
@@ -75,6 +76,12 @@ impl Compiler<'_> {
         if select.prior.is_some() || !select.rows.is_empty() {
             return self.code_compound(select, dest, limits);
         }
+        let drops_order = select.limit.is_none() && limits.limit == 0 && dest.is_queue();
+        if drops_order && !select.order_by.is_empty() {
+            let mut plain = select.clone();
+            plain.order_by.clear();
+            return self.code_select_limited(&plain, dest, limits);
+        }
         if dest.ignores_order() && (select.flags.distinct || !select.order_by.is_empty()) {
             let mut plain = select.clone();
             plain.flags.distinct = false;
@@ -84,6 +91,7 @@ impl Compiler<'_> {
         // DISTINCT with an ORDER BY of the same columns is a GROUP BY.
         let is_grouping = select.flags.distinct
             && !select.flags.aggregate
+            && select.window.is_none()
             && select.order_by.len() == select.result.len()
             && select
                 .order_by
@@ -141,6 +149,11 @@ impl Compiler<'_> {
             request.control |= Control::USE_LIMIT;
         }
         request.limit = estimate;
+        let mut windows = select
+            .window
+            .as_deref()
+            .map(|pass| self.open_windows(pass))
+            .transpose()?;
         let loops = loops::begin(self, request)?;
         estimate = estimate.min(loops.rows());
         if let Some(distinct) = &mut distinct {
@@ -157,16 +170,41 @@ impl Compiler<'_> {
             }
         }
         let result = ResultExprs::Columns(&select.result);
-        self.code_row(
-            result,
-            sort.as_mut(),
-            distinct.as_ref(),
-            dest,
-            limits,
-            loops.continue_label.into(),
-            loops.break_label.into(),
-        )?;
-        loops.end(self)?;
+        if let Some(windows) = &mut windows {
+            // The rows go out through a subroutine, some of them after the loop.
+            let input = select.from.items[0].cursor;
+            self.code_windows(windows, loops, input)?;
+            let (next, stop) = (self.label(), self.label());
+            self.goto(stop);
+            let (body, body_return) = windows.body();
+            self.place(body);
+            if let Some(sort) = &mut sort {
+                sort.limit_label = None;
+            }
+            self.code_row(
+                result,
+                sort.as_mut(),
+                distinct.as_ref(),
+                dest,
+                limits,
+                next.into(),
+                stop.into(),
+            )?;
+            self.place(next);
+            self.op(Opcode::Return, body_return, 0, 0);
+            self.place(stop);
+        } else {
+            self.code_row(
+                result,
+                sort.as_mut(),
+                distinct.as_ref(),
+                dest,
+                limits,
+                loops.continue_label.into(),
+                loops.break_label.into(),
+            )?;
+            loops.end(self)?;
+        }
         if distinct.is_some_and(|distinct| distinct.kind == Distinct::Unordered) {
             self.explain(|| "USE TEMP B-TREE FOR DISTINCT".to_owned());
         }
@@ -189,6 +227,7 @@ impl Compiler<'_> {
         items
             .iter()
             .map(|item| match self.from_rows(item) {
+                None if matches!(item.source, FromSource::Recursive) => Rows::Recursive,
                 None => Rows::Table,
                 Some((FromRows::Ephemeral, _)) => Rows::Ephemeral,
                 Some((

@@ -131,7 +131,7 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    fn code_disposal(
+    pub(super) fn code_disposal(
         &mut self,
         sort: Option<&mut Sort<'_>>,
         dest: &mut Destination,
@@ -182,6 +182,10 @@ impl Compiler<'_> {
                     P4::Int(count as i32),
                 );
                 self.release_temp(record);
+            }
+            DestinationKind::Queue(queue) => {
+                let queue = queue.clone();
+                self.code_enqueue(&queue, dest.param, first, count);
             }
             DestinationKind::Memory => {
                 if first != dest.param {

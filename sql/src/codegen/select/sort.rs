@@ -325,6 +325,10 @@ impl Compiler<'_> {
                     P4::Int(columns as i32),
                 );
             }
+            DestinationKind::Queue(queue) => {
+                let queue = queue.clone();
+                self.code_enqueue(&queue, dest.param, row, columns);
+            }
             DestinationKind::Output => {
                 self.op(Opcode::ResultRow, dest.first, columns as i32, 0);
             }
