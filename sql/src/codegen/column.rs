@@ -126,7 +126,7 @@ impl Compiler<'_> {
             )));
         }
         self.virtual_columns.push((cursor, number));
-        let null_row = self.op(Opcode::IfNullRow, cursor, 0, target);
+        let null_row = self.op(Opcode::IfNullRow, self.null_row_cursor(cursor), 0, target);
         let factor = std::mem::replace(&mut self.factor_constants, false);
         let result = self.code_generated_column(table, cursor, number, target);
         self.factor_constants = factor;
