@@ -132,12 +132,9 @@ pub fn plan_text(answer: &Answer) -> String {
         let d = depth.get(parent).copied().unwrap_or(0);
         depth.insert(*id, d + 1);
         let detail = String::from_utf8_lossy(detail);
-        // No filters are put in front of lookups here.
-        if !detail.starts_with("BLOOM FILTER") {
-            text.push_str(&"  ".repeat(d + 1));
-            text.push_str(&detail);
-            text.push('\n');
-        }
+        text.push_str(&"  ".repeat(d + 1));
+        text.push_str(&detail);
+        text.push('\n');
     }
     text
 }

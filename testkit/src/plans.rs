@@ -11,11 +11,10 @@
 //! Each is planned without statistics, with those of stock's ANALYZE, and the random ones with
 //! [`crate::queries::STATISTICS`]. The databases are made by stock SQLite and opened by both.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::compare::statements;
-use crate::engine::{Cell, Engine};
+use crate::compare::{plan_text, statements};
+use crate::engine::Engine;
 use crate::queries::{self, Dice};
 use crate::ringwood::Ringwood;
 use crate::sqlite::Sqlite;
@@ -67,25 +66,7 @@ pub fn plan(engine: &mut dyn Engine, sql: &str) -> Result<String, String> {
     let answer = engine
         .run(&format!("EXPLAIN QUERY PLAN {sql}"))
         .map_err(|e| e.message)?;
-    let mut depths: Vec<(i64, usize)> = vec![(0, 0)];
-    let mut text = String::new();
-    for row in &answer.rows {
-        let [
-            Cell::Integer(id),
-            Cell::Integer(parent),
-            _,
-            Cell::Text(detail),
-        ] = row.as_slice()
-        else {
-            continue;
-        };
-        let of = depths.iter().rev().find(|(id, _)| id == parent);
-        let depth = of.map_or(0, |&(_, depth)| depth);
-        depths.push((*id, depth + 1));
-        let detail = String::from_utf8_lossy(detail);
-        let _ = writeln!(text, "{:1$}{detail}", "", 2 * depth);
-    }
-    Ok(text)
+    Ok(plan_text(&answer))
 }
 
 /// Plans a corpus on both engines, working in `dir`. Statements that either refuses are left out.

@@ -394,6 +394,21 @@ pub fn draw(dice: &mut Dice, depth: usize) -> String {
     text
 }
 
+/// Draws a FROM clause and a condition on it; with subqueries if `depth` is not 0.
+pub fn draw_condition(dice: &mut Dice, depth: usize) -> (String, String) {
+    let count = [1, 1, 2, 2, 3][dice.below(5)];
+    let mut query = Query {
+        dice,
+        sources: Vec::new(),
+        own: 0,
+        depth,
+        alias: 0,
+    };
+    let from = query.from(count);
+    let condition = query.conditions(4);
+    (from, condition)
+}
+
 /// Draws an UPDATE or a DELETE of one of the tables; with subqueries if `depth` is not 0. Returns the table too.
 pub fn draw_change(dice: &mut Dice, depth: usize) -> (&'static str, String) {
     let (table, columns) = SOURCES[dice.below(SOURCES.len())];

@@ -35,6 +35,7 @@ use std::time::Duration;
 
 use ringwood_format::collation::Collation;
 use ringwood_io::{IoHandle, LocalMutex};
+pub use ringwood_sql::compiler::Optimizations;
 use ringwood_sql::compiler::{CompileFlags, Limits};
 use ringwood_sql::schema::{NameMap, Schema};
 use ringwood_vdbe::{Env, FunctionDef, FunctionRegistry};
@@ -262,6 +263,14 @@ impl LocalConnection {
         self.query(sql, params)?
             .next()?
             .ok_or(Error::QueryReturnedNoRows)
+    }
+
+    /// Switches optimisations off, for statements prepared from now on: those that are set. For tests: no switch
+    /// changes what a statement means.
+    pub fn disable_optimizations(&self, which: Optimizations) {
+        let mut flags = self.inner.flags.get();
+        flags.disabled = which;
+        self.inner.flags.set(flags);
     }
 
     /// Rows changed by the last INSERT, UPDATE or DELETE.

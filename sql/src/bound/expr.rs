@@ -159,6 +159,14 @@ pub enum Expr {
     Param(u32),
     /// A column of a FROM item.
     Column(ColumnRef),
+    /// A column of which WHERE says what it is equal to (SQLite's EP_FixedCol): computed as that value, made the
+    /// column's type; an index may still find the column by it.
+    Fixed {
+        /// The column.
+        column: ColumnRef,
+        /// A constant.
+        value: Box<Expr>,
+    },
     /// A column of a FROM item of an aggregate query, seen after or while grouping. Reads the column itself while
     /// the aggregate is in direct mode.
     AggregateColumn {

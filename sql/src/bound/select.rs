@@ -31,6 +31,8 @@ pub struct SelectFlags {
     pub materialize: bool,
     /// It is a part of a compound.
     pub compound: bool,
+    /// Its LIMIT is that of a subquery for which one row is enough, not one that was written.
+    pub limit_of_use: bool,
     /// It has been rewritten.
     pub rewritten: bool,
     /// It is a term of a recursive common table expression that reads the expression itself.
@@ -199,6 +201,8 @@ pub struct FromItem {
     pub cte: Option<usize>,
     /// Whether the subquery is a parenthesised join (SQLite's SF_NestedFrom).
     pub nested_join: bool,
+    /// Whether the item was that of an EXISTS: after one row its loop is left.
+    pub from_exists: bool,
 }
 
 impl FromItem {

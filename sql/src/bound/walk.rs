@@ -61,6 +61,7 @@ pub fn walk<'e, F: FnMut(Node<'e>) -> Walk>(expr: &'e Expr, visit: &mut F) -> bo
         | Expr::TriggerColumn { .. } => true,
         Expr::Unary(_, inner)
         | Expr::AggregateColumn { expr: inner, .. }
+        | Expr::Fixed { value: inner, .. }
         | Expr::Truth { expr: inner, .. }
         | Expr::Cast { expr: inner, .. }
         | Expr::Collate { expr: inner, .. }
@@ -197,6 +198,7 @@ pub fn walk_mut<F: FnMut(NodeMut<'_>) -> Walk>(expr: &mut Expr, visit: &mut F) -
         | Expr::TriggerColumn { .. } => true,
         Expr::Unary(_, inner)
         | Expr::AggregateColumn { expr: inner, .. }
+        | Expr::Fixed { value: inner, .. }
         | Expr::Truth { expr: inner, .. }
         | Expr::Cast { expr: inner, .. }
         | Expr::Collate { expr: inner, .. }
@@ -466,7 +468,10 @@ pub fn likeness(a: &Expr, b: &Expr) -> Likeness {
         (Expr::Text(a), Expr::Text(b)) | (Expr::Blob(a), Expr::Blob(b)) => all(a == b),
         (Expr::Bool(a), Expr::Bool(b)) => all(a == b),
         (Expr::Param(a), Expr::Param(b)) => all(a == b),
-        (Expr::Column(a), Expr::Column(b)) => all(a.cursor == b.cursor && a.column == b.column),
+        (
+            Expr::Column(a) | Expr::Fixed { column: a, .. },
+            Expr::Column(b) | Expr::Fixed { column: b, .. },
+        ) => all(a.cursor == b.cursor && a.column == b.column),
         (Expr::AggregateColumn { expr: a, .. }, Expr::AggregateColumn { expr: b, .. }) => {
             likeness(a, b)
         }

@@ -13,6 +13,7 @@
 use crate::bound::walk::{Constness, has_subquery, is_constant};
 use crate::bound::{BinaryOp, Case, Expr, RaiseAction, UnaryOp};
 use crate::compiler::{Compiler, Result, SqlError};
+use ringwood_format::affinity::Affinity;
 use ringwood_vdbe::{Opcode, P4};
 
 /// How [`Compiler::expr_code_list`] works.
@@ -174,6 +175,13 @@ impl Compiler<'_> {
                 self.op(Opcode::Variable, *number as i32, target, 0);
             }
             Expr::Column(column) => return self.code_column(column.cursor, column.column, target),
+            Expr::Fixed { column, value } => {
+                self.expr_code(value, target)?;
+                if column.affinity > Affinity::Blob {
+                    let letters = super::comparison::affinity_letters([column.affinity]);
+                    self.op4(Opcode::Affinity, target, 1, 0, letters);
+                }
+            }
             Expr::AggregateColumn {
                 aggregates,
                 index,

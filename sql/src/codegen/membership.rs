@@ -17,11 +17,11 @@
 //! Source: SQLite's in-operator.md, `sqlite3FindInIndex`, `sqlite3CodeRhsOfIN`, `sqlite3ExprCodeIN`.
 
 use super::comparison::affinity_letters;
-use super::select::Destination;
+use super::select::{Destination, DestinationKind};
 use super::types::compare_affinity;
 use crate::bound::walk::{Constness, is_constant};
 use crate::bound::{Expr, FromSource, In, InSet, Select};
-use crate::compiler::{Compiler, Result, SqlError, Subroutine};
+use crate::compiler::{Compiler, Optimizations, Result, SqlError, Subroutine};
 use crate::schema::{CollationName, IndexKey};
 use ringwood_format::affinity::Affinity;
 use ringwood_format::collation::Collation;
@@ -221,6 +221,17 @@ impl Compiler<'_> {
             self.jump(Opcode::SeekRowid, index.cursor, if_false, left);
             found = self.op(Opcode::Goto, 0, 0, 0);
         } else if !distinguish {
+            let known = self
+                .subroutine(in_.id)
+                .filter(|_| index.kind == InKind::Ephemeral);
+            if let Some(Subroutine {
+                filter: filter @ 1..,
+                ..
+            }) = known
+            {
+                let p4 = P4::Int(count as i32);
+                self.op4(Opcode::Filter, filter, if_false.into(), left, p4);
+            }
             self.op4(
                 Opcode::NotFound,
                 index.cursor,
@@ -405,7 +416,7 @@ impl Compiler<'_> {
         }
         let cursor = self.alloc_cursor(None);
         let has_null = nulls.then(|| self.alloc_reg());
-        self.code_in_set(in_, cursor)?;
+        self.code_in_set(in_, cursor, wanted != InUse::Loop)?;
         if let Some(reg) = has_null {
             self.set_has_null_flag(cursor, reg, false);
         }
@@ -568,7 +579,8 @@ impl Compiler<'_> {
     }
 
     /// Fills the ephemeral index `cursor` with the right side of an IN (SQLite's sqlite3CodeRhsOfIN).
-    fn code_in_set(&mut self, in_: &In, cursor: i32) -> Result<()> {
+    /// `filter`: a filter may be made as well, for searches.
+    fn code_in_set(&mut self, in_: &In, cursor: i32, filter: bool) -> Result<()> {
         let once = match &in_.set {
             InSet::Select { correlated, .. } => !correlated,
             InSet::List(list) => list
@@ -597,6 +609,7 @@ impl Compiler<'_> {
                 return_reg,
                 entry,
                 result: cursor,
+                filter: 0,
             };
             self.set_subroutine(in_.id, made);
             subroutine = Some(made);
@@ -627,7 +640,21 @@ impl Compiler<'_> {
                     });
                 }
                 let affinity = affinity_letters(Self::in_affinities(in_));
-                self.code_select(select, &mut Destination::set(cursor, affinity))?;
+                let made = if once && filter && self.optimizes(Optimizations::BLOOM_FILTER) {
+                    let reg = self.alloc_reg();
+                    Some((self.op(Opcode::Blob, 10_000, reg, 0), reg))
+                } else {
+                    None
+                };
+                let reg = made.map_or(0, |(_, reg)| reg);
+                let mut dest = Destination::set(cursor, affinity, reg);
+                self.code_select(select, &mut dest)?;
+                if let (Some((addr, _)), DestinationKind::Set { filter, .. }) = (made, &dest.kind) {
+                    if *filter == 0 {
+                        self.b.set_p1(addr, 10); // nothing is added to it
+                    }
+                    self.set_subroutine_filter(in_.id, *filter);
+                }
                 self.explain_pop();
             }
             InSet::List(list) => {

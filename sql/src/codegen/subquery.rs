@@ -53,6 +53,7 @@ impl Compiler<'_> {
                     return_reg,
                     entry,
                     result,
+                    filter: 0,
                 },
             );
             self.op(Opcode::Integer, 0, result, 0);
@@ -66,6 +67,7 @@ impl Compiler<'_> {
                     return_reg,
                     entry,
                     result,
+                    filter: 0,
                 },
             );
             let mut destination = Destination::memory(result, count);

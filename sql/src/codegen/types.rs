@@ -22,7 +22,7 @@ impl Expr {
         let mut expr = self;
         loop {
             match expr {
-                Expr::Column(column) => return column.affinity,
+                Expr::Column(column) | Expr::Fixed { column, .. } => return column.affinity,
                 Expr::Register { affinity, .. }
                 | Expr::TriggerColumn { affinity, .. }
                 | Expr::Cast { affinity, .. } => return *affinity,
@@ -58,6 +58,7 @@ impl Expr {
             | Expr::Bool(_)
             | Expr::Param(_)
             | Expr::Column(_)
+            | Expr::Fixed { .. }
             | Expr::AggregateColumn { .. }
             | Expr::AggregateValue { .. }
             | Expr::TriggerColumn { .. }
@@ -122,6 +123,7 @@ impl Expr {
             | Expr::AggregateValue { .. }
             | Expr::Likelihood { .. } => 7,
             Expr::Column(_)
+            | Expr::Fixed { .. }
             | Expr::AggregateColumn { .. }
             | Expr::Subquery(_)
             | Expr::Cast { .. }
@@ -178,7 +180,7 @@ impl Compiler<'_> {
         let mut expr = expr;
         loop {
             match expr {
-                Expr::Column(column) => {
+                Expr::Column(column) | Expr::Fixed { column, .. } => {
                     if column.column < 0 {
                         return None;
                     }
@@ -270,7 +272,7 @@ impl Compiler<'_> {
                 self.can_be_null(inner)
             }
             Expr::Collate { expr: inner, .. } => self.can_be_null(inner),
-            Expr::Column(column) => {
+            Expr::Column(column) | Expr::Fixed { column, .. } => {
                 if column.can_be_null {
                     return true;
                 }

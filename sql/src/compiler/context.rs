@@ -135,6 +135,8 @@ pub struct CompileFlags {
     pub ignore_check_constraints: bool,
     /// PRAGMA automatic_index.
     pub automatic_index: bool,
+    /// Optimisations that are switched off.
+    pub disabled: super::Optimizations,
     /// PRAGMA defer_foreign_keys.
     pub defer_foreign_keys: bool,
     /// PRAGMA cell_size_check, query_only and the like do not concern the compiler; writable_schema does.
@@ -156,6 +158,7 @@ impl Default for CompileFlags {
             count_changes: false,
             ignore_check_constraints: false,
             automatic_index: true,
+            disabled: super::Optimizations::empty(),
             defer_foreign_keys: false,
             writable_schema: false,
             read_only: false,

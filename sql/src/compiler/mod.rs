@@ -26,10 +26,12 @@
 
 mod context;
 mod cursors;
+mod optimizations;
 mod registers;
 
 pub use context::{CompileContext, CompileFlags, Limits, SqlError};
 pub use cursors::{ColumnSource, CursorInfo, CursorOverride, IndexedExpr};
+pub use optimizations::Optimizations;
 
 use crate::ast;
 use crate::bound::{AggregateId, Expr, FromItem, SelectId, SubqueryId};
@@ -51,6 +53,8 @@ pub struct Subroutine {
     pub entry: i32,
     /// The result's first register, or the cursor of the ephemeral table.
     pub result: i32,
+    /// The register of a filter over the rows of the table; 0: none.
+    pub filter: i32,
 }
 
 /// How the rows of a subquery in FROM come, decided before the loops over it are planned.
@@ -160,7 +164,7 @@ impl<'a> Compiler<'a> {
             b,
             columns: Vec::new(),
             explain,
-            factor_constants: true,
+            factor_constants: !ctx.flags.disabled.contains(Optimizations::FACTOR_CONSTANTS),
             may_abort: false,
             multi_write: false,
             aggregates: Vec::new(),
@@ -186,6 +190,12 @@ impl<'a> Compiler<'a> {
             ctes: Vec::new(),
             empty_name: Arc::from(""),
         }
+    }
+
+    /// Whether an optimisation is on.
+    #[inline]
+    pub fn optimizes(&self, which: Optimizations) -> bool {
+        !self.ctx.flags.disabled.intersects(which)
     }
 
     /// The number of the next SELECT.
@@ -233,6 +243,14 @@ impl<'a> Compiler<'a> {
             .rev()
             .find(|(have, _)| *have == id)
             .map(|(_, subroutine)| *subroutine)
+    }
+
+    /// Remembers the filter over the rows of a subquery that was coded.
+    pub fn set_subroutine_filter(&mut self, id: SubqueryId, filter: i32) {
+        let known = self.subroutines.iter_mut().rev();
+        if let Some((_, subroutine)) = known.into_iter().find(|(have, _)| *have == id) {
+            subroutine.filter = filter;
+        }
     }
 
     /// Remembers how a subquery was coded.

@@ -26,6 +26,7 @@ use super::term::{Rows, Term};
 use super::{ClauseId, Control, Loop, LoopFlags, Mask, Ops, ROWID, TermFlags, TermId, Where};
 use crate::bound::{Expr, InSet};
 use crate::codegen::types::compare_affinity;
+use crate::compiler::Optimizations;
 use crate::schema::{Index, IndexKey, Table};
 use smallvec::SmallVec;
 
@@ -182,6 +183,8 @@ impl<'q> Builder<'_, 'q> {
                 ordered |= join.left_of_right || join.cross;
                 prereq |= prior;
                 first_past_right = join.right;
+            } else if source.item.from_exists {
+                prereq |= b.needed_before(i);
             } else if !ordered {
                 prereq = 0;
             }
@@ -191,6 +194,16 @@ impl<'q> Builder<'_, 'q> {
             }
             prior |= b.new.self_mask;
         }
+    }
+
+    /// The sources before the i-th that conditions join it to: an EXISTS comes after all of them.
+    fn needed_before(&self, i: usize) -> Mask {
+        let own: Mask = 1 << i;
+        let clause = self.plan.clause(self.clause);
+        let terms = clause.terms[..clause.base_count].iter();
+        let uses = terms.map(|&id| self.plan.term(id).prereq_all);
+        uses.filter(|all| all & own != 0)
+            .fold(0, |mask, all| mask | (all & (own - 1)))
     }
 
     /// Loops of the current source over its table and indexes.
@@ -354,6 +367,7 @@ impl<'q> Builder<'_, 'q> {
             || index.partial.is_some()
             || hint.only.is_some()
             || (missing == 0
+                && !self.plan.disabled.contains(Optimizations::COVER_INDEX_SCAN)
                 && !index.unordered
                 && index.entry_size < table.row_size
                 && !self.plan.control.contains(Control::ONEPASS_DESIRED))
@@ -540,7 +554,8 @@ impl<'q> Builder<'_, 'q> {
     fn skip_scan(&mut self, probe: Probe<'q>, in_multiplier: LogEst) {
         let Some(key) = probe.key else { return };
         let at = self.new.eq;
-        if at != self.new.skip
+        if self.plan.disabled.contains(Optimizations::SKIP_SCAN)
+            || at != self.new.skip
             || at + 1 >= probe.key_count()
             || usize::from(at) != self.new.terms.len()
             || key.no_skip_scan
@@ -611,7 +626,7 @@ impl<'q> Builder<'_, 'q> {
             let per_value = probe.rows(at);
             let x = per_value + cost::est_log(rows) + 10 - (rows + depth);
             if x < 0 {
-                if in_multiplier < 2 {
+                if in_multiplier < 2 && !self.plan.disabled.contains(Optimizations::SEEK_SCAN) {
                     self.new.flags |= LoopFlags::IN_SEEKSCAN;
                 } else {
                     return None;

@@ -244,7 +244,7 @@ impl Where<'_> {
     /// The column that an expression is: its cursor and number; an alias of the rowid counts as the rowid.
     pub fn column(&self, expr: &Expr) -> Option<(i32, i16)> {
         let column = match expr {
-            Expr::Column(column) => column,
+            Expr::Column(column) | Expr::Fixed { column, .. } => column,
             Expr::AggregateColumn { expr, .. } => match &**expr {
                 Expr::Column(column) => column,
                 _ => return None,

@@ -36,14 +36,14 @@
 //! 4. Estimates, ties and the order in which loops are tried are SQLite's, so that its plans are ours.
 //!
 //! ## Absent
-//! Virtual tables, `sqlite_stat4`, Bloom filters in front of inner lookups.
+//! Virtual tables.
 //!
 //! Source: SQLite's documents "The SQLite Query Optimizer Overview" and "The Next-Generation Query Planner", and the
 //! behaviour of its planner.
 
 use crate::bound::walk::{self, Node, Walk};
 use crate::bound::{Expr, FromSource, In, InSet, IndexHint, Select, SubqueryId};
-use crate::compiler::SqlError;
+use crate::compiler::{Optimizations, SqlError};
 use crate::schema::IndexKey;
 use bitflags::bitflags;
 use cost::LogEst;
@@ -193,6 +193,8 @@ bitflags! {
         const COROUTINE = 0x0200_0000;
         /// An index on an expression that may turn out to be covering.
         const EXPRIDX = 0x0400_0000;
+        /// A filter is asked before the lookup.
+        const BLOOM_FILTER = 0x0040_0000;
         /// An IN loop was emitted.
         const IN_ABLE = 0x0000_0800;
     }
@@ -430,6 +432,8 @@ pub struct Where<'q> {
     pub outer_rows: LogEst,
     /// PRAGMA automatic_index.
     pub automatic_index: bool,
+    /// Optimisations that are switched off.
+    pub disabled: Optimizations,
     /// The main database is UTF-16 little-endian.
     pub utf16le: bool,
     /// Some index of some source holds an expression.
@@ -493,6 +497,7 @@ impl<'q> Where<'q> {
             limit: 0,
             outer_rows: 0,
             automatic_index: true,
+            disabled: Optimizations::empty(),
             utf16le: false,
             has_expression_index,
             index_exprs: Vec::new(),
@@ -533,6 +538,9 @@ impl<'q> Where<'q> {
     /// # Errors
     /// `no query solution`, if INDEXED BY names an index that cannot be used.
     pub fn choose(&mut self) -> Result<(), SqlError> {
+        if self.disabled.contains(Optimizations::DISTINCT) {
+            self.control -= Control::WANT_DISTINCT;
+        }
         if self.control.contains(Control::WANT_DISTINCT) {
             let result = self.result.clone();
             if self.distinct_is_redundant(&result) {
@@ -556,6 +564,7 @@ impl<'q> Where<'q> {
                     self.rows_out + 1
                 })?;
             }
+            self.place_filters();
             if self.control.contains(Control::WANT_DISTINCT) {
                 self.rows_out -= 30;
             }

@@ -20,6 +20,7 @@ use super::scan::Scan;
 use super::{ClauseId, Control, Loop, LoopFlags, Mask, Ops, ROWID, Where};
 use crate::bound::walk::{self, Constness};
 use crate::bound::{Expr, FromSource, Select};
+use crate::compiler::Optimizations;
 use crate::schema::{CollationName, IndexKey, Table};
 use ringwood_format::affinity::Affinity;
 
@@ -60,7 +61,8 @@ impl<'q> Where<'q> {
     ) -> Found {
         let mut found = Found::default();
         let count = list.len();
-        if count > 63 {
+        let alone = outer.is_empty() || !self.disabled.contains(Optimizations::ORDER_BY_INDEX_JOIN);
+        if count > 63 || !alone {
             return found;
         }
         let done: Mask = (1 << count) - 1;

@@ -18,7 +18,7 @@
 use super::cost::{self, LogEst};
 use super::order::Found;
 use super::{Control, Distinct, Level, Loop, LoopFlags, Mask, SOURCES_MAX, Where};
-use crate::compiler::SqlError;
+use crate::compiler::{Optimizations, SqlError};
 use smallvec::SmallVec;
 
 /// A sequence of loops; see the [module of the planner](super).
@@ -305,7 +305,7 @@ impl Where<'_> {
     /// look too cheap in early rounds; their cost is raised above the star's.
     fn path_width(&mut self) -> usize {
         let count = self.level_count;
-        if count >= 4 && !self.star_done {
+        if count >= 4 && !self.star_done && !self.disabled.contains(Optimizations::STAR_QUERY) {
             self.star_done = true;
             let strict =
                 |w: &Self, i: usize| w.sources[i].join.is_outer() || w.sources[i].join.cross;

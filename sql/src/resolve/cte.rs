@@ -136,6 +136,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             correlated: false,
             cte: None,
             nested_join: false,
+            from_exists: false,
         }))
     }
 

@@ -456,6 +456,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
                 ..e
             })?;
         let (mut select, correlated) = self.inner_select(select)?;
+        select.flags.limit_of_use = select.limit.is_none();
         select.limit = Some(match select.limit.take() {
             None => Expr::Integer(1),
             Some(limit @ Expr::Integer(0 | 1)) => limit,

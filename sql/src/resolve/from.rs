@@ -161,6 +161,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             correlated,
             cte: None,
             nested_join: false,
+            from_exists: false,
         }
     }
 

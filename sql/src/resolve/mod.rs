@@ -172,6 +172,7 @@ pub fn table_item(
         correlated: false,
         cte: None,
         nested_join: false,
+        from_exists: false,
     }
 }
 
@@ -220,6 +221,7 @@ pub fn resolve_definition(
         correlated: false,
         cte: None,
         nested_join: false,
+        from_exists: false,
     };
     let mut resolver = Resolver::new(c);
     resolver.foreign_text = matches!(definition, Definition::Trusted(_));

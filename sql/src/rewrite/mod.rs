@@ -6,6 +6,8 @@
 //! | weaken | [`crate::plan::outer_joins`] | outer joins whose NULL rows WHERE drops | inner joins |
 //! | drop orders | [`mod@self`] | ORDER BY of a FROM subquery that nothing sees | none |
 //! | flatten | [`flatten`] | `SELECT … FROM (SELECT … FROM t WHERE …) WHERE …` | one SELECT |
+//! | exists | [`exists`] | `… WHERE EXISTS (SELECT … FROM u …)` | a join that ends with its first row |
+//! | propagate | [`propagate`] | `a=5 AND b=a` | `a=5 AND b=5` |
 //! | having | [`mod@self`] | terms of HAVING over GROUP BY terms alone | WHERE |
 //! | count of view | [`count_of_view`] | `SELECT count(*) FROM (… UNION ALL …)` | a sum of counts |
 //! | push down | [`push_down`] | WHERE terms over one FROM subquery | its own WHERE |
@@ -17,7 +19,9 @@
 //! Source: SQLite's `sqlite3Select` (tag-select-0200 to 0480), "The SQLite Query Optimizer Overview".
 
 mod count_of_view;
+mod exists;
 mod flatten;
+mod propagate;
 mod push_down;
 mod substitute;
 mod window;
@@ -26,7 +30,7 @@ use crate::bound::walk::{
     Constness, Node, NodeMut, Walk, has_function, has_subquery, is_constant, walk, walk_mut,
 };
 use crate::bound::{BinaryOp, Expr, FromSource, Select};
-use crate::compiler::{Compiler, Result};
+use crate::compiler::{Compiler, Optimizations, Result};
 use crate::plan::outer_joins;
 use ringwood_vdbe::FunctionFlags;
 
@@ -114,7 +118,9 @@ fn rewrite_part_exprs(c: &mut Compiler<'_>, select: &mut Select) -> Result<()> {
 
 /// The FROM clause of one part.
 fn rewrite_from(c: &mut Compiler<'_>, select: &mut Select, is_compound: bool) -> Result<()> {
-    outer_joins::weaken(select);
+    if c.optimizes(Optimizations::SIMPLIFY_JOIN) {
+        outer_joins::weaken(select);
+    }
     let is_select = |item: &crate::bound::FromItem| matches!(item.source, FromSource::Select(_));
     if select.from.items.iter().any(is_select) {
         flatten_all(c, select, is_compound)?;
@@ -126,7 +132,17 @@ fn rewrite_from(c: &mut Compiler<'_>, select: &mut Select, is_compound: bool) ->
     if !select.group_by.is_empty() && select.having.is_some() {
         having_to_where(select);
     }
-    if select.flags.aggregate && count_of_view::rewrite(c, select)? {
+    if select.where_.as_ref().is_some_and(has_exists) && c.optimizes(Optimizations::EXISTS_TO_JOIN)
+    {
+        exists::to_join(c, select);
+    }
+    if c.optimizes(Optimizations::PROPAGATE_CONSTANTS) {
+        propagate::propagate(c, select);
+    }
+    if select.flags.aggregate
+        && c.optimizes(Optimizations::COUNT_OF_VIEW)
+        && count_of_view::rewrite(c, select)?
+    {
         return Ok(());
     }
     for i in 0..select.from.items.len() {
@@ -136,7 +152,9 @@ fn rewrite_from(c: &mut Compiler<'_>, select: &mut Select, is_compound: bool) ->
         if may_push_down(c, select, i) {
             push_down::push_down(c, select, i)?;
         }
-        push_down::drop_unused_columns(select, i);
+        if c.optimizes(Optimizations::NULL_UNUSED_COLUMNS) {
+            push_down::drop_unused_columns(select, i);
+        }
         let FromSource::Select(inner) = &mut select.from.items[i].source else {
             continue;
         };
@@ -145,8 +163,24 @@ fn rewrite_from(c: &mut Compiler<'_>, select: &mut Select, is_compound: bool) ->
     Ok(())
 }
 
+/// Whether some conjunct is an EXISTS.
+fn has_exists(expr: &Expr) -> bool {
+    match expr {
+        Expr::Binary {
+            op: BinaryOp::And,
+            operands,
+            ..
+        } => has_exists(&operands.0) || has_exists(&operands.1),
+        Expr::Exists(_) => true,
+        _ => false,
+    }
+}
+
 /// Terms go into a common table expression only if nobody else reads it.
 fn may_push_down(c: &mut Compiler<'_>, select: &Select, i: usize) -> bool {
+    if !c.optimizes(Optimizations::PUSH_DOWN) {
+        return false;
+    }
     let Some(number) = select.from.items[i].cte else {
         return true;
     };
@@ -181,12 +215,17 @@ fn flatten_all(c: &mut Compiler<'_>, select: &mut Select, is_compound: bool) -> 
             let counts =
                 needs_order || required || inner.flags.order_required || inner.flags.recursive;
             let unseen = (outer_order || many) && inner.limit.is_none() && !counts;
-            if !inner.order_by.is_empty() && unseen && inner.rows.is_empty() {
+            let may_drop = c.optimizes(Optimizations::OMIT_ORDER_BY);
+            if !inner.order_by.is_empty() && unseen && inner.rows.is_empty() && may_drop {
                 inner.order_by.clear();
             }
             let keeps_coroutine = !inner.order_by.is_empty() && i == 0 && complex && next_fixed;
-            if !keeps_coroutine && flatten::flatten(c, select, i, is_compound)? {
-                outer_joins::weaken(select);
+            let may_flatten = c.optimizes(Optimizations::QUERY_FLATTENER)
+                && (inner.prior.is_none() || c.optimizes(Optimizations::FLATTEN_UNION_ALL));
+            if !keeps_coroutine && may_flatten && flatten::flatten(c, select, i, is_compound)? {
+                if c.optimizes(Optimizations::SIMPLIFY_JOIN) {
+                    outer_joins::weaken(select);
+                }
                 i = 0;
                 continue;
             }

@@ -240,6 +240,7 @@ fn subquery(
         correlated: true,
         cte: None,
         nested_join: false,
+        from_exists: false,
     }
 }
 

@@ -3,8 +3,8 @@
 //! `QUERIES=n` draws n of them, `SEED=s` begins elsewhere.
 
 use ringwood_testkit::compare::{compare, plan_text};
-use ringwood_testkit::engine::Engine;
-use ringwood_testkit::queries::{Dice, SCRIPT, STATISTICS, draw, draw_change};
+use ringwood_testkit::engine::{Cell, Engine};
+use ringwood_testkit::queries::{Dice, SCRIPT, STATISTICS, draw, draw_change, draw_condition};
 use ringwood_testkit::ringwood::Ringwood;
 use ringwood_testkit::sqlite::Sqlite;
 use std::fmt::Write as _;
@@ -138,7 +138,6 @@ fn plans(name: &str, statistics: bool) {
             let _ = writeln!(report, "{query}\n--- stock\n{a}--- own\n{b}");
         }
     }
-    // Stock SQLite also puts the value of `x = 5` in the place of x elsewhere, which moves some plans of joins.
     assert!(
         wrong * 25 <= count,
         "{wrong} of {count} plans differ\n\n{report}"
@@ -153,4 +152,81 @@ fn plans_are_alike() {
 #[test]
 fn plans_are_alike_with_statistics() {
     plans("plans-statistics", true);
+}
+
+/// The same rows with each optimisation switched off as with all of them.
+#[test]
+fn switches_change_no_rows() {
+    let (mut theirs, mut ours) = engines("switches", true);
+    let mut report = String::new();
+    let mut wrong = 0;
+    let count = number("QUERIES", 300);
+    for (name, switch) in ringwood::Optimizations::all().iter_names() {
+        ours.connection.disable_optimizations(switch);
+        let mut dice = Dice::new(number(
+            "SEED",
+            u64::from(switch.bits().trailing_zeros()) + 1,
+        ));
+        for _ in 0..count {
+            let query = draw(&mut dice, 1);
+            if let Some(difference) = compare(&mut theirs, &mut ours, &query) {
+                wrong += 1;
+                let _ = writeln!(report, "without {name}: {difference}\n");
+            }
+        }
+    }
+    assert!(wrong == 0, "{wrong} queries differ\n\n{report}");
+}
+
+/// NoREC: as many rows pass a condition in WHERE, where indexes serve it, as it is true for where none can.
+#[test]
+fn where_and_result_agree() {
+    let (_, mut ours) = engines("norec", true);
+    let mut dice = Dice::new(number("SEED", 7));
+    let mut report = String::new();
+    for _ in 0..number("QUERIES", 600) {
+        let (from, condition) = draw_condition(&mut dice, 1);
+        let optimised = format!("SELECT count(*) FROM {from} WHERE {condition}");
+        let plain = format!("SELECT total(({condition}) IS TRUE) FROM {from}");
+        let (a, b) = (ours.run(&optimised), ours.run(&plain));
+        let (Ok(a), Ok(b)) = (a, b) else { continue };
+        let same = match (&a.rows[0][0], &b.rows[0][0]) {
+            (Cell::Integer(a), Cell::Real(b)) => *a as f64 == *b,
+            _ => false,
+        };
+        if !same {
+            let _ = writeln!(report, "{optimised}\n{:?}\n{:?}\n", a.rows, b.rows);
+        }
+    }
+    assert!(report.is_empty(), "{report}");
+}
+
+/// TLP: every row is in exactly one of the parts where a condition is true, false, unknown.
+#[test]
+fn parts_make_the_whole() {
+    let (_, mut ours) = engines("tlp", true);
+    let mut dice = Dice::new(number("SEED", 11));
+    let mut report = String::new();
+    let sorted = |rows: Vec<Vec<Cell>>| {
+        let mut rows: Vec<String> = rows.iter().map(|row| format!("{row:?}")).collect();
+        rows.sort();
+        rows
+    };
+    for _ in 0..number("QUERIES", 600) {
+        let (from, condition) = draw_condition(&mut dice, 1);
+        let whole = ours.run(&format!("SELECT * FROM {from}"));
+        let parts = ["", "NOT ", ""].map(|not| format!("{not}({condition})"));
+        let parts = format!(
+            "SELECT * FROM {from} WHERE {} UNION ALL SELECT * FROM {from} WHERE {}
+             UNION ALL SELECT * FROM {from} WHERE {} IS NULL",
+            parts[0], parts[1], parts[2]
+        );
+        let (Ok(a), Ok(b)) = (whole, ours.run(&parts)) else {
+            continue;
+        };
+        if sorted(a.rows) != sorted(b.rows) {
+            let _ = writeln!(report, "{parts}\n");
+        }
+    }
+    assert!(report.is_empty(), "{report}");
 }

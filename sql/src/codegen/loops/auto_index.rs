@@ -16,8 +16,9 @@
 //! Source: SQLite's `constructAutomaticIndex`.
 
 use super::Loops;
+use super::bloom::filter_columns;
 use crate::bound::{Expr, walk};
-use crate::compiler::{Compiler, CursorOverride, Result};
+use crate::compiler::{Compiler, CursorOverride, Optimizations, Result};
 use crate::plan::term::{ExprRef, On, Rows};
 use crate::plan::{ClauseId, LoopFlags, Mask};
 use crate::schema::{CollationName, Index, IndexColumn, IndexKey, IndexOrigin};
@@ -96,6 +97,14 @@ impl<'q> Loops<'q> {
             P4::KeyInfo(info),
         );
 
+        if c.optimizes(Optimizations::BLOOM_FILTER) {
+            let names = filter_columns(&index, key_count, &table);
+            let name = item.display_name();
+            c.explain(|| format!("BLOOM FILTER ON {name} ({names})"));
+            self.levels[i].filter = c.alloc_reg();
+            c.op(Opcode::Blob, 10_000, self.levels[i].filter, 0);
+        }
+
         // All rows of the source.
         let coroutine = match source.rows {
             Rows::Coroutine {
@@ -139,6 +148,10 @@ impl<'q> Loops<'q> {
             c.code_index_column(&table, &index, item.cursor, at, target)?;
         }
         c.op(Opcode::MakeRecord, first, count as i32, record);
+        if self.levels[i].filter != 0 {
+            let p4 = P4::Int(key_count as i32);
+            c.op4(Opcode::FilterAdd, self.levels[i].filter, 0, first, p4);
+        }
         c.op(Opcode::IdxInsert, cursor, record, 0);
         c.release_temps(first, count);
         c.release_temp(record);
@@ -174,7 +187,7 @@ impl<'q> Loops<'q> {
 
     /// Whether a condition is about one source alone and may be tested before it is joined (SQLite's
     /// sqlite3ExprIsSingleTableConstraint).
-    fn concerns_only(&self, expr: &Expr, on: On, source_no: usize) -> bool {
+    pub(super) fn concerns_only(&self, expr: &Expr, on: On, source_no: usize) -> bool {
         let source = &self.plan.sources[source_no];
         if source.join.left_of_right || !walk::is_constant_but_for(expr, source.cursor()) {
             return false;

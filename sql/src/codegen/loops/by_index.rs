@@ -144,6 +144,7 @@ impl<'q> Loops<'q> {
             if big_null != 0 {
                 c.op(Opcode::Integer, 1, big_null, 0);
             }
+            self.ask_filters(c, i, base, eq, next)?;
             let op = start_op(bounded, start_eq, reverse);
             if flags.contains(LoopFlags::IN_SEEKSCAN) && op == Opcode::SeekGE {
                 let steps = (index.row_estimates.first().copied().unwrap_or(0) + 9) / 10;

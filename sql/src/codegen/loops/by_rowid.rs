@@ -68,6 +68,11 @@ impl<'q> Loops<'q> {
         };
         let target = c.alloc_reg();
         let reg = self.code_equality(c, i, id, 0, reverse, target)?;
+        if self.levels[i].filter != 0 {
+            let next = self.levels[i].next;
+            c.jump(Opcode::MustBeInt, reg, next, 0);
+            self.ask_filters(c, i, reg, 1, next)?;
+        }
         let code = &mut self.levels[i];
         c.jump(Opcode::SeekRowid, code.table_cursor, code.next, reg);
         code.op = Opcode::Noop;

@@ -44,6 +44,9 @@ impl Loops<'_> {
             || control.intersects(Control::ORDERBY_MIN | Control::ORDERBY_MAX);
         let mut line = String::from(if search { "SEARCH " } else { "SCAN " });
         line.push_str(&source.item.display_name());
+        if source.item.from_exists {
+            line.push_str(" EXISTS");
+        }
         if !flags.contains(LoopFlags::IPK) {
             if let Some(index) = &code.index {
                 let text = if table.without_rowid
@@ -143,7 +146,7 @@ fn bound(
     let _ = write!(line, "{}{names}{op}{marks}", if and { " AND " } else { "" });
 }
 
-fn column_name<'t>(index: &Index, table: &'t Table, i: usize) -> &'t str {
+pub(super) fn column_name<'t>(index: &Index, table: &'t Table, i: usize) -> &'t str {
     match &index.columns[i].key {
         IndexKey::Expr(_) => "<expr>",
         IndexKey::Rowid => "rowid",

@@ -17,11 +17,12 @@
 //! 3. While an index is walked, columns that it holds are read from it ([`CursorOverride::Index`]), until `end`.
 //! 4. A term that the loop itself enforces is not tested again, unless the loop only approximates it.
 //!
-//! Absent: Bloom filters, virtual tables.
+//! Absent: virtual tables.
 //!
 //! Source: SQLite's `sqlite3WhereBegin`, `sqlite3WhereCodeOneLoopStart`, `sqlite3WhereEnd`.
 
 mod auto_index;
+mod bloom;
 mod by_index;
 mod by_rowid;
 mod equality;
@@ -34,7 +35,7 @@ use crate::bound::walk;
 use crate::bound::{
     BinaryOp, Expr, FromClause, FromItem, JoinKind, ResultColumn, Select, SortOrder,
 };
-use crate::compiler::{Compiler, CursorOverride, Result, SqlError};
+use crate::compiler::{Compiler, CursorOverride, Optimizations, Result, SqlError};
 use crate::plan::cost::{LogEst, log_est};
 use crate::plan::order::Wish;
 use crate::plan::term::{ExprRef, On, Rows, Source};
@@ -183,6 +184,8 @@ struct LevelCode {
     index: Option<Arc<Index>>,
     /// The register that tells whether a LEFT JOIN has found a match; 0: no LEFT JOIN.
     left_join: i32,
+    /// The register of the filter that is asked before the lookup; 0: none, or it is asked further out.
+    filter: i32,
     brk: Label,
     halt: Label,
     next: Label,
@@ -272,7 +275,10 @@ pub fn begin<'q>(c: &mut Compiler<'_>, request: Request<'q>) -> Result<Loops<'q>
     c.query_loop = c.query_loop.saturating_add(loops.plan.rows_out);
     let mut not_ready = Mask::MAX;
     let keep = Control::AGG_DISTINCT | Control::KEEP_ALL_JOINS;
-    if loops.plan.levels.len() >= 2 && loops.plan.has_result && !loops.plan.control.intersects(keep)
+    if loops.plan.levels.len() >= 2
+        && loops.plan.has_result
+        && !loops.plan.control.intersects(keep)
+        && c.optimizes(Optimizations::OMIT_NOOP_JOIN)
     {
         not_ready = loops.plan.omit_joins();
     }
@@ -288,6 +294,12 @@ pub fn begin<'q>(c: &mut Compiler<'_>, request: Request<'q>) -> Result<Loops<'q>
             .contains(LoopFlags::AUTO_INDEX)
         {
             loops.build_automatic_index(c, i, not_ready)?;
+        } else if loops.plan.levels[i]
+            .lp
+            .flags
+            .contains(LoopFlags::BLOOM_FILTER)
+        {
+            loops.fill_filters(c, i, not_ready)?;
         }
         loops.explain_level(c, i);
         not_ready = loops.code_level(c, i, not_ready)?;
@@ -318,6 +330,7 @@ fn analyzed<'q>(c: &mut Compiler<'_>, request: &mut Request<'q>) -> Result<Where
     plan.has_select = request.select.is_some();
     plan.result_width = request.select.map_or(0, |s| s.result.len());
     plan.automatic_index = c.ctx.flags.automatic_index;
+    plan.disabled = c.ctx.flags.disabled;
     plan.utf16le = c
         .ctx
         .schema
@@ -520,6 +533,7 @@ impl<'q> Loops<'q> {
             index_cursor: -1,
             index: None,
             left_join: 0,
+            filter: 0,
             brk,
             halt,
             next: brk,
@@ -696,6 +710,7 @@ impl<'q> Loops<'q> {
             c.op(Opcode::Return, join.return_reg, join.subroutine, 1);
         }
         let seek = self.skip_duplicates(c, i);
+        self.leave_exists(c, i);
         let code = &self.levels[i];
         let lp = &self.plan.levels[i].lp;
         c.place(code.cont);
@@ -749,6 +764,19 @@ impl<'q> Loops<'q> {
         if code.left_join != 0 {
             self.null_row(c, i);
         }
+    }
+
+    /// After a row of an EXISTS its loop is left, with those of the EXISTS directly around it.
+    fn leave_exists(&self, c: &mut Compiler<'_>, i: usize) {
+        let exists = |i: usize| self.plan.sources[self.levels[i].source].item.from_exists;
+        if !exists(i) || (i + 1 < self.levels.len() && exists(i + 1)) {
+            return;
+        }
+        let mut outermost = i;
+        while outermost > 0 && exists(outermost - 1) {
+            outermost -= 1;
+        }
+        c.goto(self.levels[outermost].brk);
     }
 
     /// DISTINCT in index order: seeks past the rows that are the same, if statistics promise many.

@@ -440,8 +440,8 @@ impl Compiler<'_> {
             DestinationKind::Exists => {
                 self.op(Opcode::Integer, 1, dest.param, 0);
             }
-            DestinationKind::Set { affinities } => {
-                let affinities = affinities.clone();
+            DestinationKind::Set { affinities, filter } => {
+                let (affinities, filter) = (affinities.clone(), *filter);
                 let record = self.temp_reg();
                 self.op4(Opcode::MakeRecord, first, count as i32, record, affinities);
                 self.op4(
@@ -451,6 +451,7 @@ impl Compiler<'_> {
                     first,
                     P4::Int(count as i32),
                 );
+                self.add_to_filter(filter, first, count);
                 self.release_temp(record);
             }
             DestinationKind::Queue(queue) => {

@@ -17,6 +17,8 @@ pub enum DestinationKind {
     Set {
         /// One letter a column.
         affinities: P4,
+        /// The register of a filter that the rows are added to as well; 0: none. Becomes 0 where that is not done.
+        filter: i32,
     },
     /// As a record with a new rowid into the ephemeral table `param`, which exists.
     Table,
@@ -60,8 +62,8 @@ impl Destination {
     }
 
     /// The right side of an IN.
-    pub const fn set(cursor: i32, affinities: P4) -> Destination {
-        Destination::new(DestinationKind::Set { affinities }, cursor)
+    pub const fn set(cursor: i32, affinities: P4, filter: i32) -> Destination {
+        Destination::new(DestinationKind::Set { affinities, filter }, cursor)
     }
 
     /// Registers.

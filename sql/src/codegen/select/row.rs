@@ -169,9 +169,12 @@ impl Compiler<'_> {
                 if matches!(dest.kind, DestinationKind::Memory) {
                     dest.param = first;
                 }
+                if let DestinationKind::Set { filter, .. } = &mut dest.kind {
+                    *filter = 0;
+                }
             }
-            DestinationKind::Set { affinities } => {
-                let affinities = affinities.clone();
+            DestinationKind::Set { affinities, filter } => {
+                let (affinities, filter) = (affinities.clone(), *filter);
                 let record = self.temp_reg();
                 self.op4(Opcode::MakeRecord, first, count as i32, record, affinities);
                 self.op4(
@@ -181,6 +184,7 @@ impl Compiler<'_> {
                     first,
                     P4::Int(count as i32),
                 );
+                self.add_to_filter(filter, first, count);
                 self.release_temp(record);
             }
             DestinationKind::Queue(queue) => {
@@ -200,6 +204,14 @@ impl Compiler<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Adds a row of the right side of an IN to its filter, if it has one.
+    pub(super) fn add_to_filter(&mut self, filter: i32, first: i32, count: usize) {
+        if filter != 0 {
+            self.op4(Opcode::FilterAdd, filter, 0, first, P4::Int(count as i32));
+            self.explain(|| "CREATE BLOOM FILTER".to_owned());
+        }
     }
 
     /// Skips the first rows.

@@ -314,7 +314,7 @@ impl Compiler<'_> {
                 self.op(Opcode::Insert, dest.param, row, scratch);
                 self.p5(p5::APPEND);
             }
-            DestinationKind::Set { affinities } => {
+            DestinationKind::Set { affinities, .. } => {
                 let affinities = affinities.clone();
                 self.op4(Opcode::MakeRecord, row, columns as i32, scratch, affinities);
                 self.op4(

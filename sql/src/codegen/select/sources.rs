@@ -15,7 +15,7 @@
 use super::{Destination, DestinationKind};
 use crate::ast::Materialized;
 use crate::bound::{FromClause, FromItem, FromSource, Select};
-use crate::compiler::{Compiler, CursorOverride, FromRows, Result};
+use crate::compiler::{Compiler, CursorOverride, FromRows, Optimizations, Result};
 use ringwood_vdbe::Opcode;
 
 impl Compiler<'_> {
@@ -40,6 +40,9 @@ impl Compiler<'_> {
 
     fn can_be_coroutine(&mut self, from: &FromClause, i: usize) -> bool {
         let item = &from.items[i];
+        if !self.optimizes(Optimizations::COROUTINES) {
+            return false;
+        }
         if let Some(number) = item.cte {
             let cte = self.cte(number);
             if cte.materialized == Materialized::Yes

@@ -246,6 +246,7 @@ impl Compiler<'_> {
             correlated: false,
             cte: None,
             nested_join: false,
+            from_exists: false,
         })
     }
 
