@@ -100,7 +100,7 @@ impl MemFs {
         truncate: bool,
     ) -> Result<Arc<MemFile>, i32> {
         if let Some(process) = &self.process {
-            process.name(0)?;
+            process.name(0, path)?;
         }
         let mut files = self.files();
         if let Some(file) = files.get(path) {
@@ -128,7 +128,7 @@ impl MemFs {
 
     pub(crate) fn unlink(&self, path: &Path) -> Result<(), i32> {
         if let Some(process) = &self.process {
-            process.name(1)?;
+            process.name(1, path)?;
         }
         self.files().remove(path).ok_or(libc::ENOENT)?;
         if let Some(process) = &self.process {
@@ -150,7 +150,7 @@ impl MemFs {
 
     pub(crate) fn rename(&self, from: &Path, to: &Path) -> Result<(), i32> {
         if let Some(process) = &self.process {
-            process.name(2)?;
+            process.name(2, from)?;
         }
         let mut files = self.files();
         let file = files.remove(from).ok_or(libc::ENOENT)?;

@@ -142,6 +142,7 @@ struct State {
     /// What happened to names since.
     name_log: Vec<NameChange>,
     processes: u32,
+    verbose: bool,
 }
 
 /// What of a file is where.
@@ -312,6 +313,7 @@ impl SimDisk {
                 durable_names: BTreeMap::new(),
                 name_log: Vec::new(),
                 processes: 0,
+                verbose: false,
             })),
             power: Arc::new(AtomicU8::new(ALIVE)),
         }
@@ -357,6 +359,11 @@ impl SimDisk {
     /// From now on these syncs do nothing.
     pub fn set_lie(&self, lie: Lie) {
         self.state().lie = lie;
+    }
+
+    /// From now on every operation is told on standard error.
+    pub fn set_verbose(&self, verbose: bool) {
+        self.state().verbose = verbose;
     }
 
     /// The power fails with the operation of this number; see [`SimDisk::operations`].
@@ -407,6 +414,7 @@ impl SimDisk {
             let mut fresh = after.state();
             fresh.now_ns = state.now_ns + 1_000_000_000;
             fresh.lie = state.lie;
+            fresh.verbose = state.verbose;
             state.note(&[seed]);
             fresh.trace = state.trace;
             fresh.operations = state.operations;
@@ -549,6 +557,19 @@ impl SimProcess {
             begun.err().unwrap_or(0) as u64,
         ];
         state.note(&words);
+        if state.verbose {
+            let (path, number) = (op.file().path(), state.operations);
+            let ([process, _, offset, len, errno], verb) = (words, kind.verb());
+            eprintln!(
+                "{number:5} p{process} {verb} {} at {offset}, {len} bytes: {errno}{}",
+                path.display(),
+                if matches!(op, Op::WriteSync { .. }) {
+                    " (then syncs)"
+                } else {
+                    ""
+                }
+            );
+        }
         if kind == IoOp::Write {
             state.note_write(op);
         }
@@ -609,12 +630,19 @@ impl SimProcess {
         let begun = state.begin(&self.disk.power, rate);
         let errno = begun.err().unwrap_or(0) as u64;
         state.note(&[u64::from(self.number), 99, offset, out.len() as u64, errno]);
+        if state.verbose {
+            let (number, len) = (state.operations, out.len());
+            eprintln!(
+                "{number:5} p{} read at {offset}, {len} bytes: {errno}",
+                self.number
+            );
+        }
         begun?;
         Ok(file.read_at(std::iter::once(out), offset))
     }
 
-    /// Something happens to a name.
-    pub(crate) fn name(&self, change: u64) -> Result<(), i32> {
+    /// Something happens to a name: it is opened, unlinked, renamed.
+    pub(crate) fn name(&self, change: u64, path: &Path) -> Result<(), i32> {
         let mut state = self.disk.state();
         if self.life() != ALIVE {
             return Err(libc::EIO);
@@ -623,6 +651,17 @@ impl SimProcess {
         let begun = state.begin(&self.disk.power, rate);
         let errno = begun.err().unwrap_or(0) as u64;
         state.note(&[u64::from(self.number), 50 + change, errno]);
+        if state.verbose {
+            let (number, verb) = (
+                state.operations,
+                ["open", "unlink", "rename"][change as usize],
+            );
+            eprintln!(
+                "{number:5} p{} {verb} {}: {errno}",
+                self.number,
+                path.display()
+            );
+        }
         begun
     }
 
@@ -660,6 +699,10 @@ impl SimProcess {
         let rate = state.faults.sync;
         let begun = state.begin(&self.disk.power, rate);
         state.note(&[u64::from(self.number), 8, u64::from(begun.is_err())]);
+        if state.verbose {
+            let number = state.operations;
+            eprintln!("{number:5} p{} sync directory: {begun:?}", self.number);
+        }
         begun?;
         let State {
             name_log,

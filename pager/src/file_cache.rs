@@ -11,7 +11,7 @@
 //!    every snapshot from its lsn on. What is read from disk is put there only while it is the newest, which the
 //!    caller's closure says under the lock that publishers take too.
 //! 2. A version that is replaced while an older snapshot is being read goes to the attic with the lsn at which it
-//!    ended; otherwise its frame is emptied at once, or, where it is pinned, when the policy comes by.
+//!    ended, and so does one that is read for an older snapshot, for which alone it is found then; otherwise its frame is emptied at once, or, where it is pinned, when the policy comes by.
 //! 3. A hit is: array load, pin (one atomic addition), compare of tag and lsn. No lock, no list.
 //! 4. Entries of table and attic are hints: the frame is pinned and its tag compared before anything is believed.
 //!
@@ -120,15 +120,20 @@ impl FileCache {
 
     #[cold]
     fn lookup_old(&self, page: u32, lsn: u64) -> Option<PageRef> {
-        let attic = self.attic();
-        let old = attic
-            .pages
-            .get(&page)?
+        self.find_old(&self.attic(), page, lsn)
+    }
+
+    fn find_old(&self, attic: &Attic, page: u32, lsn: u64) -> Option<PageRef> {
+        let versions = attic.pages.get(&page)?;
+        let seen = versions
             .iter()
-            .find(|old| old.from <= lsn && lsn < old.until)?;
-        // SAFETY: the cache holds the pool.
-        let pin = unsafe { old.frame.as_ref() }.pin(self.tag(page))?;
-        (pin.lsn() == old.from).then_some(pin)
+            .filter(|old| old.from <= lsn && lsn < old.until);
+        seen.filter_map(|old| {
+            // SAFETY: the cache holds the pool.
+            let pin = unsafe { old.frame.as_ref() }.pin(self.tag(page))?;
+            (pin.lsn() == old.from).then_some(pin)
+        })
+        .next()
     }
 
     /// Publishes what a commit changed: from `lsn` on, each page is as its version says; one
@@ -165,8 +170,9 @@ impl FileCache {
         self.replace(lsn, oldest, std::iter::once((page, Some(version))));
     }
 
-    /// Publishes a version that was read for a snapshot `lsn`, if `is_newest` still says so: then it, or the equal one
-    /// that somebody else published meanwhile, is returned. Otherwise the page stays private to the caller.
+    /// Publishes a version that was read for a snapshot `lsn`: as the newest, if `is_newest` still says so, else for
+    /// this snapshot alone. It, or the equal one that somebody else published meanwhile, is returned; while the caller
+    /// keeps it, [`FileCache::lookup`] finds it.
     pub fn insert(
         &self,
         page: PageNo,
@@ -179,11 +185,39 @@ impl FileCache {
             if there.lsn() <= lsn {
                 return there;
             }
+        } else if is_newest() {
+            self.install(&mut attic, page.get(), lsn, &version, lsn);
             return version;
         }
-        if is_newest() {
-            self.install(&mut attic, page.get(), lsn, &version, lsn);
+        self.install_old(&mut attic, page.get(), lsn, version)
+    }
+
+    /// Publishes a version that is not the newest any more, for the snapshot that it was read for.
+    fn install_old(&self, attic: &mut Attic, page: u32, lsn: u64, version: PageRef) -> PageRef {
+        if let Some(there) = self.find_old(attic, page, lsn) {
+            return there;
         }
+        let frame = version.frame();
+        // The newest version may have been evicted from this very frame.
+        let ours = NonNull::from(frame).as_ptr();
+        if let Some(slot) = self.table.slot(page) {
+            let _ = slot.compare_exchange(ours, std::ptr::null_mut(), AcqRel, Relaxed);
+        }
+        frame.seal(self.tag(page), lsn);
+        self.pool.admit(frame, version.len(), self.tag(page));
+        let versions = attic.pages.entry(page).or_default();
+        let until = lsn + 1;
+        let before = versions.len();
+        // One that was evicted since.
+        versions.retain(|old| (old.from, old.until) != (lsn, until));
+        let gone = before - versions.len();
+        versions.push(Old {
+            frame: NonNull::from(frame),
+            from: lsn,
+            until,
+        });
+        self.attic_len.fetch_add(1, Relaxed);
+        self.attic_len.fetch_sub(gone, Relaxed);
         version
     }
 

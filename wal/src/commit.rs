@@ -378,7 +378,10 @@ impl Tx {
                 found_database(&self.io, store, self.geometry, sync).await?;
                 db.state().phase = Phase::Wal;
             }
-            let (file, made) = store.log_or_create(&self.io)?;
+            let file = store.log_or_create(&self.io)?.0;
+            if sync {
+                store.secure(&self.io).await?;
+            }
             let page_size = self.geometry.page_size();
             let usable = log.header.is_some_and(|wal| wal.page_size == page_size);
             let restarts = log.max_frame != 0 && log.backfilled == log.max_frame;
@@ -391,9 +394,6 @@ impl Tx {
                 let checksum = write_header(&self.io, &file, &wal).await?;
                 if sync {
                     self.io.sync(&file, SyncMode::Data).await?;
-                    if made {
-                        self.io.sync_dir_of(&store.path)?;
-                    }
                 }
                 let mut index = store.index_mut();
                 index.restart();

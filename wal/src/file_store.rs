@@ -20,6 +20,7 @@
 
 use crate::database::{Database, Entered, Phase};
 use crate::error::{Error, Result};
+use crate::footing::Footing;
 use crate::index::WalIndex;
 use crate::log::LogState;
 use crate::recovery::recover;
@@ -39,6 +40,7 @@ pub(crate) struct FileStore {
     pub(crate) read_only: bool,
     log: Mutex<Option<File>>,
     index: RwLock<WalIndex>,
+    pub(crate) footing: Footing,
 }
 
 /// What the file was found to hold.
@@ -80,6 +82,7 @@ impl FileStore {
             read_only: read_only || refused,
             log: Mutex::default(),
             index: RwLock::default(),
+            footing: Footing::default(),
         })
     }
 
@@ -123,6 +126,7 @@ impl FileStore {
 
     /// Closes and deletes the log.
     pub(crate) fn delete_log(&self, io: &IoHandle) -> Result<()> {
+        self.footing.lost();
         *self.log_slot() = None;
         self.index_mut().restart();
         delete_if_there(io, &self.log_path())

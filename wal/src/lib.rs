@@ -17,6 +17,7 @@ mod options;
 
 mod database;
 mod file_store;
+mod footing;
 mod tx;
 
 mod dirty;

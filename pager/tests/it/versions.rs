@@ -76,9 +76,11 @@ fn only_the_newest_version_is_inserted() {
     let pool = Pool::with_frames(16, 512);
     let cache = FileCache::new(pool.clone());
     let read = cache.insert(no(5), 10, version(&pool, 1), || false);
-    assert!(!read.is_published() && cache.lookup(no(5), 10).is_none());
+    assert!(read.is_published() && cache.lookup(no(5), 11).is_none());
+    drop(read);
+    cache.trim(11);
     let read = cache.insert(no(5), 10, version(&pool, 1), || true);
-    assert!(read.is_published());
+    assert!(cache.lookup(no(5), 11).expect("newest").same(&read));
     let again = cache.insert(no(5), 12, version(&pool, 1), || unreachable!("it is there"));
     assert!(again.same(&read), "the one that was there");
     cache.publish(no(5), 20, &version(&pool, 2), 20);
@@ -199,4 +201,38 @@ fn private_pages_leave_published_ones_a_share() {
     assert_eq!(pool.counters().used_bytes, 511 * 512);
     drop(private);
     pool.assert_pool_state();
+}
+
+#[test]
+fn what_is_read_for_an_older_snapshot_is_found_for_it() {
+    let pool = Pool::with_frames(16, 512);
+    let cache = FileCache::new(pool.clone());
+    cache.publish(no(7), 20, &version(&pool, 20), 10);
+    // Not the newest: a version is in the table already, or the log says so.
+    for (page, is_newest) in [(no(7), true), (no(8), false)] {
+        let old = cache.insert(page, 10, version(&pool, 10), || is_newest);
+        assert_eq!(cache.lookup(page, 10).expect("just read")[0], 10);
+        assert!(cache.lookup(page, 11).is_none_or(|p| p[0] == 20));
+        let again = cache.insert(page, 10, version(&pool, 11), || is_newest);
+        assert_eq!(again[0], 10, "the first is used");
+        drop((old, again));
+        cache.trim(11);
+        assert!(cache.lookup(page, 10).is_none());
+    }
+    assert_eq!(cache.lookup(no(7), 20).expect("the newest")[0], 20);
+}
+
+#[test]
+fn an_old_version_in_the_newest_ones_frame_is_not_taken_for_it() {
+    let pool = Pool::with_frames(1, 512);
+    let cache = FileCache::new(pool.clone());
+    cache.publish(no(7), 20, &version(&pool, 20), 10);
+    for n in 100..400 {
+        // The newest is evicted, and each frame is used again.
+        let old = cache.insert(no(7), 10, version(&pool, 10), || false);
+        assert!(cache.lookup(no(7), 20).is_none_or(|page| page[0] == 20));
+        drop(old);
+        cache.trim(11);
+        cache.publish(no(n), 20, &version(&pool, 0), 20);
+    }
 }

@@ -111,6 +111,7 @@ pub fn run(scenario: &Scenario) -> Result<Outcome, String> {
     let mut chance = Chance::new(scenario.seed);
     let mut disk = SimDisk::new(scenario.seed);
     disk.set_lie(scenario.mutation.lie());
+    disk.set_verbose(std::env::var_os("RINGWOOD_SIM_LOUD").is_some());
     ringwood_format::wal::set_checksums_ignored(scenario.mutation == Mutation::NoChecksum);
     let shared = Rc::new(Shared {
         model: RefCell::new(Model::default()),
@@ -186,8 +187,9 @@ fn live(
                 }
             }
             all.push(first);
-            for (conn, actions) in all.into_iter().zip(connections) {
-                let session = Session::new(conn, shared.clone(), tolerance.clone(), &scenario);
+            for (number, (conn, actions)) in all.into_iter().zip(connections).enumerate() {
+                let session =
+                    Session::new(conn, shared.clone(), tolerance.clone(), &scenario, number);
                 io.spawn(session.run(scenario.clone(), actions));
             }
         });
