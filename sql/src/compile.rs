@@ -35,7 +35,9 @@ pub fn compile<'a>(
         Stmt::CreateView(create) => c.code_create_view(create, statement.params.count > 0)?,
         Stmt::Drop(drop) => c.code_drop(drop)?,
         Stmt::Pragma(pragma) => c.code_pragma(pragma)?,
-        Stmt::CreateTrigger(_) => return Err(SqlError::unsupported("CREATE TRIGGER is")),
+        Stmt::CreateTrigger(create) => {
+            c.code_create_trigger(create, statement.params.count > 0)?;
+        }
         Stmt::CreateVirtualTable(_) => {
             return Err(SqlError::unsupported("CREATE VIRTUAL TABLE is"));
         }

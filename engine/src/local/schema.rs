@@ -47,12 +47,15 @@ impl Inner {
     ) -> Result<Program> {
         let schema = self.schema(env).await?;
         let functions = self.functions();
+        let mut flags = self.flags.get();
+        // It ends with the transaction.
+        flags.defer_foreign_keys = env.defer_foreign_keys;
         let context = CompileContext {
             schema: &schema,
             functions: &functions,
             collations: &self.collations.borrow(),
             limits: self.limits.get(),
-            flags: self.flags.get(),
+            flags,
         };
         ringwood_sql::compile(&context, statement, text)
             .map_err(|e: SqlError| Error::from_vdbe(e.into(), text))
@@ -72,6 +75,7 @@ impl Inner {
             dbs.push(self.load_patiently(env, index).await?);
         }
         let schema = Rc::new(Schema { dbs });
+        schema.settle_temp_triggers();
         *self.schema.borrow_mut() = Some(schema.clone());
         Ok(schema)
     }
@@ -108,6 +112,7 @@ impl Inner {
         env.dbs[db].schema_cookie = fresh.cookie;
         env.dbs[db].file_format = fresh.file_format;
         Rc::make_mut(&mut schema).dbs[db] = Arc::new(fresh);
+        schema.settle_temp_triggers();
         *self.schema.borrow_mut() = Some(schema);
         Ok(())
     }

@@ -11,7 +11,7 @@
 //! Source: SQLite's functions of those names.
 
 use crate::bound::walk::{Constness, has_subquery, is_constant};
-use crate::bound::{BinaryOp, Case, Expr, RaiseAction, UnaryOp};
+use crate::bound::{BinaryOp, Case, Expr, RaiseAction, TriggerRow, UnaryOp};
 use crate::compiler::{Compiler, Result, SqlError};
 use ringwood_format::affinity::Affinity;
 use ringwood_vdbe::{Opcode, P4};
@@ -193,7 +193,9 @@ impl Compiler<'_> {
                 return Ok(self.aggregates(*aggregates).function_reg(*index as usize));
             }
             Expr::Register { reg, .. } => return Ok(*reg),
-            Expr::TriggerColumn { .. } => return Err(SqlError::unsupported("triggers are")),
+            Expr::TriggerColumn { row, column, .. } => {
+                self.code_trigger_column(*row, *column, target);
+            }
             Expr::Unary(op, inner) => return self.code_unary(*op, inner, target),
             Expr::Truth { expr, not, value } => {
                 let (reg, free) = self.expr_code_temp(expr)?;
@@ -242,7 +244,7 @@ impl Compiler<'_> {
                 self.jump_here(skip);
             }
             Expr::Raise { action, message } => {
-                if !self.in_trigger {
+                if self.trigger.is_none() {
                     return Err(SqlError::error(
                         "RAISE() may only be used within a trigger-program",
                     ));
@@ -251,6 +253,22 @@ impl Compiler<'_> {
             }
         }
         Ok(target)
+    }
+
+    /// A column of OLD or NEW.
+    fn code_trigger_column(&mut self, row: TriggerRow, column: i32, target: i32) {
+        let Some(context) = &self.trigger else { return };
+        let table = context.table.clone();
+        let at = usize::try_from(column).map_or(0, |number| 1 + table.storage_of(number));
+        let at = match row {
+            TriggerRow::Old => at,
+            TriggerRow::New => 1 + table.columns.len() + at,
+        };
+        self.op(Opcode::Param, at as i32, target, 0);
+        // It may be stored as an integer yet.
+        if column >= 0 && table.affinity_of(column) == Affinity::Real {
+            self.op(Opcode::RealAffinity, target, 0, 0);
+        }
     }
 
     /// Puts an integer into a register.

@@ -12,6 +12,7 @@
 //! | [`subquery`] | scalar subqueries and EXISTS |
 //! | [`loops`] | nested loops over FROM and WHERE |
 //! | [`mod@write`] | INSERT, UPDATE, DELETE |
+//! | [`trigger`] | triggers and their programs |
 //! | [`ddl`] | CREATE and DROP |
 //! | [`pragma`] | PRAGMA |
 //! | [`transaction`] | BEGIN, COMMIT, ROLLBACK, savepoints |
@@ -31,6 +32,7 @@ pub mod pragma;
 pub mod select;
 pub mod subquery;
 pub mod transaction;
+pub mod trigger;
 pub mod types;
 pub mod window;
 pub mod write;

@@ -187,6 +187,10 @@ impl Compiler<'_> {
                     let table = self.cursor_table(column.cursor)?;
                     return Some(table.collation_of(column.column).clone());
                 }
+                Expr::TriggerColumn { column, .. } => {
+                    let table = &self.trigger.as_ref()?.table;
+                    return (*column >= 0).then(|| table.collation_of(*column).clone());
+                }
                 Expr::AggregateColumn { expr: inner, .. } => expr = inner,
                 Expr::Register { collation, .. } => return collation.clone(),
                 Expr::Cast { expr: inner, .. }

@@ -5,6 +5,7 @@
 //!      1   the statement        │        cursors, registers and labels are numbered here
 //!      …   Halt                 │
 //!      n   Transaction … ◀──────┘        one for each database touched: lock, and check of the schema cookie
+//!          sqlite_sequence               largest rowids of AUTOINCREMENT tables
 //!          constants                     factored out of loops
 //!          Goto 1
 //! ```
@@ -36,6 +37,7 @@ pub use optimizations::Optimizations;
 use crate::ast;
 use crate::bound::{AggregateId, Expr, FromItem, SelectId, SubqueryId};
 use crate::codegen::aggregate::Aggregates;
+use crate::codegen::trigger::program::{Programs, TriggerContext};
 use crate::schema::LogEst;
 use ringwood_vdbe::{ColumnInfo, Label, Opcode, P4, Program, ProgramBuilder};
 use smallvec::SmallVec;
@@ -117,8 +119,16 @@ pub struct Compiler<'a> {
     pub query_loop: i16,
     /// Depth of nesting of views and triggers, against endless recursion.
     pub nesting: u32,
-    /// Whether the code is a trigger's program.
-    pub in_trigger: bool,
+    /// The trigger whose program this is.
+    pub trigger: Option<TriggerContext>,
+    /// The database in which names without one are looked for; none: in all of them.
+    pub fixed_db: Option<usize>,
+    /// Whether the text is the schema's, not the statement's: errors have no place in it then.
+    pub foreign_text: bool,
+    /// Whether rows are deleted because their table is dropped: triggers do not fire, and parents may be missing.
+    pub dropping: bool,
+    /// The programs of triggers, and what they share with the main program.
+    pub(crate) programs: Programs,
     /// Whether the statement is the engine's own, which may call internal functions.
     pub internal: bool,
     /// Virtual columns that are being computed: (cursor, column), against loops.
@@ -171,7 +181,11 @@ impl<'a> Compiler<'a> {
             indexed_exprs: Vec::new(),
             query_loop: 0,
             nesting: 0,
-            in_trigger: false,
+            trigger: None,
+            fixed_db: None,
+            foreign_text: false,
+            dropping: false,
+            programs: Programs::default(),
             internal: false,
             virtual_columns: Vec::new(),
             cursors: Vec::new(),
@@ -196,6 +210,22 @@ impl<'a> Compiler<'a> {
     #[inline]
     pub fn optimizes(&self, which: Optimizations) -> bool {
         !self.ctx.flags.disabled.intersects(which)
+    }
+
+    /// A compiler for the program of a trigger.
+    pub(crate) fn for_trigger(ctx: &'a CompileContext<'a>, text: &'a [u8]) -> Compiler<'a> {
+        let mut sub = Compiler::new(ctx, text, ast::Explain::No);
+        sub.factor_constants = false;
+        sub.b.is_subprogram = true;
+        sub
+    }
+
+    /// What the program of a trigger does to the statement that fires it.
+    pub(crate) fn take_effects(&mut self, sub: &Compiler<'_>) {
+        self.used_dbs |= sub.used_dbs;
+        self.written_dbs |= sub.written_dbs;
+        self.may_abort |= sub.may_abort;
+        self.multi_write |= sub.multi_write;
     }
 
     /// The number of the next SELECT.
@@ -439,8 +469,18 @@ impl<'a> Compiler<'a> {
 
     // ---- the end ----
 
+    /// Ends the program of a trigger.
+    pub(crate) fn finish_subprogram(mut self) -> Result<Program> {
+        self.op(Opcode::Halt, 0, 0, 0);
+        debug_assert!(self.constants.is_empty(), "a subprogram has no prologue");
+        self.b.set_mem_count(self.mem_count as u32);
+        self.b.set_cursor_count(self.cursors.len() as u32);
+        Ok(self.b.finish()?)
+    }
+
     /// Emits Halt, the transactions and the constants, and hands out the program.
     pub fn finish(mut self) -> Result<Program> {
+        self.end_change()?;
         self.op(Opcode::Halt, 0, 0, 0);
         if self.used_dbs != 0 || !self.constants.is_empty() || self.here() > 1 {
             self.jump_here(0);
@@ -460,6 +500,9 @@ impl<'a> Compiler<'a> {
                 );
                 self.p5(1);
             }
+            for sequence in self.programs.sequences.clone() {
+                self.read_sequence(&sequence)?;
+            }
             let constants = std::mem::take(&mut self.constants);
             self.factor_constants = false;
             for constant in &constants {
@@ -467,6 +510,7 @@ impl<'a> Compiler<'a> {
             }
             self.op(Opcode::Goto, 0, 1, 0);
         }
+        self.b.about.subprograms = self.programs.take();
         self.b.about.columns = std::mem::take(&mut self.columns);
         self.b.about.databases = u64::from(self.used_dbs);
         self.b.about.readonly = self.written_dbs == 0;

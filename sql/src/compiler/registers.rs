@@ -24,6 +24,21 @@ impl Compiler<'_> {
         self.mem_count
     }
 
+    /// Registers up to that one are taken: the main program's, after a trigger's program took some of them.
+    pub(crate) fn set_reg_count(&mut self, count: i32) {
+        self.mem_count = self.mem_count.max(count);
+    }
+
+    /// `count` registers in a row of the main program, for good; the first.
+    pub(crate) fn alloc_main_regs(&mut self, count: usize) -> i32 {
+        if self.trigger.is_none() {
+            return self.alloc_regs(count);
+        }
+        let first = self.programs.main_registers + 1;
+        self.programs.main_registers += count as i32;
+        first
+    }
+
     /// A temporary register.
     #[inline]
     pub fn temp_reg(&mut self) -> i32 {

@@ -88,6 +88,7 @@ impl<'r, 'a, 'c: 'a> Resolver<'r, 'c, 'a> {
     /// A resolver with nothing in sight.
     pub fn new(c: &'r mut Compiler<'c>) -> Resolver<'r, 'c, 'a> {
         let text = c.text;
+        let (foreign_text, fixed_db) = (c.foreign_text, c.fixed_db);
         Resolver {
             c,
             scopes: Vec::new(),
@@ -98,9 +99,9 @@ impl<'r, 'a, 'c: 'a> Resolver<'r, 'c, 'a> {
             open_views: Vec::new(),
             outermost_use: usize::MAX,
             text,
-            foreign_text: false,
+            foreign_text,
             in_on: false,
-            fixed_db: None,
+            fixed_db,
         }
     }
 
@@ -224,7 +225,7 @@ pub fn resolve_definition(
         from_exists: false,
     };
     let mut resolver = Resolver::new(c);
-    resolver.foreign_text = matches!(definition, Definition::Trusted(_));
+    resolver.foreign_text |= matches!(definition, Definition::Trusted(_));
     let mut scope = Scope::of_items(vec![item]);
     scope.definition = Some(definition);
     resolver.push_scope(scope);

@@ -6,9 +6,11 @@ use super::Resolver;
 use super::scope::Scope;
 use crate::ast::{Name, Quote, Span};
 use crate::bound::walk::has_aggregate_of;
-use crate::bound::{ColumnRef, Expr, FromItem, FunctionCall};
+use crate::bound::{ColumnRef, Expr, FromItem, FunctionCall, TriggerRow};
+use crate::codegen::write::Change;
 use crate::compiler::{Result, SqlError};
 use crate::schema::Table;
+use ringwood_format::affinity::Affinity;
 
 /// A name to look for, with what stands before its dots.
 #[derive(Clone, Copy, Debug)]
@@ -112,6 +114,11 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             if found.count == 0 && wanted.db.is_none() {
                 if let Some(expr) = self.lookup_row(depth, wanted) {
                     self.outermost_use = self.outermost_use.min(depth);
+                    return Ok(expr);
+                }
+            }
+            if found.count == 0 && wanted.db.is_none() {
+                if let Some(expr) = self.lookup_trigger_row(depth, wanted) {
                     return Ok(expr);
                 }
             }
@@ -330,6 +337,40 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             affinity,
             can_be_null: true,
         }))
+    }
+
+    /// NEW and OLD in the program of a trigger, unless a table of the query is called so.
+    fn lookup_trigger_row(&self, depth: usize, wanted: Wanted<'_>) -> Option<Expr> {
+        let (context, table) = (self.c.trigger.as_ref()?, wanted.table?);
+        let row = if context.change != Change::Delete && table.eq_ignore_ascii_case("new") {
+            TriggerRow::New
+        } else if context.change != Change::Insert && table.eq_ignore_ascii_case("old") {
+            TriggerRow::Old
+        } else {
+            return None;
+        };
+        let mut items = self.scopes[depth].items.iter();
+        if items.any(|item| names_item(item, table, false, None)) {
+            return None;
+        }
+        let of = &context.table;
+        let column = match of.column_index(wanted.column) {
+            Some(column) if of.rowid_alias == Some(column) => -1,
+            Some(column) => column as i32,
+            None if is_rowid_name(wanted.column) && visible_rowid(of) => -1,
+            None => return None,
+        };
+        // As in stock SQLite, where only the rowid has an affinity here.
+        let affinity = if column < 0 {
+            Affinity::Integer
+        } else {
+            Affinity::None
+        };
+        Some(Expr::TriggerColumn {
+            row,
+            column,
+            affinity,
+        })
     }
 
     /// The result column of that alias.

@@ -10,12 +10,13 @@
 
 use super::define::{add_index, define_index, define_table};
 use super::{DbSchema, Index, NameMap, Table, TableKind, Trigger};
-use crate::ast::{CreateView, Stmt, TableBody};
+use crate::ast::{CreateTrigger, CreateView, Stmt, TableBody};
 use crate::compiler::{Result, SqlError};
+use crate::lex::{Token, lex};
 use crate::parse::parse_statement;
 use ringwood_format::encoding::TextEncoding;
 use ringwood_vdbe::ResultCode;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Collects the rows of a schema.
 pub struct DbSchemaBuilder {
@@ -117,6 +118,7 @@ impl DbSchemaBuilder {
                 }
                 let mut made = define_table(&create, sql).map_err(message)?;
                 made.name = name.into();
+                made.order = self.next_order();
                 made.root = root as u32;
                 made.sql = Some(text);
                 if made.without_rowid {
@@ -141,20 +143,44 @@ impl DbSchemaBuilder {
                 add_index(owner, Arc::new(index));
             }
             Stmt::CreateView(create) => self.view(name, *create, text),
-            Stmt::CreateTrigger(ref create) => {
-                let trigger = Trigger {
-                    name: name.into(),
-                    table: (&*create.table.name.text).into(),
-                    sql: text,
-                    create: Arc::new(statement.kind.clone()),
-                };
-                self.schema.triggers.insert(name.into(), Arc::new(trigger));
-            }
+            Stmt::CreateTrigger(create) => self.trigger(name, *create, text)?,
             Stmt::CreateVirtualTable(_) => {}
             _ if kind == b"table" && root == 0 => {}
             _ => return Err(String::new()),
         }
         Ok(())
+    }
+
+    fn trigger(&mut self, name: &str, create: CreateTrigger, sql: Arc<str>) -> Result<(), String> {
+        let table: Arc<str> = (&*create.table.name.text).into();
+        let is_temp = self.schema.name.eq_ignore_ascii_case("temp");
+        if !is_temp && self.tables.get(&table).is_none() && self.schema.table(&table).is_none() {
+            return Err(format!("no such table: {}.{table}", self.schema.name));
+        }
+        if self.schema.triggers.get(name).is_some() {
+            return Err(format!("trigger {name} already exists"));
+        }
+        let trigger = Arc::new(Trigger {
+            name: name.into(),
+            old_columns: names_after_old(sql.as_bytes()),
+            table: table.clone(),
+            sql,
+            create,
+            watched: OnceLock::new(),
+        });
+        self.schema.triggers.insert(name.into(), trigger.clone());
+        match self.schema.watching.get_mut(&table) {
+            Some(watching) => watching.insert(0, trigger),
+            None => {
+                self.schema.watching.insert(table, vec![trigger]);
+            }
+        }
+        Ok(())
+    }
+
+    fn next_order(&mut self) -> u32 {
+        self.schema.next_order += 1;
+        self.schema.next_order
     }
 
     fn view(&mut self, name: &str, create: CreateView, sql: Arc<str>) {
@@ -168,6 +194,7 @@ impl DbSchemaBuilder {
         };
         let mut view = Table::plain(name.into(), kind, Vec::new());
         view.sql = Some(sql);
+        view.order = self.next_order();
         self.tables.insert(name.into(), view);
     }
 
@@ -224,6 +251,7 @@ impl DbSchemaBuilder {
                 .tables
                 .insert(table.name.clone(), Arc::new(table));
         }
+        self.schema.find_children();
         Ok(self.schema)
     }
 }
@@ -235,16 +263,35 @@ impl DbSchema {
             for index in &table.indexes {
                 self.indexes.remove(&index.name);
             }
-            let watching: Vec<Arc<str>> = self
-                .triggers
-                .values()
-                .filter(|trigger| trigger.table.eq_ignore_ascii_case(name))
-                .map(|trigger| trigger.name.clone())
-                .collect();
-            for trigger in watching {
-                self.triggers.remove(&trigger);
+            for trigger in self.watching.remove(name).into_iter().flatten() {
+                self.triggers.remove(&trigger.name);
+            }
+            self.find_children();
+        }
+    }
+
+    /// Finds the children of parents anew.
+    fn find_children(&mut self) {
+        let mut keys: Vec<(u32, &Arc<Table>)> = self
+            .tables
+            .values()
+            .filter(|table| !table.foreign_keys.is_empty())
+            .map(|table| (table.order, table))
+            .collect();
+        keys.sort_unstable_by_key(|(order, _)| std::cmp::Reverse(*order));
+        let mut children: NameMap<Vec<(Arc<str>, usize)>> = NameMap::default();
+        for (_, table) in keys {
+            for (at, key) in table.foreign_keys.iter().enumerate() {
+                let child = (table.name.clone(), at);
+                match children.get_mut(&key.parent) {
+                    Some(known) => known.push(child),
+                    None => {
+                        children.insert(key.parent.clone(), vec![child]);
+                    }
+                }
             }
         }
+        self.children = children;
     }
 
     /// Forgets an index.
@@ -260,7 +307,60 @@ impl DbSchema {
 
     /// Forgets a trigger.
     pub fn drop_trigger(&mut self, name: &str) {
-        self.triggers.remove(name);
+        let Some(trigger) = self.triggers.remove(name) else {
+            return;
+        };
+        if let Some(watching) = self.watching.get_mut(&trigger.table) {
+            watching.retain(|other| !Arc::ptr_eq(other, &trigger));
+        }
+    }
+}
+
+/// Every name after `old.` in a text, without quotes.
+fn names_after_old(sql: &[u8]) -> Vec<Box<str>> {
+    let mut names: Vec<Box<str>> = Vec::new();
+    let (mut before, mut dot, mut at) = (Vec::new(), false, 0);
+    loop {
+        let lexeme = lex(sql, at);
+        if lexeme.token == Token::EndOfText || lexeme.end as usize <= at {
+            return names;
+        }
+        at = lexeme.end as usize;
+        if lexeme.token == Token::Dot {
+            dot = true;
+            continue;
+        }
+        let name = without_quotes(&sql[lexeme.start as usize..at]);
+        if dot && before.eq_ignore_ascii_case(b"old") {
+            let name = String::from_utf8_lossy(&name);
+            if !names.iter().any(|known| known.eq_ignore_ascii_case(&name)) {
+                names.push((&*name).into());
+            }
+        }
+        (before, dot) = (name, false);
+    }
+}
+
+/// A name as it means.
+fn without_quotes(token: &[u8]) -> Vec<u8> {
+    let (Some(&first), true) = (token.first(), token.len() >= 2) else {
+        return token.to_vec();
+    };
+    let inner = &token[1..token.len() - 1];
+    match first {
+        b'[' => inner.to_vec(),
+        b'"' | b'`' | b'\'' => {
+            let mut out = Vec::with_capacity(inner.len());
+            let mut bytes = inner.iter();
+            while let Some(&byte) = bytes.next() {
+                out.push(byte);
+                if byte == first {
+                    bytes.next();
+                }
+            }
+            out
+        }
+        _ => token.to_vec(),
     }
 }
 

@@ -344,6 +344,15 @@ impl Definition<'_> {
                 self.check(constraint.name.as_ref(), constraint.span, expr, *text);
             }
             ColumnConstraintKind::References(references) => {
+                if references.columns.len() > 1 {
+                    return Err(SqlError::at(
+                        references.table.span.start,
+                        format!(
+                            "foreign key on {} should reference only one column of table {}",
+                            self.table.columns[number].name, references.table.text
+                        ),
+                    ));
+                }
                 let key = foreign_key(vec![number], references);
                 self.table.foreign_keys.insert(0, Arc::new(key));
             }

@@ -23,6 +23,7 @@ mod column;
 pub mod define;
 mod index;
 mod names;
+mod parent_key;
 mod statistics;
 mod table;
 
@@ -30,6 +31,7 @@ pub use build::DbSchemaBuilder;
 pub use column::{CollationName, Column, Default, Generated};
 pub use index::{Index, IndexColumn, IndexKey, IndexOrigin, LogEst};
 pub use names::NameMap;
+pub use parent_key::ParentKey;
 pub use table::{Check, ForeignKey, Table, TableKind, Trigger};
 
 use std::sync::Arc;
@@ -52,6 +54,12 @@ pub struct DbSchema {
     pub indexes: NameMap<Arc<Index>>,
     /// Triggers.
     pub triggers: NameMap<Arc<Trigger>>,
+    /// The same by the name of the table that they watch, the newest first.
+    pub watching: NameMap<Vec<Arc<Trigger>>>,
+    /// By the name of a parent table its children: their names and the places of their foreign keys, the newest first.
+    pub children: NameMap<Vec<(Arc<str>, usize)>>,
+    /// The `order` of the next table.
+    pub next_order: u32,
     /// The cookie of the file header that it was read under.
     pub cookie: u32,
     /// The schema's generation in this process (SQLite's iGeneration).
@@ -73,6 +81,9 @@ impl DbSchema {
             tables,
             indexes: NameMap::default(),
             triggers: NameMap::default(),
+            watching: NameMap::default(),
+            children: NameMap::default(),
+            next_order: 1,
             cookie: 0,
             generation: 0,
             encoding: ringwood_format::value::TextEncoding::Utf8,
@@ -159,6 +170,28 @@ impl Schema {
                 .search_order()
                 .find_map(|db| self.dbs[db].indexes.get(name).map(|index| (db, index))),
         }
+    }
+
+    /// Finds the tables that new triggers of the temp database watch: what is made later under the same name does not
+    /// count.
+    pub fn settle_temp_triggers(&self) {
+        for trigger in self.dbs.get(1).iter().flat_map(|db| db.triggers.values()) {
+            self.watched_db(trigger);
+        }
+    }
+
+    /// The database of the table that a trigger of the temp database watches.
+    pub fn watched_db(&self, trigger: &Trigger) -> Option<usize> {
+        let name = trigger.watched.get_or_init(|| {
+            let name = &trigger.create.table;
+            let named = match &name.schema {
+                Some(db) => Some(self.db_index(&db.text)?),
+                None => None,
+            };
+            let (db, _) = self.find_table(named, &name.name.text)?;
+            Some(self.dbs[db].name.clone())
+        });
+        self.db_index(name.as_ref()?)
     }
 
     /// The trigger of that name, in that database or wherever it is found first.

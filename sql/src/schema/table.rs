@@ -4,7 +4,7 @@ use super::column::{CollationName, Column};
 use super::index::{Index, LogEst};
 use crate::ast;
 use ringwood_format::affinity::Affinity;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What kind of table.
 #[derive(Clone, Debug)]
@@ -85,6 +85,8 @@ pub struct Table {
     pub row_size: LogEst,
     /// Whether the row estimate comes from ANALYZE.
     pub has_statistics: bool,
+    /// Its place among the tables of its database, in the order in which their rows were read.
+    pub order: u32,
 }
 
 impl Table {
@@ -108,6 +110,7 @@ impl Table {
             row_estimate: 200,
             row_size: 0,
             has_statistics: false,
+            order: 0,
         }
     }
 
@@ -212,5 +215,18 @@ pub struct Trigger {
     /// Its text.
     pub sql: Arc<str>,
     /// The statement as parsed.
-    pub create: Arc<ast::Stmt>,
+    pub create: ast::CreateTrigger,
+    /// The columns that its text reads of OLD, and perhaps others: every name after `old.`
+    pub old_columns: Vec<Box<str>>,
+    /// Of a trigger of the temp database: the name of the database whose table it watches, known once it was looked for.
+    pub watched: OnceLock<Option<Arc<str>>>,
+}
+
+impl Trigger {
+    /// Whether it reads `OLD.column`.
+    pub fn reads_old(&self, column: &str) -> bool {
+        self.old_columns
+            .iter()
+            .any(|name| name.eq_ignore_ascii_case(column))
+    }
 }

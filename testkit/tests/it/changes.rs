@@ -114,6 +114,16 @@ fn pragmas() {
 }
 
 #[test]
+fn triggers() {
+    script("triggers", include_str!("../../scripts/triggers.sql"));
+}
+
+#[test]
+fn foreign_keys() {
+    script("keys", include_str!("../../scripts/foreign_keys.sql"));
+}
+
+#[test]
 fn many_rows() {
     script("many", include_str!("../../scripts/many_rows.sql"));
 }

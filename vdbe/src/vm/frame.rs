@@ -126,7 +126,7 @@ pub(super) fn enter(
     }
     let frames = &mut s.frames;
     if frames.stack.len() >= env.limits.trigger_depth as usize {
-        return fail_with(ResultCode::ERROR, "too many levels of trigger recursion");
+        return fail_with(ResultCode::ERROR, "triggers nested too deep");
     }
     if frames.idle.len() < program.subprograms.len() {
         frames.idle.resize_with(program.subprograms.len(), Vec::new);

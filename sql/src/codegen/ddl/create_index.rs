@@ -11,7 +11,7 @@
 
 use super::{Root, SchemaRow, TEMP, quoted};
 use crate::ast;
-use crate::codegen::write::Target;
+use crate::codegen::write::{DeleteEffects, Target};
 use crate::compiler::{Compiler, Result, SqlError};
 use crate::resolve::{Definition, resolve_definition};
 use crate::schema::define::define_index;
@@ -130,6 +130,7 @@ impl Compiler<'_> {
             table: table.clone(),
             data_cursor: from,
             index_cursor: from + 1,
+            on_delete: DeleteEffects::default(),
         };
         self.op4(
             Opcode::SorterOpen,

@@ -6,7 +6,7 @@
 //! Source: SQLite's `sqlite3DropTable`, `sqlite3CodeDropTable`, `destroyTable`, `sqlite3DropIndex`,
 //! `sqlite3DropTriggerPtr`.
 
-use crate::ast::{DropObject, ObjectKind, QualifiedName};
+use crate::ast::{Delete, DropObject, Indexed, ObjectKind, QualifiedName};
 use crate::compiler::{Compiler, Result, SqlError};
 use crate::schema::{IndexOrigin, Table};
 use ringwood_vdbe::opcode::p5;
@@ -84,13 +84,11 @@ impl Compiler<'_> {
                 "use DROP VIEW to delete view {name}"
             )));
         }
-        if self.ctx.flags.foreign_keys && self.is_foreign_key_parent(db, name) {
-            return Err(SqlError::unsupported("foreign key enforcement is"));
-        }
         self.writes_db(true, db);
         self.may_abort = true;
         if !table.is_view() {
             self.clear_statistics(db, "tbl", name)?;
+            self.delete_rows_of_keys(drop, db, &table)?;
         }
         self.drop_triggers_of(db, name)?;
         if table.autoincrement {
@@ -113,33 +111,67 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    fn is_foreign_key_parent(&self, db: usize, name: &str) -> bool {
-        let mut tables = self.ctx.schema.dbs[db].tables.values();
-        tables.any(|table| {
-            table
-                .foreign_keys
-                .iter()
-                .any(|key| key.parent.eq_ignore_ascii_case(name))
-        })
+    /// A table that has to do with foreign keys loses its rows before it goes: children may refer to them, and deferred
+    /// violations may go with them. Triggers do not fire.
+    fn delete_rows_of_keys(
+        &mut self,
+        drop: &DropObject,
+        db: usize,
+        table: &Arc<Table>,
+    ) -> Result<()> {
+        let flags = &self.ctx.flags;
+        if !flags.foreign_keys {
+            return Ok(());
+        }
+        let (delayed, is_parent) = (
+            flags.defer_foreign_keys,
+            self.ctx.schema.dbs[db].children.get(&table.name).is_some(),
+        );
+        let is_deferred = table.foreign_keys.iter().any(|key| key.deferred) || delayed;
+        if !is_parent && (table.foreign_keys.is_empty() || !is_deferred) {
+            return Ok(());
+        }
+        let skip = self.label();
+        if !is_parent {
+            self.jump(Opcode::FkIfZero, 1, skip, 0);
+        }
+        self.dropping = true;
+        let deleted = self.code_delete(&Delete {
+            with: None,
+            table: drop.name.clone(),
+            alias: None,
+            indexed: Indexed::Unspecified,
+            where_clause: None,
+            returning: Vec::new(),
+            order_by: Vec::new(),
+            limit: None,
+        });
+        self.dropping = false;
+        deleted?;
+        if !delayed {
+            // Before the schema changes: a statement cannot take that back.
+            let ok = self.label();
+            self.jump(Opcode::FkIfZero, 0, ok, 0);
+            let code = ResultCode::CONSTRAINT_FOREIGNKEY.get();
+            self.op(Opcode::Halt, code, i32::from(p5::OE_ABORT), 0);
+            self.p5(p5::HALT_FOREIGNKEY);
+            self.place(ok);
+        }
+        self.place(skip);
+        Ok(())
     }
 
     fn drop_triggers_of(&mut self, db: usize, table: &str) -> Result<()> {
         let schema = self.ctx.schema;
-        for of in [db, super::TEMP] {
-            if of == super::TEMP && db == super::TEMP && of != db {
-                continue;
+        if let Some(temp) = schema.dbs.get(super::TEMP).filter(|_| db != super::TEMP) {
+            for trigger in temp.watching.get(table).into_iter().flatten() {
+                if schema.watched_db(trigger) == Some(db) {
+                    self.code_drop_trigger(super::TEMP, &trigger.name)?;
+                }
             }
-            let triggers = schema.dbs[of].triggers.values();
-            let names: Vec<Arc<str>> = triggers
-                .filter(|trigger| trigger.table.eq_ignore_ascii_case(table))
-                .map(|trigger| trigger.name.clone())
-                .collect();
-            for name in names {
-                self.code_drop_trigger(of, &name)?;
-            }
-            if db == super::TEMP {
-                break;
-            }
+        }
+        for trigger in schema.dbs[db].watching.get(table).into_iter().flatten() {
+            self.code_drop_trigger(db, &trigger.name)?;
         }
         Ok(())
     }

@@ -12,14 +12,16 @@
 //! |---|---|
 //! | [`create_table`] | CREATE TABLE, also AS SELECT; CREATE VIEW |
 //! | [`create_index`] | CREATE INDEX |
+//! | [`create_trigger`] | CREATE TRIGGER |
 //! | [`mod@drop`] | DROP TABLE, VIEW, INDEX, TRIGGER |
 //!
-//! Absent: CREATE TRIGGER, ALTER, virtual tables: refused with an error.
+//! Absent: ALTER, virtual tables: refused with an error.
 //!
 //! Source: SQLite's `build.c`.
 
 pub mod create_index;
 pub mod create_table;
+pub mod create_trigger;
 pub mod drop;
 
 use crate::ast::QualifiedName;

@@ -60,6 +60,7 @@ const PRAGMAS: [&str; 65] = [
     "database_list",
     "defer_foreign_keys",
     "encoding",
+    "foreign_key_check",
     "foreign_key_list",
     "foreign_keys",
     "freelist_count",
@@ -106,7 +107,6 @@ const PRAGMAS: [&str; 65] = [
     "writable_schema",
     // Not there yet, and refused.
     "data_version",
-    "foreign_key_check",
     "incremental_vacuum",
     // Without effect.
     "count_changes",
@@ -135,7 +135,7 @@ impl Compiler<'_> {
                 self.pragma_row(&["name"]);
             }
             "pragma_list" => {
-                let rows = PRAGMAS[..PRAGMAS.len() - 6]
+                let rows = PRAGMAS[..PRAGMAS.len() - 5]
                     .iter()
                     .map(|name| vec![Cell::from(*name)]);
                 self.rows(&["name"], rows.collect());

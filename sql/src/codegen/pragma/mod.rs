@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`catalog`] | what the schema holds, as rows made when the statement is compiled: table_info, index_list, … |
 //! | [`integrity`] | integrity_check, quick_check |
+//! | `foreign_keys` | foreign_key_check |
 //! | here | header fields, settings of the connection, journal and checkpoints |
 //!
 //! Rules:
@@ -11,11 +12,12 @@
 //! 2. A pragma that sets a value gives a row only where SQLite's does.
 //! 3. What depends on the running connection is read when the statement runs: a header field, or the opcode `Setting`.
 //!
-//! Absent: table-valued functions of pragmas; foreign_key_check, data_version.
+//! Absent: table-valued functions of pragmas; data_version.
 //!
 //! Source: SQLite's `sqlite3Pragma`, `pragma.h`.
 
 pub mod catalog;
+mod foreign_keys;
 pub mod integrity;
 
 use crate::ast::Pragma;
@@ -111,7 +113,8 @@ impl Compiler<'_> {
             "application_id" => self.header_field(&name, main, p5::META_APPLICATION_ID, arg),
             "schema_version" => self.header_field(&name, main, p5::META_SCHEMA_VERSION, arg),
             "freelist_count" => self.header_field(&name, main, p5::META_FREE_PAGE_COUNT, None),
-            "data_version" | "foreign_key_check" => {
+            "foreign_key_check" => return self.foreign_key_check(db, arg),
+            "data_version" => {
                 return Err(SqlError::unsupported(&format!("PRAGMA {name} is")));
             }
             "incremental_vacuum" => {

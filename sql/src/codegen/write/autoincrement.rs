@@ -7,6 +7,9 @@
 //!   old_reg       the value found there
 //! ```
 //!
+//! The registers are the main program's, also where a trigger inserts: the prologue reads the table, the end of the
+//! statement writes it.
+//!
 //! Source: SQLite's `autoIncBegin`, `sqlite3AutoincrementBegin`, `sqlite3AutoincrementEnd`.
 
 use crate::compiler::{Compiler, Result, SqlError};
@@ -19,6 +22,9 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Sequence {
     db: usize,
+    /// The table's name.
+    name: Arc<str>,
+    /// `sqlite_sequence`.
     table: Arc<Table>,
     name_reg: i32,
     /// The register of the largest rowid.
@@ -26,10 +32,18 @@ pub struct Sequence {
 }
 
 impl Compiler<'_> {
-    /// Reads the table's row of `sqlite_sequence`; none if the table is not AUTOINCREMENT.
+    /// The sequence of a table; none if the table is not AUTOINCREMENT.
     pub fn begin_autoincrement(&mut self, db: usize, table: &Table) -> Result<Option<Sequence>> {
         if !table.autoincrement {
             return Ok(None);
+        }
+        let known = self
+            .programs
+            .sequences
+            .iter()
+            .find(|sequence| sequence.db == db && sequence.name == table.name);
+        if let Some(known) = known {
+            return Ok(Some(known.clone()));
         }
         let found = self.ctx.schema.dbs[db].table("sqlite_sequence").cloned();
         let Some(sequence) = found.filter(|t| t.has_rowid() && t.columns.len() == 2) else {
@@ -39,17 +53,26 @@ impl Compiler<'_> {
                 offset: None,
             });
         };
-        let name_reg = self.alloc_regs(4);
-        let (max, row, old) = (name_reg + 1, name_reg + 2, name_reg + 3);
-        let cursor = self.alloc_cursor(Some(sequence.clone()));
-        self.open_table(cursor, db, &sequence, false)?;
-        self.op4(
-            Opcode::String8,
-            0,
+        let name_reg = self.alloc_main_regs(4);
+        let sequence = Sequence {
+            db,
+            name: table.name.clone(),
+            table: sequence,
             name_reg,
-            0,
-            P4::text(table.name.as_bytes()),
-        );
+            max_reg: name_reg + 1,
+        };
+        self.programs.sequences.push(sequence.clone());
+        Ok(Some(sequence))
+    }
+
+    /// Reads the table's row of `sqlite_sequence`: in the prologue.
+    pub(crate) fn read_sequence(&mut self, sequence: &Sequence) -> Result<()> {
+        let name_reg = sequence.name_reg;
+        let (max, row, old) = (name_reg + 1, name_reg + 2, name_reg + 3);
+        let cursor = self.alloc_cursor(Some(sequence.table.clone()));
+        self.open_table(cursor, sequence.db, &sequence.table, false)?;
+        let name = P4::text(sequence.name.as_bytes());
+        self.op4(Opcode::String8, 0, name_reg, 0, name);
         self.op(Opcode::Null, 0, max, old);
         let (next, found, done) = (self.label(), self.label(), self.label());
         let top = self.jump(Opcode::Rewind, cursor, done, 0) + 1;
@@ -67,12 +90,7 @@ impl Compiler<'_> {
         self.op(Opcode::Integer, 0, max, 0);
         self.place(found);
         self.op(Opcode::Close, cursor, 0, 0);
-        Ok(Some(Sequence {
-            db,
-            table: sequence,
-            name_reg,
-            max_reg: max,
-        }))
+        Ok(())
     }
 
     /// After a rowid was chosen.
@@ -83,16 +101,14 @@ impl Compiler<'_> {
     }
 
     /// Writes the largest rowid back, if it has grown.
-    pub fn end_autoincrement(&mut self, sequence: Option<&Sequence>) -> Result<()> {
-        let Some(Sequence {
+    pub fn end_autoincrement(&mut self, sequence: &Sequence) -> Result<()> {
+        let Sequence {
             db,
             table: sequence,
             name_reg,
             max_reg,
-        }) = sequence
-        else {
-            return Ok(());
-        };
+            ..
+        } = sequence;
         let (row, old) = (max_reg + 1, max_reg + 2);
         let record = self.alloc_reg();
         let cursor = self.alloc_cursor(Some(sequence.clone()));

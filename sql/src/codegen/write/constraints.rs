@@ -5,6 +5,7 @@
 //!
 //! Source: SQLite's `sqlite3GenerateConstraintChecks`, `sqlite3CompleteInsertion`.
 
+use super::row_delete::Found;
 use super::{Target, conflict_code};
 use crate::ast::ConflictAction;
 use crate::bound::Expr;
@@ -66,9 +67,10 @@ impl Compiler<'_> {
     /// Emits every check of a row, and its index entries and record into `row.records`. Tells whether a REPLACE may
     /// have deleted rows, after which the positions of cursors are not to be trusted.
     pub fn check_row(&mut self, row: &Row<'_>) -> Result<bool> {
+        let rechecks = self.begin_recheck(row);
         self.check_not_null(row)?;
         let mut affinity_done = self.check_checks(row)?;
-        let deferred = self.check_rowid(row)?;
+        let deferred = self.check_rowid(row, rechecks)?;
         let mut replaces = deferred.replaces;
         let table = &row.target.table;
         for (n, index) in table.indexes.iter().enumerate() {
@@ -79,11 +81,14 @@ impl Compiler<'_> {
                 self.table_affinity(table, row.new + 1);
                 affinity_done = true;
             }
-            replaces |= self.check_index(row, n, index)?;
+            replaces |= self.check_index(row, n, index, rechecks)?;
         }
         if let Some((top, bottom)) = deferred.jumps {
             self.op(Opcode::Goto, 0, top, 0);
             self.jump_here(bottom);
+        }
+        if replaces && rechecks != 0 {
+            self.recheck(row, rechecks)?;
         }
         if table.has_rowid() {
             let record = row.records[table.indexes.len()];
@@ -237,7 +242,65 @@ impl Compiler<'_> {
         self.without_factoring(|c| c.with_override(cursor, registers, body))
     }
 
-    fn check_rowid(&mut self, row: &Row<'_>) -> Result<Deferred> {
+    /// The register that counts rows deleted by REPLACE whose deletion brought something about (0: that cannot be).
+    fn begin_recheck(&mut self, row: &Row<'_>) -> i32 {
+        let table = &row.target.table;
+        let replaces = row.or == Some(ConflictAction::Replace)
+            || row.or.is_none()
+                && (table.key_conflict == Some(ConflictAction::Replace)
+                    || table
+                        .indexes
+                        .iter()
+                        .any(|index| index.unique == Some(ConflictAction::Replace)));
+        if !replaces || !row.target.on_delete.any() {
+            return 0;
+        }
+        let counter = self.alloc_reg();
+        self.op(Opcode::Integer, 0, counter, 0);
+        counter
+    }
+
+    /// What REPLACE set off may have put other rows in the way: now they abort.
+    fn recheck(&mut self, row: &Row<'_>, counter: i32) -> Result<()> {
+        let (target, table) = (row.target, &row.target.table);
+        let abort = conflict_code(ConflictAction::Abort);
+        let done = self.label();
+        self.jump(Opcode::IfNot, counter, done, 0);
+        if table.has_rowid() && row.key_changes {
+            let ok = self.label();
+            if let Some(old) = row.old {
+                self.jump(Opcode::Eq, row.new, ok, old);
+                self.p5(p5::NULLEQ);
+            }
+            self.jump(Opcode::NotExists, target.data_cursor, ok, row.new);
+            self.rowid_violation(target, abort);
+            self.place(ok);
+        }
+        for (n, index) in table.indexes.iter().enumerate() {
+            let (record, is_table) = (row.records[n], target.is_table(n));
+            let is_fixed = row.old.is_some() && is_table && !row.key_changes;
+            let Some(own) = index.unique.filter(|_| record != 0 && !is_fixed) else {
+                continue;
+            };
+            if row.action(Some(own)) != ConflictAction::Replace {
+                continue;
+            }
+            let ok = self.label();
+            if index.partial.is_some() {
+                self.jump(Opcode::IsNull, record, ok, 0);
+            }
+            let (cursor, key) = (target.cursor_of(n), record + 1);
+            let keys = P4::Int(index.key_count as i32);
+            self.b.op4(Opcode::NoConflict, cursor, ok, key, keys);
+            self.other_row(row, index, cursor, key, is_table, ConflictAction::Abort, ok)?;
+            self.unique_violation(target, index, abort);
+            self.place(ok);
+        }
+        self.place(done);
+        Ok(())
+    }
+
+    fn check_rowid(&mut self, row: &Row<'_>, rechecks: i32) -> Result<Deferred> {
         let (target, table) = (row.target, &row.target.table);
         let mut deferred = Deferred::default();
         if !row.key_changes || !table.has_rowid() {
@@ -262,6 +325,12 @@ impl Compiler<'_> {
             ConflictAction::Ignore => {
                 self.goto(row.ignore);
             }
+            ConflictAction::Replace if target.on_delete.any() => {
+                self.multi_write = true;
+                self.delete_row(target, row.new, 1, false, Found::Single, None)?;
+                self.op(Opcode::AddImm, rechecks, 1, 0);
+                deferred.replaces = true;
+            }
             ConflictAction::Replace => {
                 if !table.indexes.is_empty() {
                     self.multi_write = true;
@@ -281,7 +350,13 @@ impl Compiler<'_> {
     }
 
     /// Makes the new entry of an index and looks for another row that has it.
-    fn check_index(&mut self, row: &Row<'_>, n: usize, index: &Arc<Index>) -> Result<bool> {
+    fn check_index(
+        &mut self,
+        row: &Row<'_>,
+        n: usize,
+        index: &Arc<Index>,
+        rechecks: i32,
+    ) -> Result<bool> {
         let (target, table) = (row.target, &row.target.table);
         let (cursor, record) = (target.cursor_of(n), row.records[n]);
         let key = record + 1;
@@ -318,7 +393,8 @@ impl Compiler<'_> {
         };
         let action = row.action(Some(own));
         // REPLACE into a WITHOUT ROWID table without other indexes: the insert overwrites.
-        if is_table && table.indexes.len() == 1 && action == ConflictAction::Replace {
+        let overwrites = table.indexes.len() == 1 && !target.on_delete.any();
+        if is_table && overwrites && action == ConflictAction::Replace {
             self.place(unique_ok);
             return Ok(false);
         }
@@ -339,6 +415,9 @@ impl Compiler<'_> {
                     if is_table { None } else { Some(cursor) },
                     is_table,
                 )?;
+                if target.on_delete.any() {
+                    self.op(Opcode::AddImm, rechecks, 1, 0);
+                }
                 replaces = true;
             }
             _ => self.unique_violation(target, index, conflict_code(action)),

@@ -1,7 +1,7 @@
 //! DELETE.
 //!
 //! ```text
-//!   no WHERE             Clear for the table and each index
+//!   no WHERE             Clear for the table and each index, unless triggers or foreign keys want to see each row
 //!   one pass             the loops' cursors are open for writing; each row is deleted where it is found
 //!   two passes           the keys of the rows go into a set (an ephemeral index, for WITHOUT ROWID); then each is
 //!                        looked up and deleted
@@ -10,7 +10,7 @@
 //! Source: SQLite's `sqlite3DeleteFrom`.
 
 use super::row_delete::Found;
-use super::{Change, Target, columns_used};
+use super::{Change, DeleteEffects, Target, columns_used};
 use crate::ast;
 use crate::bound::walk::has_subquery;
 use crate::bound::{Expr, FromItem};
@@ -29,25 +29,32 @@ impl Compiler<'_> {
         if !delete.order_by.is_empty() || delete.limit.is_some() {
             return Err(SqlError::unsupported("ORDER BY and LIMIT of DELETE are"));
         }
-        let (db, table) = self.table_to_change(&delete.table, Change::Delete, None)?;
-        let target = Target::new(self, db, &table);
+        let (db, table, triggers) = self.table_to_change(&delete.table, Change::Delete, None)?;
+        if table.is_view() {
+            self.delete_from_view(delete, db, &table, &triggers)?;
+            return self.end_change();
+        }
+        let mut target = Target::new(self, db, &table);
+        target.on_delete = DeleteEffects {
+            triggers,
+            foreign_keys: self.is_in_foreign_key(db, &table),
+            or: None,
+        };
         self.b.about.count_changes = true;
         let mut item = self.target_item(&target, delete.alias.as_ref(), &delete.indexed)?;
         let where_ = match &delete.where_clause {
             Some(where_) => Some(self.resolve_where(&item, delete.with.as_deref(), where_)?),
             None => None,
         };
-        self.writes_db(false, db);
-        match where_ {
-            Some(where_) => {
-                item.columns_used = columns_used(&where_, item.cursor);
-                self.delete_where(&target, &item, &where_)
-            }
-            None => {
-                self.delete_all(&target);
-                Ok(())
-            }
+        self.writes_db(target.on_delete.any(), db);
+        if where_.is_none() && !target.on_delete.any() {
+            self.delete_all(&target);
+        } else {
+            let used = |where_: &Expr| columns_used(where_, item.cursor);
+            item.columns_used = where_.as_ref().map_or(0, used);
+            self.delete_where(&target, &item, where_.as_ref())?;
         }
+        self.end_change()
     }
 
     fn delete_all(&mut self, target: &Target) {
@@ -71,9 +78,14 @@ impl Compiler<'_> {
         }
     }
 
-    fn delete_where(&mut self, target: &Target, item: &FromItem, where_: &Expr) -> Result<()> {
+    fn delete_where(
+        &mut self,
+        target: &Target,
+        item: &FromItem,
+        where_: Option<&Expr>,
+    ) -> Result<()> {
         let mut control = Control::ONEPASS_DESIRED | Control::DUPLICATES_OK;
-        if !has_subquery(where_) {
+        if !target.on_delete.any() && !where_.is_some_and(has_subquery) {
             control |= Control::ONEPASS_MULTIROW;
         }
         let data = target.data_cursor;
@@ -99,7 +111,7 @@ impl Compiler<'_> {
             keys = self.alloc_reg();
             self.op(Opcode::Null, 0, keys, 0);
         }
-        let request = Request::table(item, Some(where_), control, target.index_cursor);
+        let request = Request::table(item, where_, control, target.index_cursor);
         let loops = loops::begin(self, request)?;
         let one_pass = loops.one_pass;
         let (table_cursor, index_cursor) = loops.one_pass_cursors;

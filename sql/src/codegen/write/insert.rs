@@ -6,8 +6,8 @@
 //!
 //!      open the table and its indexes
 //!   L: next row, or goto M
-//!      columns and defaults into registers; the rowid
-//!      checks; index entries; the record
+//!      columns and defaults into registers; BEFORE triggers; the rowid
+//!      checks; foreign keys; index entries; the record; AFTER triggers
 //!      goto L
 //!   M: sqlite_sequence
 //! ```
@@ -19,7 +19,7 @@
 
 use super::constraints::Row;
 use super::{Change, Target};
-use crate::ast::{self, InsertSource};
+use crate::ast::{self, InsertSource, TriggerTime};
 use crate::bound::Expr;
 use crate::codegen::select::{Destination, DestinationKind};
 use crate::compiler::{Compiler, Result, SqlError};
@@ -61,13 +61,14 @@ impl Compiler<'_> {
         if !insert.returning.is_empty() {
             return Err(SqlError::unsupported("RETURNING is"));
         }
-        let (db, table) = self.table_to_change(&insert.table, Change::Insert, insert.or)?;
+        let (db, table, triggers) = self.table_to_change(&insert.table, Change::Insert, None)?;
         self.b.about.count_changes = true;
         let multi_row =
             !matches!(&insert.source, InsertSource::Select(select) if is_one_row(select));
-        self.writes_db(multi_row || table.autoincrement, db);
-        if self.code_transfer(insert, db, &table)? {
-            return Ok(());
+        let fires = !triggers.is_empty();
+        self.writes_db(multi_row || table.autoincrement || fires, db);
+        if !fires && self.code_transfer(insert, db, &table)? {
+            return self.end_change();
         }
         let (columns, rowid_from) = column_map(insert, &table)?;
 
@@ -78,11 +79,16 @@ impl Compiler<'_> {
         let in_order = (insert.columns.is_empty() || columns.iter().enumerate().all(identity))
             && rowid_from.is_none()
             && !table.has_generated;
-        let (rows, width) = self.code_source(insert, db, &table, in_order.then_some(rowid + 1))?;
+        let in_place = in_order.then_some(rowid + 1);
+        let (rows, width) = self.code_source(insert, db, &table, in_place, fires)?;
         check_width(insert, &table, width)?;
 
-        let target = Target::new(self, db, &table);
-        target.open(self, 0, |_| true)?;
+        let mut target = Target::new(self, db, &table);
+        target.replaces(self);
+        let target = target;
+        if !table.is_view() {
+            target.open(self, 0, |_| true)?;
+        }
         let records = self.record_registers(&target, |_| true);
         let done = self.label();
         let next = self.label();
@@ -117,7 +123,14 @@ impl Compiler<'_> {
                 },
             }
         }
-        if table.has_rowid() {
+        // NEW is as far behind where OLD would be as if there were one.
+        let base = |new: i32| new - (1 + table.columns.len() as i32);
+        if triggers.before {
+            let new = self.code_new_row_before(&rows, rowid_from, rowid, &target)?;
+            let time = TriggerTime::Before;
+            self.fire(&triggers, time, &table, base(new), insert.or, next);
+        }
+        if table.has_rowid() && !table.is_view() {
             append = self.code_rowid(
                 &rows,
                 rowid_from,
@@ -143,9 +156,14 @@ impl Compiler<'_> {
             changed: None,
             records: &records,
         };
-        let replaces = self.check_row(&row)?;
-        let use_seek = !replaces;
-        self.store_row(&row, 0, append, use_seek);
+        if !table.is_view() {
+            let replaces = self.check_row(&row)?;
+            let use_seek = !replaces;
+            self.check_foreign_keys(db, &table, None, Some(rowid), None)?;
+            self.store_row(&row, 0, append, use_seek);
+        }
+        let time = TriggerTime::After;
+        self.fire(&triggers, time, &table, base(rowid), insert.or, next);
 
         self.place(next);
         match rows {
@@ -160,16 +178,51 @@ impl Compiler<'_> {
             }
             Rows::One(_) | Rows::Defaults => self.place(done),
         }
-        self.end_autoincrement(sequence.as_ref())
+        self.end_change()
     }
 
-    /// Makes the rows available; tells how many columns they have. `dest`: where a coroutine may put them at once.
+    /// The row that BEFORE triggers see: the rowid is -1 where it is still to be chosen. The register of the rowid.
+    fn code_new_row_before(
+        &mut self,
+        rows: &Rows,
+        rowid_from: Option<usize>,
+        rowid: i32,
+        target: &Target,
+    ) -> Result<i32> {
+        let table = &target.table;
+        let new = self.alloc_regs(1 + table.columns.len());
+        match rowid_from {
+            None => {
+                self.op(Opcode::Integer, -1, new, 0);
+            }
+            Some(n) => {
+                self.code_given(rows, n, new)?;
+                let given = self.op(Opcode::NotNull, new, 0, 0);
+                self.op(Opcode::Integer, -1, new, 0);
+                self.jump_here(given);
+                self.op(Opcode::MustBeInt, new, 0, 0);
+            }
+        }
+        let count = table.stored_count() as i32;
+        self.op(Opcode::Copy, rowid + 1, new + 1, count - 1);
+        if table.has_generated {
+            self.compute_generated_columns(target, new)?;
+        }
+        if !table.is_view() {
+            self.table_affinity(table, new + 1);
+        }
+        Ok(new)
+    }
+
+    /// Makes the rows available; tells how many columns they have. `dest`: where a coroutine may put them at once;
+    /// `fires`: triggers may change what is read, so all rows are read first.
     fn code_source(
         &mut self,
         insert: &ast::Insert,
         db: usize,
         table: &Arc<Table>,
         dest: Option<i32>,
+        fires: bool,
     ) -> Result<(Rows, usize)> {
         let InsertSource::Select(select) = &insert.source else {
             return Ok((Rows::Defaults, 0));
@@ -199,7 +252,7 @@ impl Compiler<'_> {
         self.op(Opcode::EndCoroutine, yield_reg, 0, 0);
         self.jump_here(init);
         self.clear_temps();
-        if !self.reads_table(entry, db, table) {
+        if !fires && !self.reads_table(entry, db, table) {
             return Ok((
                 Rows::Coroutine {
                     yield_reg,

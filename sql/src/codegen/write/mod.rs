@@ -6,6 +6,8 @@
 //! | [`generated`] | the generated columns of a row about to be stored |
 //! | [`row_delete`] | deleting a row and its index entries |
 //! | [`autoincrement`] | `sqlite_sequence` |
+//! | [`foreign_keys`], [`foreign_key_actions`] | foreign keys: counting violations; CASCADE and its sisters |
+//! | [`view`] | UPDATE and DELETE of views that have INSTEAD OF triggers |
 //! | [`insert`], [`transfer`], [`update`], [`delete`] | the statements |
 //!
 //! Rules:
@@ -15,21 +17,31 @@
 //!    tables), then the columns in the order of the record, the virtual ones, which are not in it, behind them
 //!    ([`Table::storage_of`]).
 //!
-//! Absent: triggers, foreign keys, upserts, RETURNING: refused with an error.
+//! 3. Where triggers or foreign keys want the old row of an UPDATE, it lies right before the new one: `old rowid`, the old
+//!    columns, `new rowid`, the new columns. Triggers read both by their distance from the old rowid.
+//! 4. The order of effects for a row: BEFORE triggers; checks; counting of foreign keys; the change; actions of foreign
+//!    keys; AFTER triggers. A BEFORE trigger may have changed or deleted the row: it is looked up again.
+//! 5. A statement ends its changes with [`Compiler::end_change`]; what gives rows out (RETURNING) comes after that.
+//!
+//! Absent: upserts, RETURNING: refused with an error.
 //!
 //! Source: SQLite's `insert.c`, `update.c`, `delete.c`.
 
 pub mod autoincrement;
 pub mod constraints;
 pub mod delete;
+pub mod foreign_key_actions;
+pub mod foreign_keys;
 pub mod generated;
 pub mod insert;
 pub mod row_delete;
 pub mod transfer;
 pub mod update;
+pub mod view;
 
 use crate::ast;
 use crate::bound::{Expr, FromItem, FromSource, IndexHint, JoinKind};
+use crate::codegen::trigger::Triggers;
 use crate::compiler::{Compiler, Result, SqlError};
 use crate::resolve::{Resolver, Scope};
 use crate::schema::{Index, Table};
@@ -49,6 +61,26 @@ pub struct Target {
     pub data_cursor: i32,
     /// The cursor of its first index (rule 1).
     pub index_cursor: i32,
+    /// What the deletion of one of its rows brings about.
+    pub on_delete: DeleteEffects,
+}
+
+/// What the deletion of a row brings about besides.
+#[derive(Clone, Default, Debug)]
+pub struct DeleteEffects {
+    /// DELETE triggers.
+    pub triggers: Triggers,
+    /// Whether the table is the child or the parent of a foreign key.
+    pub foreign_keys: bool,
+    /// The conflict action that the triggers inherit.
+    pub or: Option<ast::ConflictAction>,
+}
+
+impl DeleteEffects {
+    /// Whether there is something.
+    pub fn any(&self) -> bool {
+        self.foreign_keys || !self.triggers.is_empty()
+    }
 }
 
 impl Target {
@@ -68,7 +100,21 @@ impl Target {
             table: table.clone(),
             data_cursor,
             index_cursor,
+            on_delete: DeleteEffects::default(),
         }
+    }
+
+    /// REPLACE deletes rows: their triggers fire if triggers may be recursive.
+    pub fn replaces(&mut self, c: &Compiler<'_>) {
+        let mut effects = DeleteEffects {
+            triggers: Triggers::default(),
+            foreign_keys: c.is_in_foreign_key(self.db, &self.table),
+            or: Some(ast::ConflictAction::Replace),
+        };
+        if c.ctx.flags.recursive_triggers {
+            effects.triggers = c.triggers_of(self.db, &self.table, Change::Delete, None);
+        }
+        self.on_delete = effects;
     }
 
     /// The index that is a WITHOUT ROWID table itself.
@@ -112,18 +158,23 @@ impl Target {
 
     /// The affinities of the columns of an index, for making a key (SQLite's sqlite3IndexAffinityStr).
     pub fn key_affinities(&self, index: &Index) -> P4 {
-        let letters: Vec<u8> = index.columns[..index.key_count]
-            .iter()
-            .map(|column| match column.key {
-                crate::schema::IndexKey::Column(number) => {
-                    (self.table.columns[number].affinity as u8).clamp(b'A', b'C')
-                }
-                crate::schema::IndexKey::Rowid => b'D',
-                crate::schema::IndexKey::Expr(_) => b'A',
-            })
-            .collect();
-        P4::affinity(&letters)
+        key_affinities(&self.table, index)
     }
+}
+
+/// The same for the index of any table.
+pub(crate) fn key_affinities(table: &Table, index: &Index) -> P4 {
+    let letters: Vec<u8> = index.columns[..index.key_count]
+        .iter()
+        .map(|column| match column.key {
+            crate::schema::IndexKey::Column(number) => {
+                (table.columns[number].affinity as u8).clamp(b'A', b'C')
+            }
+            crate::schema::IndexKey::Rowid => b'D',
+            crate::schema::IndexKey::Expr(_) => b'A',
+        })
+        .collect();
+    P4::affinity(&letters)
 }
 
 /// The number that SQLite gives a conflict action.
@@ -137,7 +188,7 @@ pub fn conflict_code(action: ast::ConflictAction) -> i32 {
     })
 }
 
-/// A trigger's event, for looking whether a table has triggers for it.
+/// What is done to rows, and what fires a trigger.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Change {
     /// INSERT
@@ -149,7 +200,8 @@ pub enum Change {
 }
 
 impl Compiler<'_> {
-    /// The table of that name, to be changed; `or` is the statement's conflict action.
+    /// The table of that name, to be changed, and the triggers that this fires; `set`: the names of the columns that an
+    /// UPDATE assigns. A view with INSTEAD OF triggers comes with the columns of its SELECT.
     ///
     /// # Errors
     /// `no such table: x`; `cannot modify v because it is a view`; `table x may not be modified`; what is not
@@ -158,17 +210,15 @@ impl Compiler<'_> {
         &mut self,
         name: &ast::QualifiedName,
         change: Change,
-        or: Option<ast::ConflictAction>,
-    ) -> Result<(usize, Arc<Table>)> {
-        let (db, table) = self.find_table(name)?;
-        let replaces = change != Change::Delete && may_replace(&table, or);
-        // REPLACE deletes rows, which fires triggers only if they may be recursive.
-        let deletes = change == Change::Delete || (replaces && self.ctx.flags.recursive_triggers);
-        if self.has_trigger(&table, change) || (deletes && self.has_trigger(&table, Change::Delete))
-        {
-            return Err(SqlError::unsupported("triggers are"));
-        }
+        set: Option<&[&str]>,
+    ) -> Result<(usize, Arc<Table>, Triggers)> {
+        let (db, mut table) = self.find_table(name)?;
+        let triggers = self.triggers_of(db, &table, change, set);
         if table.is_view() {
+            let (_, made) = Resolver::new(self).view_select(db, &table)?;
+            table = made;
+        }
+        if table.is_view() && triggers.is_empty() {
             return Err(SqlError::error(format!(
                 "cannot modify {} because it is a view",
                 table.name
@@ -180,31 +230,8 @@ impl Compiler<'_> {
                 table.name
             )));
         }
-        if self.ctx.flags.foreign_keys && self.is_in_foreign_key(db, &table, change, replaces) {
-            return Err(SqlError::unsupported("foreign key enforcement is"));
-        }
         self.uses_db(db);
-        Ok((db, table))
-    }
-
-    /// Whether some trigger watches a table for a change of that kind.
-    fn has_trigger(&self, table: &Table, change: Change) -> bool {
-        let watches = |trigger: &crate::schema::Trigger| match &*trigger.create {
-            ast::Stmt::CreateTrigger(create) => matches!(
-                (&create.event, change),
-                (ast::TriggerEvent::Insert, Change::Insert)
-                    | (ast::TriggerEvent::Delete, Change::Delete)
-                    | (ast::TriggerEvent::Update(_), Change::Update)
-            ),
-            _ => false,
-        };
-        let mut triggers = self
-            .ctx
-            .schema
-            .dbs
-            .iter()
-            .flat_map(|db| db.triggers.values());
-        triggers.any(|trigger| trigger.table.eq_ignore_ascii_case(&table.name) && watches(trigger))
+        Ok((db, table, triggers))
     }
 
     /// The item that stands for the table in the loops and in expressions.
@@ -330,34 +357,26 @@ impl Compiler<'_> {
         }
     }
 
-    /// Whether a change of that kind would need foreign keys to be enforced.
-    fn is_in_foreign_key(&self, db: usize, table: &Table, change: Change, replaces: bool) -> bool {
-        let is_child = !table.foreign_keys.is_empty() && change != Change::Delete;
-        let is_parent = (change != Change::Insert || replaces)
-            && self.ctx.schema.dbs[db].tables.values().any(|t| {
-                t.foreign_keys
-                    .iter()
-                    .any(|key| key.parent.eq_ignore_ascii_case(&table.name))
-            });
-        is_child || is_parent
-    }
-
     /// The table of that name.
     ///
     /// # Errors
     /// `no such table: x`, `unknown database x`
     pub fn find_table(&self, name: &ast::QualifiedName) -> Result<(usize, Arc<Table>)> {
         let schema = self.ctx.schema;
+        let fixed = self.fixed_db;
         let missing = || {
-            let what = match &name.schema {
-                Some(db) => format!("no such table: {}.{}", db.text, name.name.text),
-                None => format!("no such table: {}", name.name.text),
+            let what = match (&name.schema, fixed) {
+                (Some(db), _) => format!("no such table: {}.{}", db.text, name.name.text),
+                (None, Some(db)) => {
+                    format!("no such table: {}.{}", schema.dbs[db].name, name.name.text)
+                }
+                (None, None) => format!("no such table: {}", name.name.text),
             };
             SqlError::error(what)
         };
         let db = match &name.schema {
             Some(db) => Some(schema.db_index(&db.text).ok_or_else(missing)?),
-            None => None,
+            None => fixed,
         };
         schema
             .find_table(db, &name.name.text)
@@ -435,15 +454,6 @@ pub(crate) fn columns_used(where_: &Expr, cursor: i32) -> u64 {
         }
     });
     used
-}
-
-/// Whether a conflict may be settled by deleting the row that is there.
-fn may_replace(table: &Table, or: Option<ast::ConflictAction>) -> bool {
-    const REPLACE: Option<ast::ConflictAction> = Some(ast::ConflictAction::Replace);
-    or == REPLACE
-        || (or.is_none()
-            && (table.key_conflict == REPLACE
-                || table.indexes.iter().any(|index| index.unique == REPLACE)))
 }
 
 /// Whether a table belongs to the engine.

@@ -3,6 +3,7 @@
 //! Source: SQLite's `sqlite3GenerateRowDelete`, `sqlite3GenerateRowIndexDelete`, `sqlite3GenerateIndexKey`.
 
 use super::Target;
+use crate::ast::TriggerTime;
 use crate::compiler::{Compiler, Result};
 use crate::schema::Index;
 use ringwood_vdbe::opcode::p5;
@@ -34,17 +35,22 @@ impl Compiler<'_> {
     ) -> Result<()> {
         let done = self.label();
         if found == Found::BySeek {
-            if target.table.has_rowid() {
-                self.jump(Opcode::NotExists, target.data_cursor, done, key);
-            } else {
-                self.b.op4(
-                    Opcode::NotFound,
-                    target.data_cursor,
-                    done,
-                    key,
-                    P4::Int(key_count as i32),
-                );
+            self.seek_key(target, key, key_count, done);
+        }
+        let (table, effects) = (&target.table, &target.on_delete);
+        let mut on_index = on_index;
+        let mut old = 0;
+        if effects.any() {
+            old = self.code_old_row(target, key)?;
+            let before = self.here();
+            let time = TriggerTime::Before;
+            self.fire(&effects.triggers, time, table, old, effects.or, done);
+            if self.here() > before {
+                // The trigger may have moved the cursors, or deleted the row.
+                self.seek_key(target, key, key_count, done);
+                on_index = None;
             }
+            self.check_foreign_keys(target.db, table, Some(old), None, None)?;
         }
         self.delete_index_entries(target, None, on_index)?;
         let flags = if count_change {
@@ -70,8 +76,44 @@ impl Compiler<'_> {
         } else {
             0
         });
+        if effects.any() {
+            self.act_on_foreign_keys(target.db, table, old, None)?;
+            let time = TriggerTime::After;
+            self.fire(&effects.triggers, time, table, old, effects.or, done);
+        }
         self.place(done);
         Ok(())
+    }
+
+    /// Puts the data cursor on the row with that key, or goes on at `missing`.
+    pub(super) fn seek_key(&mut self, target: &Target, key: i32, key_count: usize, missing: Label) {
+        let data = target.data_cursor;
+        if target.table.has_rowid() {
+            self.jump(Opcode::NotExists, data, missing, key);
+        } else {
+            let count = P4::Int(key_count as i32);
+            self.b.op4(Opcode::NotFound, data, missing, key, count);
+        }
+    }
+
+    /// The row that goes, as triggers and foreign keys see it: the register of its rowid; those columns follow that
+    /// somebody reads.
+    fn code_old_row(&mut self, target: &Target, key: i32) -> Result<i32> {
+        let table = &target.table;
+        let triggers = &target.on_delete.triggers;
+        let mut used: Vec<bool> = table
+            .columns
+            .iter()
+            .map(|column| triggers.read_old(&column.name))
+            .collect();
+        self.mark_key_columns(target.db, table, &mut used);
+        let old = self.alloc_regs(1 + table.columns.len());
+        self.op(Opcode::Copy, key, old, 0);
+        for (i, _) in used.iter().enumerate().filter(|(_, used)| **used) {
+            let reg = old + 1 + table.storage_of(i) as i32;
+            self.code_column_into(target.data_cursor, i as i32, reg)?;
+        }
+        Ok(old)
     }
 
     /// REPLACE: deletes the row that a UNIQUE index holds already.

@@ -100,10 +100,12 @@ impl Compiler<'_> {
         }
         self.place(nothing);
         self.op(Opcode::Close, target.data_cursor, 0, 0);
-        self.end_autoincrement(sequence.as_ref())?;
         if !needs_empty {
             self.place(general);
             return Ok(true);
+        }
+        if let Some(sequence) = &sequence {
+            self.end_autoincrement(sequence)?;
         }
         self.op(Opcode::Halt, 0, 0, 0);
         self.place(general);

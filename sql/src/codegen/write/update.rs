@@ -7,10 +7,10 @@
 //!   registers            old rowid | old columns | new rowid | new columns
 //!                        where the key cannot change, there is one rowid and no old columns
 //!
-//!   a row                new columns: assigned ones computed, the others read
+//!   a row                new columns: assigned ones computed, the others read; BEFORE triggers
 //!                        checks; index entries of indexes that are touched
 //!                        their old entries deleted; the row, if its key may change
-//!                        new entries and the row stored
+//!                        new entries and the row stored; actions of foreign keys; AFTER triggers
 //! ```
 //!
 //! Rules:
@@ -21,12 +21,14 @@
 //! Source: SQLite's `sqlite3Update`.
 
 use super::constraints::Row;
+use super::foreign_keys::{Changed, Involvement};
 use super::insert::is_rowid_name;
 use super::{Change, Target, columns_used};
-use crate::ast::{self, AssignmentTarget, ConflictAction};
+use crate::ast::{self, AssignmentTarget, ConflictAction, TriggerTime};
 use crate::bound::walk::{for_each_column, has_subquery};
 use crate::bound::{Expr, FromItem};
 use crate::codegen::loops::{self, Loops, OnePass, Request};
+use crate::codegen::trigger::Triggers;
 use crate::compiler::{Compiler, Result, SqlError};
 use crate::plan::Control;
 use crate::resolve::{Place, resolve_self_at};
@@ -76,6 +78,29 @@ struct Registers {
     key_count: usize,
 }
 
+/// Who reads the old row.
+struct OldColumns<'t> {
+    /// These triggers, and foreign keys.
+    triggers: Option<&'t Triggers>,
+    /// The checks of a primary key that changes.
+    key: bool,
+}
+
+impl OldColumns<'_> {
+    fn any(&self) -> bool {
+        self.key || self.triggers.is_some()
+    }
+}
+
+/// The names of the columns that are assigned.
+fn assigned_names(set: &[ast::Assignment]) -> Vec<&str> {
+    let names = set.iter().flat_map(|assignment| match &assignment.target {
+        AssignmentTarget::Column(name) => std::slice::from_ref(name),
+        AssignmentTarget::Columns(names) => &names[..],
+    });
+    names.map(|name| &*name.text).collect()
+}
+
 impl Compiler<'_> {
     /// Codes an UPDATE.
     pub fn code_update(&mut self, update: &ast::Update) -> Result<()> {
@@ -88,10 +113,24 @@ impl Compiler<'_> {
         if !update.order_by.is_empty() || update.limit.is_some() {
             return Err(SqlError::unsupported("ORDER BY and LIMIT of UPDATE are"));
         }
-        let (db, table) = self.table_to_change(&update.table, Change::Update, update.or)?;
-        let target = Target::new(self, db, &table);
+        let set = assigned_names(&update.set);
+        let (db, table, triggers) =
+            self.table_to_change(&update.table, Change::Update, Some(&set))?;
+        let mut target = Target::new(self, db, &table);
+        target.replaces(self);
+        let target = target;
         let mut item = self.target_item(&target, update.alias.as_ref(), &update.indexed)?;
+        if table.is_view() {
+            return self.update_of_view(update, &target, &mut item, &triggers);
+        }
         let assignments = self.resolve_assignments(update, &table, &item)?;
+        let changed = Changed {
+            columns: &assignments.changed,
+            rowid: assignments.rowid.is_some(),
+        };
+        let keys_involved = self.foreign_keys_of_update(db, &table, changed);
+        let checks_keys = keys_involved != Involvement::None;
+        let wants_old = checks_keys || !triggers.is_empty();
 
         let replaces_all = update.or == Some(ConflictAction::Replace);
         let mut touched = Vec::with_capacity(table.indexes.len());
@@ -107,14 +146,14 @@ impl Compiler<'_> {
         let mut records = self.record_registers(&target, |n| touched[n]);
 
         self.b.about.count_changes = true;
-        self.writes_db(false, db);
+        self.writes_db(wants_old, db);
         let set = records[table.indexes.len()];
         let old_rowid = self.alloc_reg();
         let mut new_rowid = old_rowid;
-        if assignments.key {
+        if assignments.key || wants_old {
             self.alloc_regs(table.columns.len());
         }
-        if assignments.changes_key() {
+        if assignments.changes_key() || wants_old {
             new_rowid = self.alloc_reg();
         }
         self.alloc_regs(table.columns.len());
@@ -161,7 +200,11 @@ impl Compiler<'_> {
         }
 
         let mut control = Control::ONEPASS_DESIRED;
-        if !assignments.changes_key() && !replaces && !where_.as_ref().is_some_and(has_subquery) {
+        if !assignments.changes_key()
+            && !replaces
+            && !wants_old
+            && !where_.as_ref().is_some_and(has_subquery)
+        {
             control |= Control::ONEPASS_MULTIROW;
         }
         let request = Request::table(&item, where_.as_ref(), control, target.index_cursor);
@@ -262,7 +305,31 @@ impl Compiler<'_> {
             self.jump(Opcode::NotExists, target.data_cursor, next, old_rowid);
         }
 
-        let reads_row = self.code_new_row(&target, &assignments, regs)?;
+        let old_columns = OldColumns {
+            triggers: wants_old.then_some(&triggers),
+            key: assignments.key,
+        };
+        let mut reads_row = self.code_new_row(&target, &assignments, regs, &old_columns)?;
+        if triggers.before {
+            self.table_affinity(&table, new_rowid + 1);
+            let time = TriggerTime::Before;
+            self.fire(&triggers, time, &table, old_rowid, update.or, next);
+            self.seek_key(&target, regs.key, regs.key_count, next);
+            // The trigger may have changed what is not assigned.
+            for (i, assigned) in assignments.changed.iter().enumerate() {
+                let is_read = !assigned
+                    && table.rowid_alias != Some(i)
+                    && table.columns[i].generated.is_none();
+                if is_read {
+                    let reg = new_rowid + 1 + table.storage_of(i) as i32;
+                    self.code_column_into(target.data_cursor, i as i32, reg)?;
+                }
+            }
+            if table.has_generated {
+                self.compute_generated_columns(&target, new_rowid)?;
+            }
+            reads_row = true;
+        }
         let old = Some(old_rowid);
         let row = Row {
             target: &target,
@@ -277,25 +344,20 @@ impl Compiler<'_> {
         let replaced = self.check_row(&row)?;
         if replaced || assignments.changes_key() {
             // The checks may have moved the cursor.
-            if primary.is_some() {
-                let count = P4::Int(regs.key_count as i32);
-                self.op4(
-                    Opcode::NotFound,
-                    target.data_cursor,
-                    next.into(),
-                    regs.key,
-                    count,
-                );
-            } else {
-                self.jump(Opcode::NotExists, target.data_cursor, next, old_rowid);
-            }
+            self.seek_key(&target, regs.key, regs.key_count, next);
+        }
+        if checks_keys {
+            self.check_foreign_keys(db, &table, old, None, Some(changed))?;
         }
         self.delete_index_entries(&target, Some(&records), None)?;
         if deferred_seek && !reads_row {
             self.op(Opcode::FinishSeek, target.data_cursor, 0, 0);
         }
-        if assignments.changes_key() {
+        if assignments.changes_key() || keys_involved == Involvement::Moves {
             self.op(Opcode::Delete, target.data_cursor, 0, 0);
+        }
+        if checks_keys {
+            self.check_foreign_keys(db, &table, None, Some(new_rowid), Some(changed))?;
         }
         let keep = if one_pass == OnePass::Multi {
             p5::SAVEPOSITION
@@ -303,6 +365,11 @@ impl Compiler<'_> {
             0
         };
         self.store_row(&row, p5::ISUPDATE | keep, false, false);
+        if checks_keys {
+            self.act_on_foreign_keys(db, &table, old_rowid, Some(changed))?;
+        }
+        let time = TriggerTime::After;
+        self.fire(&triggers, time, &table, old_rowid, update.or, next);
 
         if one_pass != OnePass::Single {
             self.place(next);
@@ -315,7 +382,48 @@ impl Compiler<'_> {
             None => {}
         }
         self.place(finish);
-        Ok(())
+        self.end_change()
+    }
+
+    fn update_of_view(
+        &mut self,
+        update: &ast::Update,
+        target: &Target,
+        item: &mut FromItem,
+        triggers: &Triggers,
+    ) -> Result<()> {
+        self.b.about.count_changes = true;
+        self.writes_db(true, target.db);
+        item.cursor = self.materialize_view(
+            target.db,
+            &update.table,
+            &target.table,
+            update.with.as_deref(),
+            update.where_clause.as_ref(),
+        )?;
+        let assignments = self.resolve_assignments(update, &target.table, item)?;
+        let values = &assignments.columns;
+        self.update_view(item.cursor, &target.table, values, update.or, triggers)?;
+        self.end_change()
+    }
+
+    /// Which columns of the old row somebody reads.
+    fn old_columns_used(&self, target: &Target, old: &OldColumns<'_>) -> Vec<bool> {
+        let table = &target.table;
+        let mut used: Vec<bool> = table
+            .columns
+            .iter()
+            .map(|column| {
+                column.primary_key
+                    || old
+                        .triggers
+                        .is_some_and(|triggers| triggers.read_old(&column.name))
+            })
+            .collect();
+        if old.triggers.is_some() {
+            self.mark_key_columns(target.db, table, &mut used);
+        }
+        used
     }
 
     /// Resolves the right sides of SET and finds their columns.
@@ -458,6 +566,7 @@ impl Compiler<'_> {
         target: &Target,
         assignments: &Assignments,
         regs: Registers,
+        old: &OldColumns<'_>,
     ) -> Result<bool> {
         let table = &target.table;
         if let Some(rowid) = &assignments.rowid {
@@ -465,17 +574,21 @@ impl Compiler<'_> {
             self.op(Opcode::MustBeInt, regs.new_rowid, 0, 0);
             self.may_abort = true;
         }
-        if assignments.key {
-            for (i, column) in table.columns.iter().enumerate() {
+        if old.any() {
+            let used = self.old_columns_used(target, old);
+            for (i, used) in used.into_iter().enumerate() {
                 let reg = regs.old_rowid + 1 + table.storage_of(i) as i32;
-                if column.primary_key {
+                if used {
                     self.code_column_into(target.data_cursor, i as i32, reg)?;
                 } else {
                     self.op(Opcode::Null, 0, reg, 0);
                 }
             }
+            if assignments.rowid.is_none() && table.has_rowid() && old.triggers.is_some() {
+                self.op(Opcode::Copy, regs.old_rowid, regs.new_rowid, 0);
+            }
         }
-        let mut reads = assignments.key;
+        let mut reads = false;
         for (i, value) in assignments.columns.iter().enumerate() {
             let reg = regs.new_rowid + 1 + table.storage_of(i) as i32;
             if table.columns[i].generated.is_some() {
