@@ -189,6 +189,11 @@ impl IoError {
             && matches!(self.errno, libc::EROFS | libc::EACCES | libc::EPERM)
     }
 
+    /// Whether the file system as a whole does not allow writing.
+    pub fn is_read_only_medium(&self) -> bool {
+        self.kind == IoErrorKind::Os && self.errno == libc::EROFS
+    }
+
     /// SQLite's extended result code for this failure.
     ///
     /// | failure | code |

@@ -118,6 +118,13 @@ impl OpenOptions {
         self
     }
 
+    /// The same, refusing a symbolic link at the end of the path.
+    #[must_use]
+    pub fn no_follow(mut self) -> OpenOptions {
+        self.no_follow = true;
+        self
+    }
+
     /// The same, unlinked with its last handle or not.
     #[must_use]
     pub fn delete_on_close(mut self, delete: bool) -> OpenOptions {
@@ -378,6 +385,17 @@ impl File {
                 Err(e) => Err(self.error(IoOp::Stat, e)),
             },
             Body::Memory(file, _) => Ok(file.len()),
+        }
+    }
+
+    /// The permissions of the file, for files that are made beside it.
+    pub fn permissions(&self) -> Result<u32> {
+        match &self.0.body {
+            Body::Os(fd) => match syscall::fstat(fd.as_raw_fd()) {
+                Ok(st) => Ok(st.mode & 0o777),
+                Err(e) => Err(self.error(IoOp::Stat, e)),
+            },
+            Body::Memory(..) => Ok(0o644),
         }
     }
 

@@ -256,7 +256,8 @@ impl ShmLocks {
 
     /// The locks of a -shm file that was just opened. Takes the dead man's switch, which is held
     /// until the file is closed; whoever finds nobody else holding it empties the file first.
-    /// Returns whether that was so: the index must then be rebuilt.
+    /// Returns whether that was so: the index must then be rebuilt. A file that can only be read
+    /// is not emptied; what it holds must not be believed then.
     ///
     /// # Errors
     /// Busy where another process is about to empty the file.
@@ -280,7 +281,9 @@ impl ShmLocks {
                 true
             }
             Ok(Some(true)) => return Err(busy()),
-            Ok(_) => false,
+            // Nobody keeps the index up, and we cannot make it.
+            Ok(None) => true,
+            Ok(Some(false)) => false,
             Err(e) => {
                 return Err(IoError {
                     op: IoOp::ShmLock,

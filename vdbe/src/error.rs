@@ -71,6 +71,8 @@ impl From<ringwood_wal::Error> for Error {
             Store::Busy => ResultCode::BUSY,
             Store::BusySnapshot => ResultCode::BUSY_SNAPSHOT,
             Store::BusyRecovery => ResultCode::BUSY_RECOVERY,
+            Store::Protocol => ResultCode::PROTOCOL,
+            Store::ReadOnlyRecovery => ResultCode::READONLY_RECOVERY,
             Store::Locked => ResultCode::LOCKED,
             // The message names the way out.
             Store::RollbackMode => return Error::new(ResultCode::READONLY, error.to_string()),

@@ -41,6 +41,8 @@ settings! {
     CellSizeCheck = "cell_size_check";
     /// 0 or 1, without effect outside of macOS.
     CheckpointFullFsync = "checkpoint_fullfsync";
+    /// Changes whenever somebody else has changed the database; read only.
+    DataVersion = "data_version";
     /// 0 or 1.
     DeferForeignKeys = "defer_foreign_keys";
     /// `UTF-8`, `UTF-16le`, `UTF-16be`.

@@ -10,54 +10,78 @@
 //! |------|-----------|---------------|------------|
 //! | PASSIVE | nobody | those that no reader's snapshot precedes | |
 //! | FULL | a writer; a reader of an older snapshot | all | |
-//! | RESTART | the same | all | the next writer starts at the first frame |
+//! | RESTART | the same; then any reader of the log | all | the next writer starts at the first frame |
 //! | TRUNCATE | the same | all | the same, and the file is empty |
 //!
 //! Rules:
-//! 1. Whoever is in the way makes the result busy; what can be copied is copied all the same.
-//! 2. A frame is copied only if no snapshot in use is older, for that snapshot reads the page from the database file.
+//! 1. Who is in the way is waited for as long as the busy policy says; then the result is busy, and what can be copied
+//!    is copied all the same. Another checkpointer is an error: busy.
+//! 2. A frame is copied only if no read mark is older, for that reader reads the page from the database file; and only
+//!    while nobody shares READ 0, who reads nothing else. New readers are never in the way: they take another mark.
 //! 3. The log is synced before the first page is written, and the database before the frames count as backfilled:
 //!    whichever copy is torn by a crash, the other one is whole.
-//! 4. A log of which everything is backfilled needs no reader's leave to start anew: its readers find all pages in the
-//!    database file (see the index's generations).
+//! 4. A log of which everything is backfilled starts anew with the next writer that finds nobody reading it; readers
+//!    that come then read the database file alone and are not in its way.
+//! 5. Where readers overlap for ever, rule 4 alone would let the log grow for ever. Beyond [`GROWTH_MAX`] times the
+//!    length that makes a checkpoint due, the writer who finds it so keeps the turn to write and makes a RESTART of its
+//!    own, waiting up to [`PRESSURE_MAX`] for the readers that are there: writers are slowed, readers are not.
 //!
 //! Cost of N pages: N/256 writes or fewer where they are adjacent, two syncs at most.
 //!
 //! Source: SQLite's `walCheckpoint`, `sqlite3WalClose`.
 
+use crate::busy::{Busy, Patience};
 use crate::database::{Database, Phase};
 use crate::error::{Error, Result};
-use crate::file_store::{FileStore, delete_if_there};
+use crate::file_store::FileStore;
+use crate::index::MARK_UNUSED;
+use crate::index::MARKS;
 use crate::log::{CHUNK_BYTES, LogState, frame_size};
 use crate::options::{CheckpointMode, CheckpointResult, Synchronous};
+use crate::shared_log::held;
+use crate::turnstile::Turn;
 use crate::tx::{Tx, TxState};
 use ringwood_format::page::{Geometry, PageNo};
 use ringwood_format::wal::{FRAME_HEADER_SIZE, frame_offset};
-use ringwood_io::{Buf, IoError, IoHandle, IoOp, LockLevel, SyncMode, WriteBuf};
+use ringwood_io::{
+    Buf, IoError, IoHandle, IoOp, LockLevel, SHM_CKPT, SHM_READ0, SHM_WRITE, ShmOwner, SyncMode,
+    WriteBuf,
+};
 use ringwood_pager::PageRef;
+use std::time::Duration;
 
 /// Bytes of pages in hand at once.
 const BATCH_BYTES: usize = 4 * CHUNK_BYTES;
+/// How much longer than `wal_autocheckpoint` the log gets before writers wait for readers (rule 5).
+pub(crate) const GROWTH_MAX: u32 = 4;
+/// How long a writer waits for readers then.
+pub(crate) const PRESSURE_MAX: Duration = Duration::from_millis(100);
 
-/// Gives the checkpointer's place, and the writer's lock where it was taken, back.
+/// The checkpointer's locks. Where a write of it was given up they stay, for it may still land.
 struct Place<'a> {
     db: &'a Database,
-    writer: bool,
+    owner: Option<ShmOwner>,
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         let mut state = self.db.state();
-        state.checkpointing = false;
-        if self.writer {
-            state.writer = false;
+        if state.orphaned {
+            state.stuck.extend(self.owner.take());
         }
+    }
+}
+
+impl Place<'_> {
+    fn owner(&mut self) -> &mut ShmOwner {
+        self.owner.as_mut().expect("kept until the end")
     }
 }
 
 /// What is to be copied.
 struct Job {
     log: LogState,
+    backfilled: u32,
     safe: u32,
     page_count: u32,
     geometry: Geometry,
@@ -66,22 +90,21 @@ struct Job {
 }
 
 impl Tx {
-    /// `PRAGMA wal_checkpoint`: copies the log to the database file, as far as `mode` says.
+    /// `PRAGMA wal_checkpoint`: copies the log to the database file, as far as `mode` says. Without a log there is
+    /// nothing to do.
     ///
     /// # Errors
-    /// [`Error::Locked`] in a write transaction. After an error of a sync the database is poisoned.
+    /// [`Error::Locked`] within a transaction; [`Error::Busy`] if somebody else makes a checkpoint. After an error of a
+    /// sync the database is poisoned.
     pub async fn checkpoint(&mut self, mode: CheckpointMode) -> Result<CheckpointResult> {
-        if self.state == TxState::Write {
+        if self.state != TxState::None {
             return Err(Error::Locked);
         }
-        let fresh = self.state == TxState::None;
+        // Sees what others did, and opens what is not open.
         self.begin_read().await?;
-        let db = self.db.clone();
-        let result = db.checkpoint(&self.io, mode, self.synchronous).await;
-        if fresh {
-            self.end_read();
-        }
-        result
+        self.end_read();
+        let (db, busy) = (self.db.clone(), self.busy.clone());
+        db.checkpoint(&self.io, mode, self.synchronous, &busy).await
     }
 }
 
@@ -92,41 +115,228 @@ impl Database {
         io: &IoHandle,
         mode: CheckpointMode,
         synchronous: Synchronous,
+        busy: &Busy,
     ) -> Result<CheckpointResult> {
         let Some(store) = &self.store else {
             return Ok(CheckpointResult::default());
         };
-        if store.read_only {
-            return Err(Error::ReadOnly);
-        }
-        let (place, job, mut busy) = {
-            let mut state = self.state();
+        {
+            let state = self.state();
             if state.phase != Phase::Wal {
                 return Ok(CheckpointResult::default());
+            }
+            if store.read_only || state.private {
+                return Err(Error::ReadOnly);
             }
             if state.poisoned {
                 return Err(Error::LogPoisoned);
             }
-            if state.checkpointing {
-                return Ok(state.checkpoint_result(true));
-            }
-            let wants_all = mode != CheckpointMode::Passive;
-            let busy = wants_all && state.writer;
-            let writer = wants_all && !state.writer;
-            state.writer |= writer;
-            state.checkpointing = true;
-            let safe = state.readers.safe_frame(&state.log);
-            let lsn = (safe == state.log.max_frame).then_some(state.lsn);
-            let job = Job {
-                log: state.log,
-                safe,
-                page_count: state.page_count,
-                geometry: state.geometry,
-                lsn,
-            };
-            (Place { db: self, writer }, job, busy)
+        }
+        let mut turn = None;
+        self.checkpoint_in_turn(io, store, &mut turn, mode, synchronous, busy)
+            .await
+    }
+
+    /// The same, with the turn to write, if the caller has it; if it is taken here it stays with the caller.
+    async fn checkpoint_in_turn(
+        &self,
+        io: &IoHandle,
+        store: &FileStore,
+        turn: &mut Option<Turn>,
+        wanted: CheckpointMode,
+        synchronous: Synchronous,
+        busy: &Busy,
+    ) -> Result<CheckpointResult> {
+        let mut place = Place {
+            db: self,
+            owner: Some(store.owner()?),
         };
-        if job.safe > job.log.backfilled {
+        place.owner().lock_exclusive(SHM_CKPT, 1)?;
+        let holds = wanted == CheckpointMode::Passive
+            || self.hold_writers(io, &mut place, turn, busy).await?;
+        let mode = if holds {
+            wanted
+        } else {
+            CheckpointMode::Passive
+        };
+        let result = self
+            .run_checkpoint(io, store, &mut place, mode, synchronous, busy)
+            .await;
+        drop(place);
+        let mut result = result?;
+        result.busy |= mode != wanted;
+        Ok(result)
+    }
+
+    /// Makes a log that has grown too long start anew, if that can be had in a moment (rule 5). The caller has the turn
+    /// to write and no snapshot.
+    pub(crate) async fn press(
+        &self,
+        io: &IoHandle,
+        turn: Turn,
+        autocheckpoint: u32,
+        synchronous: Synchronous,
+    ) -> Turn {
+        let Some(store) = &self.store else {
+            return turn;
+        };
+        {
+            let mut state = self.state();
+            let frames = state.log.head.max_frame;
+            let step = autocheckpoint.saturating_mul(GROWTH_MAX);
+            let limit = match state.pressed {
+                (generation, frames) if generation == state.log.generation => frames + step,
+                _ => step,
+            };
+            let is_log = state.phase == Phase::Wal && !state.private && !state.poisoned;
+            if step == 0 || frames < limit || !is_log {
+                return turn;
+            }
+            state.pressed = (state.log.generation, frames);
+        }
+        let busy = Busy::default();
+        busy.set_timeout(PRESSURE_MAX);
+        let mut turn = Some(turn);
+        // Whether it succeeded or not: the log is as good as before.
+        let mode = CheckpointMode::Restart;
+        let _ = self
+            .checkpoint_in_turn(io, store, &mut turn, mode, synchronous, &busy)
+            .await;
+        turn.expect("only borrowed")
+    }
+
+    /// Takes the writers' turn and lock; whether they were had.
+    async fn hold_writers(
+        &self,
+        io: &IoHandle,
+        place: &mut Place<'_>,
+        turn: &mut Option<Turn>,
+        busy: &Busy,
+    ) -> Result<bool> {
+        if turn.is_none() {
+            *turn = self.turnstile.take(io, busy.line_time()).await;
+        }
+        if turn.is_none() {
+            return Ok(false);
+        }
+        let mut patience = Patience::default();
+        while !held(place.owner().lock_exclusive(SHM_WRITE, 1))? {
+            if !busy.wait(io, &mut patience).await {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn run_checkpoint(
+        &self,
+        io: &IoHandle,
+        store: &FileStore,
+        place: &mut Place<'_>,
+        mode: CheckpointMode,
+        synchronous: Synchronous,
+        busy: &Busy,
+    ) -> Result<CheckpointResult> {
+        {
+            let mut state = self.state();
+            let (head, words) = store.index().header().ok_or(Error::Busy)?;
+            if words != state.log.words {
+                self.notice(&mut state, store, head, words)?;
+            }
+        }
+        let passive = mode == CheckpointMode::Passive;
+        let mut complete = self
+            .backfill(io, store, place, passive, synchronous, busy)
+            .await?;
+        if complete && matches!(mode, CheckpointMode::Restart | CheckpointMode::Truncate) {
+            let mut patience = Patience::default();
+            loop {
+                if held(place.owner().lock_exclusive(SHM_READ0 + 1, MARKS - 1))? {
+                    break;
+                }
+                if !busy.wait(io, &mut patience).await {
+                    complete = false;
+                    break;
+                }
+            }
+            if complete && mode == CheckpointMode::Truncate {
+                self.start_log_anew(io, store);
+                if let Some(log) = store.log() {
+                    let vigil = self.vigil();
+                    let result = io.truncate(&log, 0).await;
+                    vigil.over();
+                    result?;
+                }
+            }
+            place.owner().unlock_exclusive(SHM_READ0 + 1, MARKS - 1)?;
+        }
+        let (log_frames, checkpointed_frames) = self.log_frames();
+        Ok(CheckpointResult {
+            busy: !passive && !complete,
+            log_frames,
+            checkpointed_frames,
+        })
+    }
+
+    /// Copies what may be copied; whether that was all.
+    async fn backfill(
+        &self,
+        io: &IoHandle,
+        store: &FileStore,
+        place: &mut Place<'_>,
+        passive: bool,
+        synchronous: Synchronous,
+        busy: &Busy,
+    ) -> Result<bool> {
+        let log = self.state().log;
+        let max = log.head.max_frame;
+        if log.head.page_size == 0 || store.index().backfilled() >= max {
+            return Ok(true);
+        }
+        let none = Busy::default();
+        let busy = if passive { &none } else { busy };
+        let mut safe = max;
+        for slot in 1..MARKS {
+            let mark = store.index().mark(slot);
+            if safe <= mark {
+                continue;
+            }
+            let mut patience = Patience::default();
+            loop {
+                if held(place.owner().lock_exclusive(SHM_READ0 + slot, 1))? {
+                    let mark = if slot == 1 { safe } else { MARK_UNUSED };
+                    store.index().set_mark(slot, mark);
+                    place.owner().unlock_exclusive(SHM_READ0 + slot, 1)?;
+                    break;
+                }
+                if !busy.wait(io, &mut patience).await {
+                    safe = store.index().mark(slot).min(safe);
+                    break;
+                }
+            }
+        }
+        let backfilled = store.index().backfilled();
+        if backfilled < safe {
+            let mut patience = Patience::default();
+            while !held(place.owner().lock_exclusive(SHM_READ0, 1))? {
+                if !busy.wait(io, &mut patience).await {
+                    return Ok(false);
+                }
+            }
+            store.index().set_backfill_attempted(safe);
+            let geometry = Geometry::new(log.head.page_size, 0)
+                .ok_or(Error::CantOpen("the log has an impossible page size"))?;
+            let job = {
+                let state = self.state();
+                Job {
+                    log,
+                    backfilled,
+                    safe,
+                    page_count: log.head.page_count,
+                    geometry,
+                    lsn: (safe == max && state.log.words == log.words).then_some(state.lsn),
+                }
+            };
             let vigil = self.vigil();
             let result = self.copy(io, store, &job, synchronous).await;
             vigil.over();
@@ -134,14 +344,9 @@ impl Database {
                 self.poison();
             }
             result?;
+            place.owner().unlock_exclusive(SHM_READ0, 1)?;
         }
-        let complete = job.safe == job.log.max_frame;
-        busy |= mode != CheckpointMode::Passive && !complete;
-        if mode == CheckpointMode::Truncate && !busy {
-            self.truncate_log(io, store).await?;
-        }
-        drop(place);
-        Ok(self.state().checkpoint_result(busy))
+        Ok(safe == max)
     }
 
     async fn copy(
@@ -151,12 +356,12 @@ impl Database {
         job: &Job,
         synchronous: Synchronous,
     ) -> Result<()> {
-        let log = store.log().expect("frames are in a log");
+        let log = store.log_of_frames()?;
         let sync = synchronous != Synchronous::Off;
         if sync && job.log.synced < job.safe {
             io.sync(&log, SyncMode::Data).await?;
         }
-        let mut pages = store.index().newest(job.log.backfilled + 1, job.safe);
+        let mut pages = store.index().newest(job.backfilled + 1, job.safe)?;
         pages.retain(|(no, _)| no.get() <= job.page_count);
         let batch = (BATCH_BYTES / job.geometry.page_size() as usize).max(1);
         for some in pages.chunks(batch) {
@@ -164,7 +369,7 @@ impl Database {
             let requests = coalesce(io, job.geometry, some, &sources);
             io.write_many(&store.file, requests).await?;
         }
-        if job.lsn.is_some() {
+        if job.safe == job.log.head.max_frame {
             let size = u64::from(job.page_count) * u64::from(job.geometry.page_size());
             if store.file.len()? != size {
                 io.truncate(&store.file, size).await?;
@@ -173,14 +378,12 @@ impl Database {
         if sync {
             io.sync(&store.file, SyncMode::Data).await?;
         }
-        let mut state = self.state();
-        assert!(
-            state.log.generation == job.log.generation,
-            "a log starts anew only when it is backfilled"
-        );
-        state.log.backfilled = job.safe;
+        store.index().set_backfilled(job.safe);
         if sync {
-            state.log.synced = state.log.synced.max(job.safe);
+            let mut state = self.state();
+            if state.log.generation == job.log.generation {
+                state.log.synced = state.log.synced.max(job.safe);
+            }
         }
         Ok(())
     }
@@ -211,7 +414,7 @@ impl Database {
                 io.alloc(run.len() * frame_size(page_size)),
             )
         };
-        let log = store.log().expect("frames are in a log");
+        let log = store.log_of_frames()?;
         let read = io.read_many(&log, runs.iter().map(request).collect()).await;
         for (run, (buf, got)) in runs.iter().zip(read) {
             if got? != buf.len() {
@@ -228,33 +431,8 @@ impl Database {
         Ok(sources)
     }
 
-    async fn truncate_log(&self, io: &IoHandle, store: &FileStore) -> Result<()> {
-        let Some(log) = store.log() else {
-            return Ok(());
-        };
-        let vigil = self.vigil();
-        // First nobody reads the log any more, then it goes.
-        let generation = {
-            let mut index = store.index_mut();
-            index.restart();
-            index.generation()
-        };
-        {
-            let mut state = self.state();
-            state.log.generation = generation;
-            (state.log.max_frame, state.log.backfilled, state.log.synced) = (0, 0, 0);
-            // The salts go on from here, although the header goes with the file's bytes.
-            if let Some(header) = &mut state.log.header {
-                header.page_size = 0;
-            }
-        }
-        let result = io.truncate(&log, 0).await;
-        vigil.over();
-        Ok(result?)
-    }
-
-    /// Ends the use of the file: checkpoint, log deleted, locks given up. For the last connection, when no transaction is
-    /// open; a later transaction looks at the file again.
+    /// Ends the use of the file: the last one of all processes makes a checkpoint and deletes the log; then locks are
+    /// given up. For the last connection, when no transaction is open; a later transaction looks at the file again.
     ///
     /// A poisoned database is closed without a checkpoint; its log stays, to be recovered.
     ///
@@ -264,50 +442,70 @@ impl Database {
         let Some(store) = &self.store else {
             return Ok(());
         };
-        let (phase, poisoned) = {
+        let (phase, poisoned, orphaned) = {
             let state = self.state();
-            if state.readers.is_any() || state.writer {
+            if state.readers.is_any() || self.turnstile.is_taken() {
                 return Err(Error::Locked);
             }
-            (state.phase, state.poisoned)
+            let private = state.private;
+            (state.phase, state.poisoned || private, state.orphaned)
         };
         let mut result = Ok(());
-        if phase == Phase::Wal {
-            let deletes = !store.read_only && !poisoned;
-            if deletes {
-                result = self
-                    .checkpoint(io, CheckpointMode::Full, synchronous)
-                    .await
-                    .map(drop);
+        if phase == Phase::Wal && !poisoned && !store.read_only {
+            match store.lock.lock(LockLevel::Exclusive) {
+                Ok(()) => {
+                    result = self.last_checkpoint(io, store, synchronous).await;
+                }
+                // Others go on with the log.
+                Err(error) if error.is_busy() => {}
+                Err(error) => result = Err(error.into()),
             }
-            let (frames, backfilled) = self.log_frames();
-            if deletes && frames == backfilled {
-                store.delete_log(io)?;
-                delete_if_there(io, &store.shm_path())?;
-            } else {
-                store.forget_log();
+        }
+        if orphaned {
+            // What was given up has to land before anybody else may write.
+            for _ in 0..1000 {
+                if io.in_flight() == 0 {
+                    break;
+                }
+                io.sleep(Duration::from_millis(5)).await;
             }
         }
         let mut state = self.state();
+        state.stuck.clear();
+        state.orphaned = false;
         state.phase = Phase::Unknown;
         state.log = LogState::default();
         state.poisoned = false;
+        state.private = false;
+        state.header_is_read = false;
         state.fingerprint = [0; 24];
         state.lsn += 1;
+        store.detach();
         drop(state);
         self.cache.clear();
         store.lock.unlock(LockLevel::None)?;
         result
     }
-}
 
-impl crate::database::State {
-    fn checkpoint_result(&self, busy: bool) -> CheckpointResult {
-        CheckpointResult {
-            busy,
-            log_frames: self.log.max_frame,
-            checkpointed_frames: self.log.backfilled,
+    /// Nobody else has the file open.
+    async fn last_checkpoint(
+        &self,
+        io: &IoHandle,
+        store: &FileStore,
+        synchronous: Synchronous,
+    ) -> Result<()> {
+        if store.index().header().is_none() {
+            // Somebody died while writing it: the log stays, to be recovered.
+            return Ok(());
         }
+        let mode = CheckpointMode::Passive;
+        let none = Busy::default();
+        self.checkpoint(io, mode, synchronous, &none).await?;
+        let (frames, backfilled) = self.log_frames();
+        if frames == backfilled {
+            store.delete_log(io)?;
+        }
+        Ok(())
     }
 }
 

@@ -22,18 +22,24 @@
 //!
 //! Source: SQLite's `sqlite3WalFrames`, `pagerWalFrames`, `walRewriteChecksums`.
 
-use crate::database::Phase;
+use crate::busy::Busy;
+use crate::database::{Database, Phase};
 use crate::error::{Error, Result};
 use crate::file_store::{FileStore, delete_if_there};
 use crate::header_fields::{SQLITE_VERSION_NUMBER, empty_page1};
 use crate::image::Place;
-use crate::log::{CHUNK_BYTES, LogWriter, frame_size, write_header};
+use crate::index::IndexHeader;
+use crate::log::{CHUNK_BYTES, LogState, LogWriter, frame_size, write_header};
 use crate::options::{CheckpointMode, Synchronous};
+use crate::recovery::{Recovered, install};
 use crate::tx::{Tx, TxState};
 use ringwood_format::header::sign_change;
 use ringwood_format::page::{Geometry, PageNo};
 use ringwood_format::wal::frame_offset;
-use ringwood_io::{Durability, IoError, IoHandle, IoOp, SyncMode, WriteBuf};
+use ringwood_io::{
+    Durability, IoError, IoHandle, IoOp, SHM_CKPT, SHM_READ0, SHM_RECOVER, SHM_WRITE, SyncMode,
+    WriteBuf,
+};
 use ringwood_pager::PageRef;
 use std::sync::Arc;
 
@@ -70,10 +76,23 @@ impl Tx {
         }
         self.forget_savepoints();
         self.state = TxState::Read;
-        self.db.unlock_writer();
         if self.has_file {
-            self.checkpoint_if_due().await;
+            let due = self.is_checkpoint_due();
+            self.unlock_writer();
+            if due {
+                // Whatever is in its way is in its way next time too, and the commit stands.
+                let db = self.db.clone();
+                let _ = db
+                    .checkpoint(
+                        &self.io,
+                        CheckpointMode::Passive,
+                        self.synchronous,
+                        &Busy::default(),
+                    )
+                    .await;
+            }
         } else {
+            self.unlock_writer();
             // The commit stands; what cannot leave memory stays there.
             let _ = self.relieve_image().await;
         }
@@ -92,7 +111,7 @@ impl Tx {
         self.forget_savepoints();
         self.page_count = self.committed_page_count;
         self.state = TxState::Read;
-        self.db.unlock_writer();
+        self.unlock_writer();
         self.bump_all_trees();
     }
 
@@ -156,25 +175,35 @@ impl Tx {
             return Ok(());
         }
         self.write_to_log(&changed, Some(self.page_count)).await?;
-        self.publish().await
+        self.publish()
     }
 
-    /// Everything after the write: nobody waits here, and nothing fails.
-    async fn publish(&mut self) -> Result<()> {
+    /// Everything after the write: nobody waits here.
+    fn publish(&mut self) -> Result<()> {
         let writer = self.writer.take().expect("something was written");
         let entries = self.dirty.get_mut().take();
         self.spare_frames.clear();
         let db = self.db.clone();
         let store = db.store.as_ref().expect("the log has a file");
-        let (lsn, oldest) = {
-            let state = db.state();
-            (
-                state.lsn + 1,
-                state.readers.oldest_but(self.mark, state.lsn + 1),
-            )
+        let mut state = db.state();
+        let lsn = state.lsn + 1;
+        let oldest = state.readers.oldest_but(self.mark, lsn);
+        let head = IndexHeader {
+            change: state.log.head.change.wrapping_add(1),
+            order: writer.wal.order,
+            page_size: writer.wal.page_size,
+            max_frame: writer.next() - 1,
+            page_count: self.page_count,
+            checksum: writer.checksum(),
+            salt: writer.wal.salt,
         };
-        // First the index, so that nobody who read an older version takes it for the newest, then the cache.
-        store.index_mut().append(writer.pages().iter().copied());
+        let words = head.encode();
+        {
+            // First the index, so that nobody who read an older version takes it for the newest, then the cache.
+            let mut index = store.index_mut();
+            index.append(writer.first - 1, writer.pages().iter().copied())?;
+            index.set_last(head.max_frame);
+        }
         let written = entries.iter().filter(|entry| !entry.discarded);
         db.cache.replace(
             lsn,
@@ -186,14 +215,15 @@ impl Tx {
                 db.cache.truncate(first);
             }
         }
-        let mut state = db.state();
+        store.index().write_header(&words);
         state.lsn = lsn;
         state.page_count = self.page_count;
         state.geometry = self.geometry;
-        state.log.max_frame = writer.next() - 1;
-        state.log.checksum = writer.checksum();
+        state.header_is_read = true;
+        state.log.head = head;
+        state.log.words = words;
         if self.synchronous >= Synchronous::Full {
-            state.log.synced = state.log.max_frame;
+            state.log.synced = head.max_frame;
         }
         self.mark = state.advance(self.mark);
         drop(state);
@@ -244,6 +274,12 @@ impl Tx {
             outgoing.push(self.outgoing(index).await?);
         }
         let (in_place, appended) = self.assign(writer, outgoing, commit.is_some()).await?;
+        if commit.is_some() {
+            // What the index has no room for must not be committed.
+            let store = db.store.as_ref().expect("the log has a file");
+            let last = writer.next() - 1 + appended.len() as u32;
+            store.index_mut().reserve(last)?;
+        }
 
         let vigil = db.vigil();
         let mut result = self.overwrite(writer, &in_place).await;
@@ -367,64 +403,119 @@ impl Tx {
             .store
             .as_ref()
             .expect("only a database with a file has a log");
-        let (phase, mut log) = {
-            let state = db.state();
-            (state.phase, state.log)
-        };
         let sync = self.synchronous != Synchronous::Off;
         let vigil = db.vigil();
-        let result = async {
-            if phase == Phase::Empty {
-                found_database(&self.io, store, self.geometry, sync).await?;
-                db.state().phase = Phase::Wal;
-            }
-            let file = store.log_or_create(&self.io)?.0;
-            if sync {
-                store.secure(&self.io).await?;
-            }
-            let page_size = self.geometry.page_size();
-            let usable = log.header.is_some_and(|wal| wal.page_size == page_size);
-            let restarts = log.max_frame != 0 && log.backfilled == log.max_frame;
-            if !usable || restarts {
-                assert!(
-                    log.max_frame == log.backfilled,
-                    "a log with pages that are nowhere else starts anew"
-                );
-                let wal = log.next_header(&self.io, page_size);
-                let checksum = write_header(&self.io, &file, &wal).await?;
-                if sync {
-                    self.io.sync(&file, SyncMode::Data).await?;
-                }
-                let mut index = store.index_mut();
-                index.restart();
-                log.header = Some(wal);
-                log.generation = index.generation();
-                (log.max_frame, log.checksum, log.backfilled, log.synced) = (0, checksum, 0, 0);
-                drop(index);
-                let mut state = db.state();
-                state.log = log;
-                self.mark = state.advance(self.mark);
-            }
-            Ok::<_, Error>((file, log))
-        }
-        .await;
+        let result = self.find_end_of_log(&db, store, sync).await;
         vigil.over();
-        let (file, log) = result?;
-        let wal = log.header.expect("written above");
-        self.writer = Some(LogWriter::new(file, wal, log.max_frame, log.checksum));
+        self.writer = Some(result?);
         Ok(())
     }
 
-    /// A checkpoint after a commit, if the log is long enough. Whatever is in its way is in its way next time too, and
-    /// the commit stands.
-    async fn checkpoint_if_due(&mut self) {
-        let (frames, backfilled) = self.db.log_frames();
-        if self.autocheckpoint != 0 && frames >= self.autocheckpoint && backfilled < frames {
-            let db = self.db.clone();
-            let _ = db
-                .checkpoint(&self.io, CheckpointMode::Passive, self.synchronous)
-                .await;
+    async fn find_end_of_log(
+        &mut self,
+        db: &Database,
+        store: &FileStore,
+        sync: bool,
+    ) -> Result<LogWriter> {
+        if db.state().phase == Phase::Empty {
+            found_database(&self.io, store, self.geometry, sync).await?;
+            self.enter_new_log(db, store)?;
         }
+        self.leave_slot_zero(db, store)?;
+        store.open_late_log(&self.io)?;
+        let file = store.log_of_frames()?;
+        if file.is_read_only() {
+            return Err(Error::ReadOnly);
+        }
+        if sync {
+            store.secure(&self.io).await?;
+        }
+        let log = db.state().log;
+        let page_size = self.geometry.page_size();
+        if log.head.max_frame != 0 {
+            if log.head.page_size != page_size {
+                let reason = "log and database differ in page size";
+                return Err(Error::corrupt(PageNo::ONE, reason));
+            }
+            return Ok(LogWriter::new(
+                file,
+                log.continued(),
+                log.head.max_frame,
+                log.head.checksum,
+            ));
+        }
+        let wal = log.wal_header(&self.io, page_size);
+        let checksum = write_header(&self.io, &file, &wal).await?;
+        if sync {
+            self.io.sync(&file, SyncMode::Data).await?;
+        }
+        Ok(LogWriter::new(file, wal, 0, checksum))
+    }
+
+    /// The first commit of a file with a log, which nobody else has seen: the file is locked exclusively.
+    pub(crate) fn enter_new_log(&mut self, db: &Database, store: &FileStore) -> Result<()> {
+        let alone = db.state().alone;
+        store.attach(&self.io, alone)?;
+        let mut owner = store.owner()?;
+        owner.lock_exclusive(SHM_WRITE, SHM_RECOVER + 1)?;
+        install(
+            &mut store.index_mut(),
+            &Recovered::default(),
+            Some(&mut owner),
+        )?;
+        let mut state = db.state();
+        let Some((head, words)) = store.index().header() else {
+            return Err(Error::BusyRecovery);
+        };
+        state.log = LogState {
+            head,
+            words,
+            generation: store.index().generation(),
+            ..LogState::default()
+        };
+        state.phase = Phase::Wal;
+        // Should the commit fail, the next reader finds out what there is.
+        state.header_is_read = false;
+        owner.unlock_exclusive(SHM_CKPT, SHM_RECOVER + 1 - SHM_CKPT)?;
+        owner.lock_shared(SHM_READ0)?;
+        self.shm = Some(owner);
+        self.mark = state.advance(self.mark);
+        Ok(())
+    }
+
+    /// Who writes to the log reads it, and no more the database file alone; where nobody else reads the log, it starts
+    /// anew before.
+    fn leave_slot_zero(&mut self, db: &Database, store: &FileStore) -> Result<()> {
+        if self.mark.slot != 0 {
+            return Ok(());
+        }
+        let owner = self.shm.as_mut().ok_or(Error::Misuse("no locks"))?;
+        db.restart_log(&self.io, store, owner)?;
+        for _ in 0..100 {
+            let moved = db.move_mark(store, owner, self.mark, false)?;
+            if let Some(mark) = moved {
+                self.mark = mark;
+                return Ok(());
+            }
+            std::thread::yield_now();
+        }
+        Err(Error::Busy)
+    }
+
+    /// Whether a checkpoint is to follow the commit; if so, this transaction is out of its way.
+    fn is_checkpoint_due(&mut self) -> bool {
+        let (frames, backfilled) = self.db.log_frames();
+        if self.autocheckpoint == 0 || frames < self.autocheckpoint || backfilled >= frames {
+            return false;
+        }
+        let db = self.db.clone();
+        if let (Some(store), Some(owner)) = (&db.store, self.shm.as_mut()) {
+            // Nobody else can write yet, so this is the newest snapshot.
+            if let Ok(Some(mark)) = db.move_mark(store, owner, self.mark, true) {
+                self.mark = mark;
+            }
+        }
+        true
     }
 }
 

@@ -10,21 +10,23 @@
 //!
 //! Rules:
 //! 1. The lock around [`State`] is held for moments, never while waiting for I/O.
-//! 2. At most one transaction writes; who asks meanwhile is told [`Error::Busy`].
+//! 2. Writers of this process stand in line ([`Turnstile`](crate::turnstile)); then comes the lock that other processes
+//!    see. What others did is noticed when a transaction begins ([`shared_log`](crate::shared_log)).
 //! 3. A write to log or database that is given up half way (its future was dropped) or whose sync fails *poisons* the
-//!    database: what is on disk is then not known, and an orphaned write may still land. Nothing more is written through
-//!    this handle; closing it and opening the file again recovers what was committed.
+//!    database: what is on disk is then not known. Nothing more is written through this handle; closing it and opening
+//!    the file again recovers what was committed. While a write that was given up may still land, the locks stay.
 //!
-//! Absent: sharing a file with other processes, and commits in groups.
+//! Absent: commits in groups.
 
 use crate::error::{Error, Result};
 use crate::file_store::FileStore;
 use crate::image::Image;
 use crate::log::LogState;
 use crate::options::{AutoVacuum, DbOptions, JournalMode};
+use crate::turnstile::Turnstile;
 use ringwood_format::encoding::TextEncoding;
 use ringwood_format::page::Geometry;
-use ringwood_io::{IoHandle, LockLevel};
+use ringwood_io::{IoHandle, LockLevel, SHM_WRITE, ShmOwner};
 use ringwood_pager::{FileCache, Pool};
 use std::fmt;
 use std::path::Path;
@@ -36,6 +38,8 @@ pub struct Database {
     pub(crate) options: DbOptions,
     pub(crate) cache: FileCache,
     pub(crate) store: Option<FileStore>,
+    /// Whose turn it is to write.
+    pub(crate) turnstile: Arc<Turnstile>,
     state: Mutex<State>,
 }
 
@@ -63,8 +67,6 @@ pub(crate) struct State {
     pub(crate) journal_mode: JournalMode,
     /// Incremented by every commit, and when somebody else has changed the file.
     pub(crate) lsn: u64,
-    /// Whether a transaction is writing.
-    pub(crate) writer: bool,
     /// The committed pages of a database without a file.
     pub(crate) image: Arc<Image>,
 
@@ -72,10 +74,23 @@ pub(crate) struct State {
     /// Whether the header allows writing.
     pub(crate) writable: bool,
     pub(crate) page_count: u32,
+    /// Whether geometry and the like are those of the log's newest snapshot.
+    pub(crate) header_is_read: bool,
     pub(crate) log: LogState,
+    /// The log's index is good for the present readers only.
+    pub(crate) private: bool,
     pub(crate) readers: Readers,
-    pub(crate) checkpointing: bool,
+    /// A commit of a rollback journal waits for the readers to leave, or writes: nobody comes in.
+    pub(crate) closed: bool,
     pub(crate) poisoned: bool,
+    /// Where the log stood when writers last waited for its readers: generation and frames.
+    pub(crate) pressed: (u32, u32),
+    /// Locks that stay: a write that was given up may still land.
+    pub(crate) stuck: Vec<ShmOwner>,
+    pub(crate) orphaned: bool,
+    /// `locking_mode=EXCLUSIVE`: whether it is so, and whether it is to be.
+    pub(crate) alone: bool,
+    pub(crate) alone_wanted: bool,
     /// Change counter, page count, freelist and size of a file that others may change.
     pub(crate) fingerprint: [u8; 24],
 }
@@ -86,6 +101,10 @@ pub(crate) struct Mark {
     pub(crate) lsn: u64,
     pub(crate) generation: u32,
     pub(crate) max_frame: u32,
+    /// The first frame that the database file may lack.
+    pub(crate) min_frame: u32,
+    /// The read mark whose lock is shared; 0 for the database file alone.
+    pub(crate) slot: u8,
 }
 
 /// What a reader of a database with a file starts from.
@@ -93,6 +112,8 @@ pub(crate) struct Entered {
     pub(crate) mark: Mark,
     pub(crate) geometry: Geometry,
     pub(crate) page_count: u32,
+    /// Its locks on the log.
+    pub(crate) owner: Option<ShmOwner>,
 }
 
 /// The snapshots in use, each with its number of readers.
@@ -109,14 +130,14 @@ impl Readers {
         self.0.iter().map(|(_, count)| count).sum::<u32>() > 1
     }
 
-    fn add(&mut self, mark: Mark) {
+    pub(crate) fn add(&mut self, mark: Mark) {
         match self.0.iter_mut().rev().find(|(there, _)| *there == mark) {
             Some((_, count)) => *count += 1,
             None => self.0.push((mark, 1)),
         }
     }
 
-    fn remove(&mut self, mark: Mark) {
+    pub(crate) fn remove(&mut self, mark: Mark) {
         let at = self
             .0
             .iter()
@@ -150,49 +171,36 @@ impl Readers {
             .unwrap_or(newest)
             .min(newest)
     }
-
-    /// The frames that may be copied to the database without changing it under a reader.
-    pub(crate) fn safe_frame(&self, log: &LogState) -> u32 {
-        let limit = |mark: &Mark| {
-            if mark.generation == log.generation {
-                mark.max_frame
-            } else {
-                0
-            }
-        };
-        self.0
-            .iter()
-            .map(|(mark, _)| limit(mark))
-            .min()
-            .unwrap_or(log.max_frame)
-            .min(log.max_frame)
-    }
 }
 
 impl State {
-    fn mark(&self) -> Mark {
-        Mark {
+    /// Counts a reader of the newest snapshot in.
+    pub(crate) fn enter_at(
+        &mut self,
+        slot: u8,
+        min_frame: u32,
+        owner: Option<ShmOwner>,
+    ) -> Entered {
+        let mark = Mark {
             lsn: self.lsn,
             generation: self.log.generation,
-            max_frame: self.log.max_frame,
-        }
-    }
-
-    /// Counts a reader of the newest snapshot in.
-    pub(crate) fn enter(&mut self) -> Entered {
-        let mark = self.mark();
+            max_frame: self.log.head.max_frame,
+            min_frame,
+            slot,
+        };
         self.readers.add(mark);
         Entered {
             mark,
             geometry: self.geometry,
             page_count: self.page_count,
+            owner,
         }
     }
 
-    /// Moves a reader to the newest snapshot.
+    /// Moves a reader to the newest snapshot, under the lock that it has.
     pub(crate) fn advance(&mut self, from: Mark) -> Mark {
         self.readers.remove(from);
-        self.enter().mark
+        self.enter_at(from.slot, from.min_frame, None).mark
     }
 }
 
@@ -226,7 +234,6 @@ impl Database {
                 auto_vacuum: options.auto_vacuum,
                 journal_mode: options.journal_mode,
                 lsn: 0,
-                writer: false,
                 image: Arc::default(),
                 phase: if store.is_some() {
                     Phase::Unknown
@@ -235,13 +242,21 @@ impl Database {
                 },
                 writable: true,
                 page_count: 0,
+                header_is_read: false,
                 log: LogState::default(),
+                private: false,
                 readers: Readers::default(),
-                checkpointing: false,
+                closed: false,
                 poisoned: false,
+                pressed: (0, 0),
+                stuck: Vec::new(),
+                orphaned: false,
+                alone: false,
+                alone_wanted: false,
                 fingerprint: [0; 24],
             }),
             store,
+            turnstile: Arc::default(),
             options,
         }
     }
@@ -289,57 +304,116 @@ impl Database {
         }
     }
 
-    /// Frames in the log, and those of them that are in the database file already.
+    /// Frames in the log as last seen, and those of them that are in the database file already.
     pub fn log_frames(&self) -> (u32, u32) {
-        let state = self.state();
-        (state.log.max_frame, state.log.backfilled)
+        let frames = self.state().log.head.max_frame;
+        let backfilled = self
+            .store
+            .as_ref()
+            .map_or(0, |store| store.index().backfilled());
+        (frames, backfilled.min(frames))
     }
 
-    /// Takes the writer's lock for a reader at `mark`: its mark, where the log may have started anew.
-    pub(crate) fn lock_writer(&self, mark: Mark) -> Result<Mark> {
+    /// `PRAGMA locking_mode`: whether the file is kept from all other processes, from the next transaction on that
+    /// finds nobody reading.
+    pub fn set_exclusive(&self, exclusive: bool) {
+        self.state().alone_wanted = exclusive;
+    }
+
+    /// Whether the file is to be kept from all other processes.
+    pub fn is_exclusive(&self) -> bool {
+        self.state().alone_wanted
+    }
+
+    /// Gives up a file that is locked otherwise than is wanted, if nobody uses it.
+    pub(crate) fn drop_if_unwanted(&self, state: &mut State, store: &FileStore) {
+        let wrong = state.alone != state.alone_wanted && state.phase != Phase::Looking;
+        if wrong && !state.readers.is_any() && !self.turnstile.is_taken() && !state.poisoned {
+            state.phase = Phase::Unknown;
+            store.detach();
+            // What cannot be unlocked now is unlocked when the file is closed.
+            let _ = store.lock.unlock(LockLevel::None);
+        }
+    }
+
+    /// Nothing is known of the file any more, and nothing locked.
+    pub(crate) fn forget_file(&self) {
+        let mut state = self.state();
+        state.phase = Phase::Unknown;
+        if let Some(store) = &self.store {
+            store.detach();
+            let _ = store.lock.unlock(LockLevel::None);
+        }
+    }
+
+    /// Whether a reader at `mark` may write, and if the file is locked for that. The turn is the caller's.
+    pub(crate) fn lock_file_for_writing(
+        &self,
+        mark: Mark,
+        owner: Option<&mut ShmOwner>,
+    ) -> Result<()> {
         if self.is_read_only() {
             return Err(Error::ReadOnly);
         }
-        let mut state = self.state();
+        let state = self.state();
         if state.poisoned {
             return Err(Error::LogPoisoned);
-        }
-        if state.writer {
-            return Err(Error::Busy);
         }
         if state.lsn != mark.lsn {
             return Err(Error::BusySnapshot);
         }
-        if let Some(store) = &self.store {
-            match state.phase {
-                Phase::Wal => {}
-                Phase::Empty if state.journal_mode == JournalMode::Wal => {
-                    // From here on this is a database with a log; it stays empty until the first commit.
-                    store.lock.lock(LockLevel::Exclusive)?;
-                    if store.file.len()? != 0 {
-                        store.lock.unlock(LockLevel::Shared)?;
-                        return Err(Error::BusySnapshot);
-                    }
+        let Some(store) = &self.store else {
+            return Ok(());
+        };
+        match state.phase {
+            Phase::Wal => {
+                let owner = owner.ok_or(Error::Misuse("a reader of a log has its locks"))?;
+                if state.private {
+                    return Err(Error::ReadOnly);
                 }
-                Phase::Empty | Phase::Rollback => return Err(Error::RollbackMode),
-                Phase::Unknown | Phase::Looking => {
-                    return Err(Error::Misuse("writing before reading"));
+                owner.lock_exclusive(SHM_WRITE, 1)?;
+                if store.index().is_still(&state.log.words) {
+                    return Ok(());
                 }
+                owner.unlock_exclusive(SHM_WRITE, 1)?;
+                Err(Error::BusySnapshot)
             }
+            Phase::Empty if state.journal_mode == JournalMode::Wal => {
+                // From here on this is a database with a log; it stays empty until the first commit.
+                store.lock.lock(LockLevel::Exclusive)?;
+                if store.file.len()? != 0 {
+                    if !state.alone {
+                        store.lock.unlock(LockLevel::Shared)?;
+                    }
+                    return Err(Error::BusySnapshot);
+                }
+                Ok(())
+            }
+            Phase::Empty | Phase::Rollback => Err(Error::RollbackMode),
+            Phase::Unknown | Phase::Looking => Err(Error::Misuse("writing before reading")),
         }
-        state.writer = true;
-        Ok(state.advance(mark))
     }
 
-    pub(crate) fn unlock_writer(&self) {
-        let mut state = self.state();
-        assert!(state.writer, "the writer's lock is given up by its holder");
-        state.writer = false;
-        if state.phase == Phase::Empty {
-            if let Some(store) = &self.store {
-                // Nothing was committed: others may be the first. What cannot be lowered falls when the file is closed.
+    /// Gives up what [`lock_file_for_writing`](Self::lock_file_for_writing) locked.
+    pub(crate) fn unlock_file(&self, owner: Option<&mut ShmOwner>) {
+        let state = self.state();
+        let Some(store) = &self.store else { return };
+        match state.phase {
+            Phase::Wal => {
+                if let Some(owner) = owner.filter(|_| !state.orphaned) {
+                    // What cannot be unlocked now is unlocked when the file is closed.
+                    let _ = owner.unlock_exclusive(SHM_WRITE, 1);
+                }
+                // The first commit of a log kept everybody away.
+                if !state.alone && store.lock.level() > LockLevel::Shared {
+                    let _ = store.lock.unlock(LockLevel::Shared);
+                }
+            }
+            // Nothing was committed: others may be the first.
+            Phase::Empty if !state.alone => {
                 let _ = store.lock.unlock(LockLevel::Shared);
             }
+            _ => {}
         }
     }
 
@@ -348,7 +422,14 @@ impl Database {
         let mut state = self.state();
         state.readers.remove(mark);
         if let Some(store) = &self.store {
-            if matches!(state.phase, Phase::Empty | Phase::Rollback) && !state.readers.is_any() {
+            let over = !state.readers.is_any();
+            if over && matches!(state.phase, Phase::Empty | Phase::Rollback) && !state.alone {
+                let _ = store.lock.unlock(LockLevel::None);
+            }
+            if over && state.private {
+                state.private = false;
+                state.phase = Phase::Unknown;
+                store.detach();
                 let _ = store.lock.unlock(LockLevel::None);
             }
         }
@@ -380,7 +461,9 @@ impl Vigil<'_> {
 
 impl Drop for Vigil<'_> {
     fn drop(&mut self) {
-        self.0.poison();
+        let mut state = self.0.state();
+        state.poisoned = true;
+        state.orphaned = true;
     }
 }
 

@@ -6,6 +6,8 @@
 //! | `Corrupt` | SQLITE_CORRUPT |
 //! | `NotADb` | SQLITE_NOTADB |
 //! | `Busy`, `BusySnapshot`, `BusyRecovery` | SQLITE_BUSY and its extensions |
+//! | `Protocol` | SQLITE_PROTOCOL |
+//! | `ReadOnlyRecovery` | SQLITE_READONLY_RECOVERY |
 //! | `Locked` | SQLITE_LOCKED |
 //! | `ReadOnly`, `RollbackMode` | SQLITE_READONLY |
 //! | `HotJournal` | SQLITE_READONLY_ROLLBACK |
@@ -39,6 +41,10 @@ pub enum Error {
     BusySnapshot,
     /// Somebody else is recovering the log.
     BusyRecovery,
+    /// Others were faster again and again.
+    Protocol,
+    /// The index of the log is damaged, and cannot be made again without the right to write.
+    ReadOnlyRecovery,
     /// Another transaction of the same connection is in the way.
     Locked,
     /// The database was opened for reading, or is of a format that may only be read.
@@ -66,6 +72,10 @@ impl fmt::Display for Error {
             Error::Busy => f.write_str("database is locked"),
             Error::BusySnapshot => f.write_str("database is locked: the snapshot is not the newest"),
             Error::BusyRecovery => f.write_str("database is locked: its log is being recovered"),
+            Error::Protocol => f.write_str("locking protocol"),
+            Error::ReadOnlyRecovery => f.write_str(
+                "attempt to write a readonly database: the index of its log has to be made again",
+            ),
             Error::Locked => f.write_str("database table is locked"),
             Error::ReadOnly => f.write_str("attempt to write a readonly database"),
             Error::RollbackMode => f.write_str(
@@ -120,6 +130,14 @@ impl From<HeaderError> for Error {
 }
 
 impl Error {
+    /// Whether somebody else's lock is the reason, so that asking again may help.
+    pub fn is_busy(&self) -> bool {
+        matches!(
+            self,
+            Error::Busy | Error::BusySnapshot | Error::BusyRecovery
+        )
+    }
+
     /// `page` violates the format.
     #[cold]
     pub const fn corrupt(page: PageNo, reason: &'static str) -> Error {

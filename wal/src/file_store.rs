@@ -1,33 +1,40 @@
-//! A database that has a file: how it is found, locked, and read for the first time.
+//! A database that has a file: its files, how they are found, and what they are found to hold.
 //!
 //! | file | log | header says | becomes |
 //! |------|-----|-------------|---------|
 //! | empty | any | | Empty: the first commit decides; a stale log or journal is deleted then |
 //! | not empty | with committed frames | anything | Wal |
 //! | not empty | without | WAL (read version 2) | Wal |
-//! | not empty | without | rollback (1) | Rollback: read, not written |
-//! | not empty | any, and a hot journal | anything | an error: what is in the file is half a transaction |
+//! | not empty | without | rollback (1) | Rollback |
+//!
+//! | index of a log | when |
+//! |----------------|------|
+//! | shared, in the -shm file | normally |
+//! | on the heap | `locking_mode=EXCLUSIVE`: nobody else gets in |
+//! | on the heap, made from the log | the -shm file cannot be written and nobody keeps it up: read, and made again by the next reader |
 //!
 //! Rules:
-//! 1. A database in state Wal is locked exclusively until it is closed: nobody else can change it, so a read
-//!    transaction starts without a system call.
-//! 2. One in state Empty or Rollback is locked (shared) while snapshots are read; with the first of them the file is
+//! 1. In state Wal the file stays locked (shared), so that nobody takes the log away.
+//! 2. In state Empty or Rollback it is locked (shared) while snapshots are read; with the first of them the file is
 //!    looked at again, and what is cached is forgotten if somebody changed it.
-//! 3. A file that can only be opened for reading is locked shared, which keeps writers of the same kind away, but not a
-//!    stock SQLite that checkpoints: files that others write should not be read without the right to lock them.
+//! 3. Where nothing may be written beside a file with a log and nobody has made an index, the file is refused as stock
+//!    does it, unless the medium is read-only: then nobody can change it.
 //!
-//! Source: SQLite's `sqlite3PagerSharedLock`, `hasHotJournal`, `pagerOpenWalIfPresent`, `lockBtree`.
+//! Source: SQLite's `sqlite3PagerSharedLock`, `hasHotJournal`, `pagerOpenWalIfPresent`, `lockBtree`,
+//! `unixOpenSharedMemory`, `walBeginShmUnreliable`.
 
-use crate::database::{Database, Entered, Phase};
+use crate::database::{Mark, Phase};
 use crate::error::{Error, Result};
 use crate::footing::Footing;
 use crate::index::WalIndex;
-use crate::log::LogState;
-use crate::recovery::recover;
+use crate::recovery::{Recovered, install, read_log};
 use ringwood_format::header::{DatabaseHeader, HEADER_SIZE};
 use ringwood_format::page::{Geometry, PageNo};
 use ringwood_format::wal::{WAL_HEADER_SIZE, frame_page_offset};
-use ringwood_io::{Buf, DbLock, File, IoHandle, LockLevel, OpenOptions};
+use ringwood_format::wal_index::{LOCK_READ0, LOCKS_OFFSET};
+use ringwood_io::{
+    Buf, DbLock, File, IoHandle, LockKind, LockLevel, OpenOptions, ShmLocks, ShmOwner,
+};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -41,16 +48,25 @@ pub(crate) struct FileStore {
     log: Mutex<Option<File>>,
     index: RwLock<WalIndex>,
     pub(crate) footing: Footing,
+    shm: Mutex<Option<Shm>>,
+}
+
+/// How the index is shared.
+struct Shm {
+    locks: ShmLocks,
+    /// Of an index that was made from the log: what keeps checkpointers away.
+    _guard: Option<File>,
 }
 
 /// What the file was found to hold.
-struct Found {
-    phase: Phase,
-    geometry: Option<Geometry>,
-    writable: bool,
-    page_count: u32,
-    log: LogState,
-    fingerprint: [u8; 24],
+pub(crate) struct Found {
+    pub(crate) phase: Phase,
+    pub(crate) geometry: Option<Geometry>,
+    pub(crate) writable: bool,
+    pub(crate) page_count: u32,
+    pub(crate) fingerprint: [u8; 24],
+    /// The index is nobody else's, and good for this reader only.
+    pub(crate) private: Option<Recovered>,
 }
 
 impl FileStore {
@@ -62,16 +78,19 @@ impl FileStore {
         create: bool,
     ) -> Result<FileStore> {
         let path = io.full_path(path);
-        let options = if create && !read_only {
+        let options = if read_only {
+            OpenOptions::read_only()
+        } else if create {
             OpenOptions::create()
         } else {
             OpenOptions::new()
         };
-        // The lock of a log's owner needs a writable descriptor, so even a reader asks for one.
         let (file, refused) = match io.open(&path, &options) {
             Ok(file) => (file, false),
-            Err(error) if error.is_read_only() => {
-                (io.open(&path, &OpenOptions::read_only())?, true)
+            Err(error) if error.is_read_only() && !read_only => {
+                // Why it cannot be written, and not why it cannot be read either, is the reason to give.
+                let file = io.open(&path, &OpenOptions::read_only());
+                (file.map_err(|_| error)?, true)
             }
             Err(error) => return Err(error.into()),
         };
@@ -83,6 +102,7 @@ impl FileStore {
             log: Mutex::default(),
             index: RwLock::default(),
             footing: Footing::default(),
+            shm: Mutex::default(),
         })
     }
 
@@ -108,34 +128,27 @@ impl FileStore {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn shm_slot(&self) -> MutexGuard<'_, Option<Shm>> {
+        self.shm.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The log's file, if it is open.
     pub(crate) fn log(&self) -> Option<File> {
         self.log_slot().clone()
     }
 
-    /// The log's file, made if need be. Whether it was made.
-    pub(crate) fn log_or_create(&self, io: &IoHandle) -> Result<(File, bool)> {
-        let mut slot = self.log_slot();
-        if let Some(file) = &*slot {
-            return Ok((file.clone(), false));
-        }
-        let file = io.open(self.log_path(), &OpenOptions::create())?;
-        *slot = Some(file.clone());
-        Ok((file, true))
+    /// The log's file, which frames were found in.
+    pub(crate) fn log_of_frames(&self) -> Result<File> {
+        self.log().ok_or(Error::CantOpen("the log is gone"))
     }
 
-    /// Closes and deletes the log.
-    pub(crate) fn delete_log(&self, io: &IoHandle) -> Result<()> {
-        self.footing.lost();
-        *self.log_slot() = None;
-        self.index_mut().restart();
-        delete_if_there(io, &self.log_path())
-    }
-
-    /// Closes the log, leaving it where it is.
-    pub(crate) fn forget_log(&self) {
-        *self.log_slot() = None;
-        self.index_mut().restart();
+    /// A share in the locks of the log.
+    pub(crate) fn owner(&self) -> Result<ShmOwner> {
+        let slot = self.shm_slot();
+        let shm = slot
+            .as_ref()
+            .ok_or(Error::Misuse("the database has no log"))?;
+        Ok(shm.locks.owner())
     }
 
     pub(crate) fn index(&self) -> RwLockReadGuard<'_, WalIndex> {
@@ -146,14 +159,143 @@ impl FileStore {
         self.index.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The frame that a snapshot reads a page from; `None` for the database file.
-    pub(crate) fn frame_of(&self, no: PageNo, generation: u32, max_frame: u32) -> Option<u32> {
-        let index = self.index();
-        if index.generation() != generation {
-            None
+    /// Options for a file beside the database: whoever may use the one may use the other.
+    pub(crate) fn beside_options(&self) -> Result<OpenOptions> {
+        Ok(OpenOptions::create().mode(self.file.permissions()?))
+    }
+
+    /// Opens the log and its index; what is there is not looked at. With `alone` nobody else gets in.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] while somebody else is about to make the index anew; nothing is attached then.
+    pub(crate) fn attach(&self, io: &IoHandle, alone: bool) -> Result<()> {
+        let log = self.open_log(io)?;
+        let (locks, file) = if alone {
+            (ShmLocks::heap(), None)
         } else {
-            index.find(no, max_frame)
+            let file = io.open(self.shm_path(), &self.beside_options()?.no_follow())?;
+            (ShmLocks::open(file.clone())?.0, Some(file))
+        };
+        let mut index = self.index_mut();
+        index.attach(file);
+        if let Err(error) = index.reserve(1) {
+            index.attach(None);
+            return Err(error);
         }
+        drop(index);
+        *self.shm_slot() = Some(Shm {
+            locks,
+            _guard: None,
+        });
+        *self.log_slot() = log;
+        Ok(())
+    }
+
+    fn open_log(&self, io: &IoHandle) -> Result<Option<File>> {
+        let path = self.log_path();
+        if !self.file.is_read_only() {
+            match io.open(&path, &self.beside_options()?) {
+                Ok(file) => return Ok(Some(file)),
+                Err(error) if error.is_read_only() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        match io.open(&path, &OpenOptions::read_only()) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// As [`attach`](Self::attach) where the -shm file cannot be written: the index that somebody else keeps up, or
+    /// one made from the log.
+    async fn attach_reading(&self, io: &IoHandle) -> Result<Option<Recovered>> {
+        let log = self.open_log(io)?;
+        let mut guard = None;
+        match io.open(self.shm_path(), &OpenOptions::read_only().no_follow()) {
+            Ok(file) => match ShmLocks::open(file.clone()) {
+                Ok((locks, false)) => {
+                    let mut index = self.index_mut();
+                    index.attach(Some(file));
+                    index.reserve(1)?;
+                    if index.header().is_some() {
+                        drop(index);
+                        *self.shm_slot() = Some(Shm {
+                            locks,
+                            _guard: None,
+                        });
+                        *self.log_slot() = log;
+                        return Ok(None);
+                    }
+                    index.attach(None);
+                }
+                Ok((_, true)) => {
+                    let byte = (LOCKS_OFFSET as u64) + u64::from(LOCK_READ0);
+                    if !file.try_lock_range(byte, 1, LockKind::Shared)? {
+                        return Err(Error::Busy);
+                    }
+                    guard = Some(file);
+                }
+                Err(error) => return Err(error.into()),
+            },
+            Err(error) if error.is_not_found() && self.medium_is_read_only(io) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let found = match &log {
+            Some(file) => read_log(io, file).await?,
+            None => Recovered::default(),
+        };
+        let mut index = self.index_mut();
+        index.attach(None);
+        install(&mut index, &found, None)?;
+        drop(index);
+        *self.shm_slot() = Some(Shm {
+            locks: ShmLocks::heap(),
+            _guard: guard,
+        });
+        *self.log_slot() = log;
+        Ok(Some(found))
+    }
+
+    /// Whether nobody at all can write where the database is.
+    fn medium_is_read_only(&self, io: &IoHandle) -> bool {
+        let probe = io.open(self.shm_path(), &OpenOptions::create().no_follow());
+        match probe {
+            Ok(_) => false,
+            Err(error) => error.is_read_only_medium(),
+        }
+    }
+
+    /// Closes the log and its index, leaving the files where they are.
+    pub(crate) fn detach(&self) {
+        *self.log_slot() = None;
+        self.index_mut().attach(None);
+        *self.shm_slot() = None;
+    }
+
+    /// Closes the log and its index and deletes both files; nobody else may be using them.
+    pub(crate) fn delete_log(&self, io: &IoHandle) -> Result<()> {
+        self.footing.lost();
+        self.detach();
+        delete_if_there(io, &self.log_path())?;
+        delete_if_there(io, &self.shm_path())
+    }
+
+    /// Opens the log if somebody made it meanwhile.
+    pub(crate) fn open_late_log(&self, io: &IoHandle) -> Result<()> {
+        if self.log().is_none() {
+            let log = self.open_log(io)?;
+            *self.log_slot() = log;
+        }
+        Ok(())
+    }
+
+    /// The frame that a snapshot reads a page from; `None` for the database file.
+    pub(crate) fn frame_of(&self, no: PageNo, mark: &Mark) -> Result<Option<u32>> {
+        if mark.slot == 0 {
+            return Ok(None);
+        }
+        self.index().find(no, mark.min_frame, mark.max_frame)
     }
 
     /// Reads a page as a snapshot sees it. The frame that it came from is 0 for the database file.
@@ -162,19 +304,13 @@ impl FileStore {
         io: &IoHandle,
         no: PageNo,
         geometry: Geometry,
-        (generation, max_frame): (u32, u32),
-        mut buf: Buf,
+        mark: &Mark,
+        buf: Buf,
     ) -> Result<(Buf, u32)> {
-        let page_size = geometry.page_size();
-        if let Some(frame) = self.frame_of(no, generation, max_frame) {
-            let file = self.log().expect("an index with frames has a log");
-            buf = io
-                .read_exact(&file, frame_page_offset(frame, page_size), buf)
-                .await?;
-            // Where the log started anew meanwhile, the page is in the database file, and these bytes may be another's.
-            if self.index().generation() == generation {
-                return Ok((buf, frame));
-            }
+        if let Some(frame) = self.frame_of(no, mark)? {
+            let file = self.log_of_frames()?;
+            let offset = frame_page_offset(frame, geometry.page_size());
+            return Ok((io.read_exact(&file, offset, buf).await?, frame));
         }
         let (mut buf, got) = io.read(&self.file, geometry.offset(no), buf).await;
         // A page at the end that was allocated and never written need not be there.
@@ -182,8 +318,28 @@ impl FileStore {
         Ok((buf, 0))
     }
 
+    /// The database header as a snapshot sees it.
+    pub(crate) fn read_header(
+        &self,
+        io: &IoHandle,
+        mark: &Mark,
+        page_size: u32,
+    ) -> Result<[u8; HEADER_SIZE]> {
+        let mut head = [0; HEADER_SIZE];
+        match self.frame_of(PageNo::ONE, mark)? {
+            Some(frame) => {
+                let file = self.log_of_frames()?;
+                io.read_exact_now(&file, frame_page_offset(frame, page_size), &mut head)?;
+            }
+            None => {
+                io.read_now(&self.file, 0, &mut head)?;
+            }
+        }
+        Ok(head)
+    }
+
     /// Whether a rollback journal has to be played back before the file means anything.
-    fn has_hot_journal(&self, io: &IoHandle) -> Result<bool> {
+    pub(crate) fn has_hot_journal(&self, io: &IoHandle) -> Result<bool> {
         let path = self.journal_path();
         let Some(size) = io.size_of(&path) else {
             return Ok(false);
@@ -201,45 +357,37 @@ impl FileStore {
         Ok(io.read_now(&journal, 0, &mut first)? == 1 && first[0] != 0)
     }
 
-    /// Looks at the file. On success it is locked as the phase that was found demands.
-    async fn look(&self, io: &IoHandle) -> Result<Found> {
+    /// Looks at the file. On success it is locked as the phase that was found demands, and a log is attached.
+    pub(crate) async fn look(&self, io: &IoHandle, alone: bool) -> Result<Found> {
         self.lock.lock(LockLevel::Shared)?;
+        let alone = alone && !self.file.is_read_only();
+        if self.file.len()? != 0 && self.has_hot_journal(io)? {
+            return Err(Error::HotJournal(self.journal_path()));
+        }
+        if alone {
+            self.lock.lock(LockLevel::Exclusive)?;
+        }
         let mut found = Found {
             phase: Phase::Empty,
             geometry: None,
             writable: true,
             page_count: 0,
-            log: LogState::default(),
             fingerprint: [0; 24],
+            private: None,
         };
         let size = self.file.len()?;
         if size == 0 {
             return Ok(found);
         }
-        if self.has_hot_journal(io)? {
-            return Err(Error::HotJournal(self.journal_path()));
-        }
         let mut head = [0; HEADER_SIZE];
         io.read_now(&self.file, 0, &mut head)?;
         found.fingerprint[..16].copy_from_slice(&head[24..40]);
         found.fingerprint[16..].copy_from_slice(&size.to_ne_bytes());
-        let in_file = DatabaseHeader::decode(&head);
-        let has_log = io
-            .size_of(self.log_path())
-            .is_some_and(|size| size > WAL_HEADER_SIZE as u64);
-        if in_file.is_ok_and(|header| header.is_wal()) || has_log {
-            if !self.file.is_read_only() {
-                self.lock.lock(LockLevel::Exclusive)?;
-            }
-            // Now that nobody else is there, both files are as they will be.
-            io.read_now(&self.file, 0, &mut head)?;
-            self.recover_log(io, &mut found).await?;
-            if found.phase == Phase::Wal || DatabaseHeader::decode(&head)?.is_wal() {
-                return self.found_wal(io, found, &head).await;
-            }
-            self.forget_log();
-            found.log = LogState::default();
-            self.lock.unlock(LockLevel::Shared)?;
+        let is_wal = DatabaseHeader::decode(&head).is_ok_and(|header| header.is_wal());
+        if is_wal || self.log_counts(io).await? {
+            found.phase = Phase::Wal;
+            found.private = self.attach_somehow(io, alone).await?;
+            return Ok(found);
         }
         let header = DatabaseHeader::decode(&head)?;
         found.phase = Phase::Rollback;
@@ -249,79 +397,45 @@ impl FileStore {
         Ok(found)
     }
 
-    /// Reads the log, if there is one; with committed frames the phase becomes Wal.
-    async fn recover_log(&self, io: &IoHandle, found: &mut Found) -> Result<()> {
+    async fn attach_somehow(&self, io: &IoHandle, alone: bool) -> Result<Option<Recovered>> {
+        match self.attach(io, alone) {
+            Ok(()) => Ok(None),
+            Err(Error::Io(error)) if error.is_read_only() => self.attach_reading(io).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the log of a file whose header does not speak of one has committed frames, or others use it.
+    async fn log_counts(&self, io: &IoHandle) -> Result<bool> {
         let path = self.log_path();
-        if io.size_of(&path).is_none() {
-            found.log.generation = self.index().generation();
-            return Ok(());
-        }
-        let options = if self.file.is_read_only() {
-            OpenOptions::read_only()
-        } else {
-            OpenOptions::new()
-        };
-        let file = io.open(&path, &options)?;
-        let mut index = WalIndex::default();
-        let recovered = recover(io, &file, &mut index).await?;
-        found.log = recovered.state;
-        found.log.generation = self.adopt_index(index);
-        *self.log_slot() = Some(file);
-        if recovered.page_count != 0 {
-            found.phase = Phase::Wal;
-            found.page_count = recovered.page_count;
-        }
-        Ok(())
-    }
-
-    /// Installs a recovered index as another generation.
-    fn adopt_index(&self, mut recovered: WalIndex) -> u32 {
-        let mut index = self.index_mut();
-        recovered.set_generation(index.generation().wrapping_add(1));
-        *index = recovered;
-        index.generation()
-    }
-
-    /// A database with a log: its header is that of page 1 as the log has it.
-    async fn found_wal(
-        &self,
-        io: &IoHandle,
-        mut found: Found,
-        head: &[u8; HEADER_SIZE],
-    ) -> Result<Found> {
-        found.phase = Phase::Wal;
-        let mut head = *head;
-        let log = found.log;
-        if let Some(frame) = self.frame_of(PageNo::ONE, log.generation, log.max_frame) {
-            let (Some(file), Some(wal)) = (self.log(), log.header) else {
-                unreachable!("frames were found in a log")
-            };
-            io.read_exact_now(&file, frame_page_offset(frame, wal.page_size), &mut head)?;
-        }
-        let header = DatabaseHeader::decode(&head)?;
-        if log.max_frame != 0
-            && log
-                .header
-                .is_some_and(|wal| wal.page_size != header.geometry.page_size())
+        if io
+            .size_of(&path)
+            .is_none_or(|size| size <= WAL_HEADER_SIZE as u64)
         {
-            return Err(Error::corrupt(
-                PageNo::ONE,
-                "log and database differ in page size",
-            ));
+            return Ok(false);
         }
-        found.writable = header.is_writable();
-        found.geometry = Some(header.geometry);
-        let pages = match found.page_count {
-            0 => file_pages(self.file.len()?, header.geometry),
-            committed => committed,
-        };
-        found.page_count = header.page_count_in(pages)?;
-        Ok(found)
+        let level = self.lock.level();
+        if !self.file.is_read_only() {
+            match self.lock.lock(LockLevel::Exclusive) {
+                Ok(()) => {}
+                Err(error) if error.is_busy() => return Ok(true),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let counts = async {
+            let file = io.open(&path, &OpenOptions::read_only())?;
+            Ok::<_, Error>(read_log(io, &file).await?.head.max_frame != 0)
+        }
+        .await;
+        if level < LockLevel::Exclusive {
+            self.lock.unlock(LockLevel::Shared)?;
+        }
+        counts
     }
 }
 
 /// Pages in a file, a started one included.
-fn file_pages(size: u64, geometry: Geometry) -> u32 {
+pub(crate) fn file_pages(size: u64, geometry: Geometry) -> u32 {
     size.div_ceil(u64::from(geometry.page_size()))
         .min(u64::from(u32::MAX)) as u32
 }
@@ -331,57 +445,5 @@ pub(crate) fn delete_if_there(io: &IoHandle, path: &Path) -> Result<()> {
     match io.delete(path) {
         Err(error) if !error.is_not_found() => Err(error.into()),
         _ => Ok(()),
-    }
-}
-
-/// Puts the phase back if looking at the file fails or is given up.
-struct Looking<'a>(&'a Database);
-
-impl Drop for Looking<'_> {
-    fn drop(&mut self) {
-        let mut state = self.0.state();
-        if state.phase == Phase::Looking {
-            state.phase = Phase::Unknown;
-            if let Some(store) = &self.0.store {
-                // What cannot be unlocked is unlocked when the file is closed.
-                let _ = store.lock.unlock(LockLevel::None);
-            }
-        }
-    }
-}
-
-impl Database {
-    /// Sees to it that what is known is true of the file, and counts a reader of the newest snapshot in.
-    pub(crate) async fn enter(&self, io: &IoHandle, store: &FileStore) -> Result<Entered> {
-        let before = {
-            let mut state = self.state();
-            let known = match state.phase {
-                Phase::Wal => true,
-                Phase::Empty | Phase::Rollback => state.readers.is_any(),
-                Phase::Unknown => false,
-                Phase::Looking => return Err(Error::BusyRecovery),
-            };
-            if known {
-                return Ok(state.enter());
-            }
-            std::mem::replace(&mut state.phase, Phase::Looking)
-        };
-        let looking = Looking(self);
-        let found = store.look(io).await?;
-        std::mem::forget(looking);
-        let mut state = self.state();
-        if state.fingerprint != found.fingerprint || before != found.phase {
-            self.cache.clear();
-            state.lsn += 1;
-        }
-        state.phase = found.phase;
-        state.fingerprint = found.fingerprint;
-        state.page_count = found.page_count;
-        state.writable = found.writable;
-        state.log = found.log;
-        if let Some(geometry) = found.geometry {
-            state.geometry = geometry;
-        }
-        Ok(state.enter())
     }
 }

@@ -11,10 +11,10 @@
 //!
 //! Source: SQLite's `sqlite3BtreeSetVersion`, `OP_JournalMode`.
 
+use crate::busy::Busy;
 use crate::database::Phase;
 use crate::error::{Error, Result};
-use crate::file_store::{FileStore, delete_if_there};
-use crate::log::LogState;
+use crate::file_store::FileStore;
 use crate::options::{CheckpointMode, JournalMode};
 use crate::tx::{Tx, TxState};
 use ringwood_format::header::set_versions;
@@ -23,7 +23,7 @@ use ringwood_io::LockLevel;
 
 impl Tx {
     /// `PRAGMA journal_mode`: a write-ahead log, or a rollback journal, which is then read and not written. What the mode
-    /// is afterwards.
+    /// is afterwards. A snapshot that is being read is given up for another one.
     ///
     /// From a rollback journal to a log: a transaction of the log itself changes the header, so a crash leaves the one
     /// or the other. Back: the same, then a checkpoint, and the log is deleted.
@@ -39,13 +39,15 @@ impl Tx {
             return Ok(JournalMode::Memory);
         }
         let fresh = self.state == TxState::None;
+        self.end_read();
         self.begin_read().await?;
         let result = self.change_journal_mode(mode).await;
         self.rollback();
-        if fresh {
-            self.end_read();
-        }
+        self.end_read();
         result?;
+        if !fresh {
+            self.begin_read().await?;
+        }
         Ok(self.db.journal_mode())
     }
 
@@ -69,29 +71,23 @@ impl Tx {
         if db.is_read_only() {
             return Err(Error::ReadOnly);
         }
+        if db.state().readers.is_shared() {
+            return Err(Error::Busy);
+        }
         store.lock.lock(LockLevel::Exclusive)?;
         // Without committed frames, or this were no rollback mode.
         store.delete_log(&self.io)?;
-        let log = empty_log(store);
-        {
-            let mut state = db.state();
-            state.log = log;
-            state.phase = Phase::Wal;
-            self.mark = state.advance(self.mark);
-        }
-        let result = self.write_versions(2).await;
+        let result = match self.enter_new_log(&db, store) {
+            Ok(()) => self.write_versions(2).await,
+            Err(error) => Err(error),
+        };
         if result.is_err() {
             self.rollback();
+            self.end_read();
             let poisoned = db.state().poisoned;
             if !poisoned && db.log_frames().0 == 0 {
                 store.delete_log(&self.io)?;
-                let log = empty_log(store);
-                let mut state = db.state();
-                state.log = log;
-                state.phase = Phase::Rollback;
-                self.mark = state.advance(self.mark);
-                drop(state);
-                store.lock.unlock(LockLevel::Shared)?;
+                db.forget_file();
             }
         }
         result
@@ -102,22 +98,30 @@ impl Tx {
         if db.state().readers.is_shared() {
             return Err(Error::Busy);
         }
+        store.lock.lock(LockLevel::Exclusive)?;
+        let result = self.end_log_alone(store).await;
+        if result.is_err() && db.state().phase == Phase::Wal && !db.state().alone {
+            store.lock.unlock(LockLevel::Shared)?;
+        }
+        result
+    }
+
+    /// Nobody else has the file open.
+    async fn end_log_alone(&mut self, store: &FileStore) -> Result<()> {
+        let db = self.db.clone();
         self.write_versions(1).await?;
-        let done = db
-            .checkpoint(&self.io, CheckpointMode::Truncate, self.synchronous)
-            .await?;
-        if done.busy {
+        store.lock.lock(LockLevel::Exclusive)?;
+        self.end_read();
+        let none = Busy::default();
+        let (mode, synchronous) = (CheckpointMode::Passive, self.synchronous);
+        db.checkpoint(&self.io, mode, synchronous, &none).await?;
+        let (frames, backfilled) = db.log_frames();
+        if frames != backfilled {
             return Err(Error::Busy);
         }
         store.delete_log(&self.io)?;
-        delete_if_there(&self.io, &store.shm_path())?;
-        let log = empty_log(store);
-        let mut state = db.state();
-        state.phase = Phase::Rollback;
-        state.log = log;
-        self.mark = state.advance(self.mark);
-        drop(state);
-        store.lock.unlock(LockLevel::Shared)?;
+        db.forget_file();
+        db.state().journal_mode = JournalMode::Delete;
         Ok(())
     }
 
@@ -125,12 +129,5 @@ impl Tx {
         self.begin_write().await?;
         set_versions(self.present_mut(PageNo::ONE)?, version);
         self.commit().await
-    }
-}
-
-fn empty_log(store: &FileStore) -> LogState {
-    LogState {
-        generation: store.index().generation(),
-        ..LogState::default()
     }
 }

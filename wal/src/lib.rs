@@ -15,9 +15,11 @@
 mod error;
 mod options;
 
+mod busy;
 mod database;
 mod file_store;
 mod footing;
+mod turnstile;
 mod tx;
 
 mod dirty;
@@ -38,7 +40,9 @@ mod index;
 mod journal_mode;
 mod log;
 mod recovery;
+mod shared_log;
 
+pub use busy::{Busy, BusyHandler};
 pub use database::Database;
 pub use error::{Error, Result, Stop, Try};
 pub use options::{

@@ -17,6 +17,7 @@
 //! Source: SQLite's `sqlite3WalFrames`, `walRestartLog`.
 
 use crate::error::Result;
+use crate::index::{HeaderWords, IndexHeader};
 use ringwood_format::page::PageNo;
 use ringwood_format::wal::{
     Checksum, ChecksumOrder, FRAME_HEADER_SIZE, FrameHeader, Salt, WAL_HEADER_SIZE, WalHeader,
@@ -27,43 +28,55 @@ use ringwood_io::{Buf, Durability, File, IoHandle};
 /// Bytes written or read at once.
 pub(crate) const CHUNK_BYTES: usize = 1 << 20;
 
-/// The committed part of the log, as all transactions see it.
+/// The committed part of the log, as this process knows it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct LogState {
-    /// The header on disk; `None` where there is none, or none that is valid.
-    pub(crate) header: Option<WalHeader>,
+    /// The index's header, and its words to compare with.
+    pub(crate) head: IndexHeader,
+    pub(crate) words: HeaderWords,
+    /// `checkpoint_seq` of the header in the log, as far as this process knows.
+    pub(crate) seq: u32,
     /// How often the log started anew; as in the index.
     pub(crate) generation: u32,
-    /// The last committed frame; 0 for none.
-    pub(crate) max_frame: u32,
-    /// The checksum of that frame, or of the header.
-    pub(crate) checksum: Checksum,
-    /// Frames that are in the database file too.
-    pub(crate) backfilled: u32,
     /// Frames that are durable for certain.
     pub(crate) synced: u32,
 }
 
 impl LogState {
-    /// The header of the next life (rule 2).
-    pub(crate) fn next_header(&self, io: &IoHandle, page_size: u32) -> WalHeader {
-        let random = io.rand();
-        match self.header {
-            Some(header) => WalHeader {
-                order: ChecksumOrder::NATIVE,
-                page_size,
-                checkpoint_seq: header.checkpoint_seq.wrapping_add(1),
-                salt: header.salt.restarted(random as u32),
-            },
-            None => WalHeader {
-                order: ChecksumOrder::NATIVE,
-                page_size,
-                checkpoint_seq: 0,
-                salt: Salt {
-                    s1: (random >> 32) as u32,
-                    s2: random as u32,
-                },
-            },
+    /// The header of the log's next life (rule 2), whose salt the index has already if there was a life before.
+    pub(crate) fn wal_header(&self, io: &IoHandle, page_size: u32) -> WalHeader {
+        let mut salt = self.head.salt;
+        if (salt.s1, salt.s2) == (0, 0) {
+            let random = io.rand();
+            salt = Salt {
+                s1: (random >> 32) as u32,
+                s2: random as u32,
+            };
+        }
+        WalHeader {
+            order: ChecksumOrder::NATIVE,
+            page_size,
+            checkpoint_seq: self.seq,
+            salt,
+        }
+    }
+
+    /// What the header in the log says, for the frames that follow those that are there.
+    pub(crate) fn continued(&self) -> WalHeader {
+        WalHeader {
+            order: self.head.order,
+            page_size: self.head.page_size,
+            checkpoint_seq: self.seq,
+            salt: self.head.salt,
+        }
+    }
+
+    /// The index's header once the log has started anew.
+    pub(crate) fn restarted(&self, random: u32) -> IndexHeader {
+        IndexHeader {
+            max_frame: 0,
+            salt: self.head.salt.restarted(random),
+            ..self.head
         }
     }
 }

@@ -202,9 +202,8 @@ impl Tx {
             }
         };
         let store = self.db.store.as_ref().expect("pages are in a file");
-        let snapshot = (self.mark.generation, self.mark.max_frame);
         let (buf, frame) = store
-            .read_page(&self.io, no, self.geometry, snapshot, self.buffer())
+            .read_page(&self.io, no, self.geometry, &self.mark, self.buffer())
             .await?;
         let page = self.install_read(no, frame, buf);
         drop(flight);
@@ -218,8 +217,18 @@ impl Tx {
         let page = self.pool.adopt(buf);
         self.db.cache.insert(no, self.mark.lsn, page, || {
             let index = store.index();
-            let same_log = frame == 0 || index.generation() == self.mark.generation;
-            same_log && index.find(no, u32::MAX).unwrap_or(0) == frame
+            let same_log = index.generation() == self.mark.generation;
+            // Up to here it is the newest version of the page.
+            let floor = match (frame, self.mark.slot, same_log) {
+                (0, 0, true) => self.mark.max_frame,
+                (0, 0, false) => 0,
+                (0, _, _) => self.mark.min_frame - 1,
+                (frame, _, true) => frame,
+                (_, _, false) => return false,
+            };
+            index
+                .find(no, floor + 1, index.last())
+                .is_ok_and(|newer| newer.is_none())
         })
     }
 

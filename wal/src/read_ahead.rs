@@ -68,7 +68,7 @@ impl Tx {
                 continue;
             }
             if let Boarding::Lead(flight) = self.db.cache.board((page.get(), self.mark.lsn)) {
-                let frame = store.frame_of(page, self.mark.generation, self.mark.max_frame);
+                let frame = store.frame_of(page, &self.mark)?;
                 wanted.push(Wanted {
                     no: page,
                     frame: frame.unwrap_or(0),
@@ -82,7 +82,9 @@ impl Tx {
             .collect();
         let reads: Vec<OpFuture> = {
             let _gather = (runs.len() > 1).then(|| self.io.gather());
-            runs.iter().map(|run| self.start_read_of(run)).collect()
+            runs.iter()
+                .map(|run| self.start_read_of(run))
+                .collect::<Result<_>>()?
         };
         let mut found = None;
         let mut failure = None;
@@ -103,22 +105,19 @@ impl Tx {
         }
     }
 
-    fn start_read_of(&self, run: &[Wanted<'_>]) -> OpFuture {
+    fn start_read_of(&self, run: &[Wanted<'_>]) -> Result<OpFuture> {
         let store = self.db.store.as_ref().expect("pages are in a file");
         let size = self.geometry.page_size();
         let first = &run[0];
         let (file, offset): (File, u64) = match first.frame {
             0 => (store.file.clone(), self.geometry.offset(first.no)),
-            frame => (
-                store.log().expect("an index with frames has a log"),
-                frame_page_offset(frame, size),
-            ),
+            frame => (store.log_of_frames()?, frame_page_offset(frame, size)),
         };
         let bufs = run
             .iter()
             .map(|_| self.pool.buffer(size as usize))
             .collect();
-        self.io.start(Op::Readv { file, offset, bufs })
+        Ok(self.io.start(Op::Readv { file, offset, bufs }))
     }
 
     fn adopt_run(
@@ -129,7 +128,6 @@ impl Tx {
         no: PageNo,
         found: &mut Option<PageRef>,
     ) -> Result<()> {
-        let store = self.db.store.as_ref().expect("pages are in a file");
         for (wanted, mut buf) in run.iter().zip(bufs) {
             let here = got.min(buf.len());
             got -= here;
@@ -141,10 +139,6 @@ impl Tx {
                     continue;
                 }
                 buf[here..].fill(0);
-            }
-            // The log may have started anew meanwhile; then these may be another page's bytes.
-            if wanted.frame != 0 && store.index().generation() != self.mark.generation {
-                continue;
             }
             let page = self.install_read(wanted.no, wanted.frame, buf);
             if wanted.no == no {

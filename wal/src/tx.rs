@@ -25,6 +25,7 @@
 //! compare, one atomic addition. `page_mut` of a page that is private already: three array loads, one atomic load.
 //! Starting a read transaction on a database with a log: one lock, no system call.
 
+use crate::busy::{Busy, Patience};
 use crate::database::{Database, Entered, Mark};
 use crate::dirty::DirtySet;
 use crate::error::{Error, Result};
@@ -33,9 +34,10 @@ use crate::log::LogWriter;
 use crate::options::{DbOptions, Synchronous};
 use crate::savepoint::Savepoint;
 use crate::spill::SpillFile;
+use crate::turnstile::Turn;
 use hashbrown::HashMap;
 use ringwood_format::page::{Geometry, PageNo};
-use ringwood_io::IoHandle;
+use ringwood_io::{IoHandle, ShmOwner};
 use ringwood_pager::{PageRef, Pool};
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -69,6 +71,14 @@ pub struct Tx {
     pub(crate) geometry: Geometry,
     /// The snapshot, counted in the database's list of readers.
     pub(crate) mark: Mark,
+    /// The locks on the log.
+    pub(crate) shm: Option<ShmOwner>,
+    /// The turn to write.
+    pub(crate) turn: Option<Turn>,
+    /// What to do while somebody else holds a lock.
+    pub(crate) busy: Rc<Busy>,
+    /// Counts snapshots that somebody else made.
+    pub(crate) data_version: u32,
     pub(crate) page_count: u32,
     /// Pages of the snapshot, before anything was changed.
     pub(crate) committed_page_count: u32,
@@ -123,6 +133,10 @@ impl Tx {
             io,
             state: TxState::None,
             mark: Mark::default(),
+            shm: None,
+            turn: None,
+            busy: Rc::default(),
+            data_version: 1,
             page_count: 0,
             committed_page_count: 0,
             image: Arc::default(),
@@ -162,7 +176,10 @@ impl Tx {
         );
         let mut tx = Tx::new(db, io);
         tx.start_memory_read();
-        tx.start_write().expect("nobody else knows this database");
+        let turn = tx.db.turnstile.try_take();
+        turn.ok_or(Error::Busy)
+            .and_then(|turn| tx.start_write(turn))
+            .expect("nobody else knows this database");
         tx
     }
 
@@ -238,16 +255,47 @@ impl Tx {
         self.cache_pages = (pages.min(u64::from(u32::MAX)) as usize).max(CACHE_PAGES_MIN);
     }
 
+    /// What to do while somebody else holds a lock.
+    pub fn busy(&self) -> &Rc<Busy> {
+        &self.busy
+    }
+
+    /// Shares another transaction's policy: a connection has one.
+    pub fn set_busy(&mut self, busy: Rc<Busy>) {
+        self.busy = busy;
+    }
+
+    /// `PRAGMA data_version`: another number whenever somebody else has changed the database since the last one.
+    pub fn data_version(&self) -> u32 {
+        self.data_version
+    }
+
     // ---- begin and end ----
 
     /// None → Read: the newest snapshot. In other states nothing happens.
     ///
     /// # Errors
-    /// [`Error::Busy`], [`Error::HotJournal`], [`Error::NotADb`], `Corrupt`, `Io`: the state is None as before.
+    /// [`Error::Busy`], [`Error::NotADb`], `Corrupt`, `Io`: the state is None as before.
     ///
     /// # Suspends
-    /// Where page 1 is not in memory, and to look at a file for the first time.
+    /// Where page 1 is not in memory, to look at a file for the first time, and while somebody else holds a lock, as
+    /// long as [`Busy`] says.
     pub async fn begin_read(&mut self) -> Result<()> {
+        let mut patience = Patience::default();
+        loop {
+            match self.try_begin_read().await {
+                Err(error) if error.is_busy() => {
+                    let busy = self.busy.clone();
+                    if !busy.wait(&self.io, &mut patience).await {
+                        return Err(error);
+                    }
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn try_begin_read(&mut self) -> Result<()> {
         if self.state != TxState::None {
             return Ok(());
         }
@@ -259,7 +307,9 @@ impl Tx {
             mark,
             geometry,
             page_count,
+            owner,
         } = self.db.enter(&self.io, store).await?;
+        self.shm = owner;
         self.start_read(mark, geometry, page_count);
         if page_count != 0 {
             match self.page(PageNo::ONE).await {
@@ -276,7 +326,7 @@ impl Tx {
     fn start_memory_read(&mut self) {
         let db = self.db.clone();
         let mut state = db.state();
-        let mark = state.enter().mark;
+        let mark = state.enter_at(0, 0, None).mark;
         self.image = state.image.clone();
         self.start_read(mark, state.geometry, self.image.page_count);
         self.page1 = self
@@ -288,6 +338,7 @@ impl Tx {
     fn start_read(&mut self, mark: Mark, geometry: Geometry, page_count: u32) {
         if self.mark.lsn != mark.lsn {
             self.bump_all_trees();
+            self.data_version = self.data_version.wrapping_add(1);
         }
         self.mark = mark;
         if self.geometry != geometry {
@@ -303,22 +354,62 @@ impl Tx {
     ///
     /// # Errors
     /// [`Error::Busy`]: somebody else writes. [`Error::BusySnapshot`]: somebody else has written since the snapshot was
-    /// taken. [`Error::ReadOnly`], [`Error::RollbackMode`], [`Error::LogPoisoned`]; and those of [`Tx::begin_read`]. The state is then as it was.
+    /// taken. [`Error::ReadOnly`], [`Error::LogPoisoned`]; and those of [`Tx::begin_read`]. The state is then as it was.
+    ///
+    /// # Suspends
+    /// From None, while somebody else writes, as long as [`Busy`] says; writers of this process are served in order.
     pub async fn begin_write(&mut self) -> Result<()> {
         if self.state == TxState::Write {
             return Ok(());
         }
-        let fresh = self.state == TxState::None;
-        self.begin_read().await?;
-        let result = self.start_write();
-        if result.is_err() && fresh {
+        if self.state == TxState::Read {
+            let turn = self.db.turnstile.try_take().ok_or(Error::Busy);
+            return turn.and_then(|turn| self.start_write(turn));
+        }
+        if self.db.is_read_only() {
+            // What the file is comes before what may not be done with it.
+            self.begin_read().await?;
+            self.end_read();
+            return Err(Error::ReadOnly);
+        }
+        let busy = self.busy.clone();
+        let mut patience = Patience::default();
+        loop {
+            let turn = self.db.turnstile.take(&self.io, busy.line_time()).await;
+            let result = match turn {
+                Some(turn) => self.begin_with(turn).await,
+                None => Err(Error::Busy),
+            };
+            match result {
+                // Somebody wrote between the two locks: the next snapshot is the newest.
+                Err(Error::BusySnapshot) => {}
+                Err(error) if error.is_busy() => {
+                    if !busy.wait(&self.io, &mut patience).await {
+                        return Err(error);
+                    }
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn begin_with(&mut self, turn: Turn) -> Result<()> {
+        let db = self.db.clone();
+        let turn = db
+            .press(&self.io, turn, self.autocheckpoint, self.synchronous)
+            .await;
+        self.try_begin_read().await?;
+        let result = self.start_write(turn);
+        if result.is_err() {
             self.end_read();
         }
         result
     }
 
-    fn start_write(&mut self) -> Result<()> {
-        self.mark = self.db.lock_writer(self.mark)?;
+    fn start_write(&mut self, turn: Turn) -> Result<()> {
+        self.db
+            .lock_file_for_writing(self.mark, self.shm.as_mut())?;
+        self.turn = Some(turn);
         self.state = TxState::Write;
         let page_count = self.page_count;
         for savepoint in &mut self.savepoints {
@@ -328,6 +419,12 @@ impl Tx {
             self.make_database();
         }
         Ok(())
+    }
+
+    /// Gives up the right to write.
+    pub(crate) fn unlock_writer(&mut self) {
+        self.db.unlock_file(self.shm.as_mut());
+        self.turn = None;
     }
 
     /// Read → None: gives the snapshot up. In other states nothing happens.
@@ -340,6 +437,11 @@ impl Tx {
             self.image = Arc::default();
         }
         self.page1 = None;
+        let shm = self.shm.take();
+        if shm.is_some() && self.db.state().orphaned {
+            // A write that was given up may still land: nobody else may write meanwhile.
+            self.db.state().stuck.extend(shm);
+        }
         self.db.leave(self.mark);
         let (hits, misses) = (self.hits.take(), self.misses.take());
         if hits + misses != 0 {

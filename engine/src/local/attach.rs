@@ -68,6 +68,7 @@ impl Inner {
         store.join();
         let mut tx = Tx::new(store.db.clone(), self.io.clone());
         tx.set_synchronous(env.dbs[0].tx.synchronous());
+        tx.set_busy(self.busy.clone());
         // Rule 2.
         let index = env.dbs.len();
         for savepoint in &mut env.savepoints {

@@ -17,7 +17,6 @@
 
 mod attach;
 mod backup;
-mod busy;
 mod open;
 mod request;
 mod schema;
@@ -39,7 +38,7 @@ pub use ringwood_sql::compiler::Optimizations;
 use ringwood_sql::compiler::{CompileFlags, Limits};
 use ringwood_sql::schema::{NameMap, Schema};
 use ringwood_vdbe::{Env, FunctionDef, FunctionRegistry};
-use ringwood_wal::TxState;
+use ringwood_wal::{Busy, BusyHandler, TxState};
 
 pub use open::OpenOptions;
 pub(crate) use open::{Store, open_store};
@@ -86,7 +85,8 @@ pub(crate) struct Inner {
     limits: Cell<Limits>,
     flags: Cell<CompileFlags>,
     interrupt: Arc<AtomicBool>,
-    busy_timeout: Cell<Duration>,
+    /// What to do while somebody else holds a lock: the same for all databases.
+    pub(crate) busy: Rc<Busy>,
     /// Settings without effect, for the pragmas that ask.
     remembered: RefCell<setting::Remembered>,
     counts: Counts,
@@ -174,7 +174,8 @@ impl LocalConnection {
         store: Store,
         interrupt: Arc<AtomicBool>,
     ) -> LocalConnection {
-        let env = open::env(&io, &store, interrupt.clone());
+        let busy = Rc::new(Busy::default());
+        let env = open::env(&io, &store, interrupt.clone(), &busy);
         let read_only = store.db.is_read_only();
         LocalConnection {
             inner: Rc::new(Inner {
@@ -190,7 +191,7 @@ impl LocalConnection {
                 limits: Cell::default(),
                 flags: Cell::default(),
                 interrupt,
-                busy_timeout: Cell::default(),
+                busy,
                 remembered: RefCell::default(),
                 counts: Counts::default(),
                 io,
@@ -300,7 +301,13 @@ impl LocalConnection {
 
     /// How long a statement waits for another connection's lock; zero is not at all.
     pub fn busy_timeout(&self, timeout: Duration) {
-        self.inner.busy_timeout.set(timeout);
+        self.inner.busy.set_timeout(timeout);
+    }
+
+    /// Asks `handler` whether to wait for another connection's lock once more; it is told how often it was asked for
+    /// the same lock. It takes the place of a timeout; `None` takes both away.
+    pub fn busy_handler(&self, handler: Option<BusyHandler>) {
+        self.inner.busy.set_handler(handler);
     }
 
     /// Calls `handler` about every `opcodes` opcodes of a running statement; when it returns true

@@ -1,6 +1,7 @@
 //! Opening: the page store of a file, and the `Env` of a connection to it.
 
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -8,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use ringwood_io::IoHandle;
 use ringwood_pager::{Pool, PoolOptions};
 use ringwood_vdbe::{Db, Env};
-use ringwood_wal::{Database, DbOptions, Synchronous, Tx};
+use ringwood_wal::{Busy, Database, DbOptions, Synchronous, Tx};
 
 use crate::error::{Error, Result};
 
@@ -91,7 +92,12 @@ pub(crate) async fn open_store(io: &IoHandle, path: &Path, options: &OpenOptions
 }
 
 /// The `Env` of a connection: its main database and an empty temporary one.
-pub(super) fn env(io: &IoHandle, store: &Store, interrupt: Arc<AtomicBool>) -> Env {
+pub(super) fn env(
+    io: &IoHandle,
+    store: &Store,
+    interrupt: Arc<AtomicBool>,
+    busy: &Rc<Busy>,
+) -> Env {
     store.join();
     let main = store.db.clone();
     let mut env = Env::new(io.clone(), main.pool().clone());
@@ -103,9 +109,11 @@ pub(super) fn env(io: &IoHandle, store: &Store, interrupt: Arc<AtomicBool>) -> E
     };
     let temp = Database::memory(main.pool(), temp);
     for (name, database) in [("main", main), ("temp", temp)] {
+        let mut tx = Tx::new(database, io.clone());
+        tx.set_busy(busy.clone());
         env.dbs.push(Db {
             name: name.to_owned(),
-            tx: Tx::new(database, io.clone()),
+            tx,
             schema_cookie: 0,
             generation: 0,
             file_format: 4,

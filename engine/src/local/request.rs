@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use ringwood_format::value::Value;
 use ringwood_vdbe::{Answer, Env, Error as VdbeError, Request, ResultCode};
-use ringwood_wal::{CheckpointMode, JournalMode};
+use ringwood_wal::{CheckpointMode, Error as StoreError, JournalMode, TxState};
 
 use super::Inner;
 use super::schema::Filter;
@@ -95,12 +95,27 @@ async fn checkpoint(env: &mut Env, db: Option<usize>, mode: i32) -> Outcome {
     };
     let mut counts = (0, -1, -1);
     for (index, database) in env.dbs.iter_mut().enumerate() {
-        if db.is_some_and(|db| db != index)
-            || database.tx.database().journal_mode() != JournalMode::Wal
-        {
+        if db.is_some_and(|db| db != index) {
             continue;
         }
-        let result = database.tx.checkpoint(mode).await?;
+        let tx = &mut database.tx;
+        if tx.state() == TxState::None {
+            // What it keeps is seen by looking.
+            tx.begin_read().await?;
+            tx.end_read();
+        }
+        if tx.database().journal_mode() != JournalMode::Wal {
+            continue;
+        }
+        let result = match tx.checkpoint(mode).await {
+            Ok(result) => result,
+            // Somebody else makes a checkpoint.
+            Err(StoreError::Busy) => {
+                counts.0 = 1;
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
         if db.is_some() || index == 0 {
             counts.1 = i64::from(result.log_frames);
             counts.2 = i64::from(result.checkpointed_frames);

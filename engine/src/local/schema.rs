@@ -15,7 +15,6 @@ use ringwood_vdbe::{Env, Error as VdbeError, Program, ResultCode};
 use ringwood_wal::{Stop, Try, Tx, TxState};
 
 use super::Inner;
-use super::busy::Patience;
 use crate::error::{Error, Result};
 
 /// The root page of `sqlite_schema` in every database.
@@ -72,25 +71,13 @@ impl Inner {
         }
         let mut dbs = Vec::with_capacity(env.dbs.len());
         for index in 0..env.dbs.len() {
-            dbs.push(self.load_patiently(env, index).await?);
+            let loaded = load(self, env, index).await;
+            dbs.push(loaded.map_err(|e| Error::from_vdbe(e, b""))?);
         }
         let schema = Rc::new(Schema { dbs });
         schema.settle_temp_triggers();
         *self.schema.borrow_mut() = Some(schema.clone());
         Ok(schema)
-    }
-
-    /// Reads a database's schema, waiting for locks as `busy_timeout` says.
-    async fn load_patiently(&self, env: &mut Env, index: usize) -> Result<Arc<DbSchema>> {
-        let mut patience = Patience::default();
-        loop {
-            match load(self, env, index).await {
-                Err(e) if self.waits_for(&e, &mut patience) => {
-                    self.io.sleep(patience.delay()).await;
-                }
-                loaded => return loaded.map_err(|e| Error::from_vdbe(e, b"")),
-            }
-        }
     }
 
     /// Adds rows to one database's schema, within the transaction that wrote them; without a filter reads it anew.

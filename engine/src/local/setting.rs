@@ -75,8 +75,8 @@ impl Inner {
             }
             Setting::QueryOnly => env.query_only = on,
             Setting::BusyTimeout => {
-                self.busy_timeout
-                    .set(Duration::from_millis(number.max(0) as u64));
+                self.busy
+                    .set_timeout(Duration::from_millis(number.max(0) as u64));
             }
             Setting::CacheSize => env.dbs[db].tx.set_cache_size(number),
             Setting::WalAutocheckpoint => {
@@ -112,9 +112,12 @@ impl Inner {
                     return Ok(());
                 };
                 let exclusive = name.eq_ignore_ascii_case(b"exclusive");
-                self.remembered
-                    .borrow_mut()
-                    .insert(setting, i64::from(exclusive));
+                let normal = name.eq_ignore_ascii_case(b"normal");
+                if exclusive || normal {
+                    for db in &env.dbs {
+                        db.tx.database().set_exclusive(exclusive);
+                    }
+                }
             }
             Setting::CellSizeCheck
             | Setting::CheckpointFullFsync
@@ -149,6 +152,7 @@ impl Inner {
             | Setting::Threads
             | Setting::MmapSize
             | Setting::SecureDelete
+            | Setting::DataVersion
             | Setting::File => {}
         }
         self.flags.set(flags);
@@ -176,7 +180,7 @@ impl Inner {
             Setting::ForeignKeys => return flag(flags.foreign_keys),
             Setting::DeferForeignKeys => return flag(env.defer_foreign_keys),
             Setting::QueryOnly => return flag(env.query_only),
-            Setting::BusyTimeout => self.busy_timeout.get().as_millis() as i64,
+            Setting::BusyTimeout => self.busy.timeout().as_millis() as i64,
             Setting::CacheSize => tx.cache_size(),
             Setting::WalAutocheckpoint => i64::from(tx.autocheckpoint()),
             Setting::Synchronous => match tx.synchronous() {
@@ -206,12 +210,20 @@ impl Inner {
                 }
                 return Ok(value);
             }
+            Setting::DataVersion => {
+                let opened = look(env, db).await?;
+                let tx = &mut env.dbs[db].tx;
+                if opened {
+                    tx.end_read();
+                }
+                return Ok(Value::Integer(i64::from(tx.data_version())));
+            }
             Setting::File => {
                 let path = tx.database().path().map(|path| path.display().to_string());
                 return Ok(Value::text(path.unwrap_or_default()));
             }
             Setting::LockingMode => {
-                return Ok(Value::text(if remembered(0) != 0 {
+                return Ok(Value::text(if tx.database().is_exclusive() {
                     "exclusive"
                 } else {
                     "normal"

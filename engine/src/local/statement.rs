@@ -7,7 +7,6 @@ use ringwood_sql::parse::{ParseError, ParseErrorKind, Parser};
 use ringwood_vdbe::{Exit, Program, ResultCode, Vm};
 
 use super::Inner;
-use super::busy::Patience;
 use crate::error::{Error, Result};
 use crate::params::{IntoParams, Params};
 use crate::row::{Column, Columns, Row};
@@ -78,7 +77,6 @@ impl Statement {
         let conn = self.conn.clone();
         let mut env = conn.env.lock().await;
         let mut retries = 0;
-        let mut patience = Patience::default();
         if self.ended {
             self.ended = false;
             self.vm
@@ -104,10 +102,6 @@ impl Statement {
                     if let Err(e) = self.recompile(&mut env).await {
                         break Err(e);
                     }
-                }
-                // The program stands before its transaction and may be stepped again.
-                Err(e) if self.vm.is_running() && conn.waits_for(&e, &mut patience) => {
-                    conn.io.sleep(patience.delay()).await;
                 }
                 Err(e) => break Err(Error::from_vdbe(e, &self.sql)),
             }

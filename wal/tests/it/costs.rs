@@ -1,6 +1,6 @@
 //! The costs that the headers state, counted.
 
-use crate::store::{Dir, Store, allocate, byte, fill, no};
+use crate::store::{Dir, Store, allocate, byte, checkpoint, fill, no};
 use ringwood_format::page::Geometry;
 use ringwood_io::{IoHandle, IoStats};
 use ringwood_wal::{CheckpointMode, Synchronous, Tx};
@@ -74,7 +74,9 @@ fn transfers_and_syncs() {
         );
 
         let before = io.stats();
-        let done = tx.checkpoint(CheckpointMode::Passive).await.expect("runs");
+        let done = checkpoint(&mut tx, CheckpointMode::Passive)
+            .await
+            .expect("runs");
         assert_eq!(done.checkpointed_frames, done.log_frames);
         let (transfers, syncs) = counted(&io, before);
         assert!(syncs <= 2, "{syncs} syncs");

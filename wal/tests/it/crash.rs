@@ -1,6 +1,6 @@
 //! Logs that end anywhere, and hold anything: what was committed before the damage is there, and nothing else.
 
-use crate::store::{Store, allocate, byte, fill, no};
+use crate::store::{Store, allocate, byte, checkpoint, fill, no};
 use ringwood_format::page::Geometry;
 use ringwood_io::{IoHandle, OpenOptions};
 use std::path::Path;
@@ -139,7 +139,7 @@ fn frames_of_an_earlier_life_do_not_count() {
         let store = Store::open(&io, Path::new("/db"), geometry());
         io.block_on(async {
             let mut tx = store.tx();
-            tx.checkpoint(ringwood_wal::CheckpointMode::Restart)
+            checkpoint(&mut tx, ringwood_wal::CheckpointMode::Restart)
                 .await
                 .expect("runs");
             tx.begin_write().await.expect("writes");

@@ -1,6 +1,6 @@
 //! Databases with a file: commit, recovery, checkpoint, restart of the log, locks, spilling.
 
-use crate::store::{Dir, Store, allocate, byte, fill, no};
+use crate::store::{Dir, Store, allocate, byte, checkpoint, fill, no};
 use ringwood_format::page::Geometry;
 use ringwood_io::IoHandle;
 use ringwood_wal::{CheckpointMode, Error, Field, JournalMode, Synchronous, TxState};
@@ -84,8 +84,7 @@ fn commits_survive_a_crash_and_a_checkpoint() {
                 (byte(&tx, 7).await, byte(&tx, 8).await, byte(&tx, 21).await),
                 (77, 8, 21)
             );
-            let done = tx
-                .checkpoint(CheckpointMode::Passive)
+            let done = checkpoint(&mut tx, CheckpointMode::Passive)
                 .await
                 .expect("checkpoints");
             assert_eq!(
@@ -98,8 +97,7 @@ fn commits_survive_a_crash_and_a_checkpoint() {
             fill(&mut tx, no(9), 99).await;
             tx.commit().await.expect("commits");
             assert_eq!(store.db.log_frames(), (1, 0));
-            let done = tx
-                .checkpoint(CheckpointMode::Truncate)
+            let done = checkpoint(&mut tx, CheckpointMode::Truncate)
                 .await
                 .expect("checkpoints");
             assert_eq!(
@@ -144,8 +142,7 @@ fn readers_keep_their_snapshot_and_hold_checkpoints_back() {
             assert_eq!((byte(&old, 3).await, byte(&writer, 3).await), (1, value));
         }
         assert_eq!(old.begin_write().await, Err(Error::BusySnapshot));
-        let passive = writer
-            .checkpoint(CheckpointMode::Passive)
+        let passive = checkpoint(&mut writer, CheckpointMode::Passive)
             .await
             .expect("runs");
         assert_eq!(
@@ -156,11 +153,15 @@ fn readers_keep_their_snapshot_and_hold_checkpoints_back() {
             ),
             (false, 14, 6)
         );
-        let full = writer.checkpoint(CheckpointMode::Full).await.expect("runs");
+        let full = checkpoint(&mut writer, CheckpointMode::Full)
+            .await
+            .expect("runs");
         assert_eq!((full.busy, full.checkpointed_frames), (true, 6));
         assert_eq!((byte(&old, 3).await, byte(&writer, 3).await), (1, 9));
         old.end_read();
-        let full = writer.checkpoint(CheckpointMode::Full).await.expect("runs");
+        let full = checkpoint(&mut writer, CheckpointMode::Full)
+            .await
+            .expect("runs");
         assert_eq!((full.busy, full.checkpointed_frames), (false, 14));
         // A reader of a log that was backfilled keeps its snapshot when the log starts anew.
         old.begin_read().await.expect("reads");
@@ -171,8 +172,7 @@ fn readers_keep_their_snapshot_and_hold_checkpoints_back() {
         assert_eq!(store.db.log_frames(), (2, 0));
         store.pool.set_budget_bytes(512);
         assert_eq!((byte(&old, 3).await, byte(&old, 4).await), (9, 0));
-        let passive = writer
-            .checkpoint(CheckpointMode::Passive)
+        let passive = checkpoint(&mut writer, CheckpointMode::Passive)
             .await
             .expect("runs");
         assert_eq!(
@@ -242,11 +242,6 @@ fn large_transactions_spill_and_come_back() {
         let mut bytes = vec![0; copy.len().expect("a size") as usize];
         io.read_exact_now(&copy, 0, &mut bytes).expect("reads");
         drop(tx);
-        let again = Store::open(&io, path, geometry(512));
-        let mut other = again.tx();
-        assert_eq!(other.begin_read().await, Err(Error::Busy));
-        drop(other);
-        drop(again);
         drop(store);
         let again = Store::open(&io, path, geometry(512));
         let mut tx = again.tx();
@@ -304,15 +299,25 @@ fn modes_are_switched_and_refused() {
         tx.set_header_field(Field::UserVersion, 9).expect("writes");
         tx.commit().await.expect("commits");
         tx.end_read();
-        let locked = stock.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0));
+        let count = stock.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0));
+        assert_eq!(count, Ok(3), "shares the log");
         assert_eq!(
-            locked.expect_err("locked").to_string(),
-            "database is locked"
+            tx.set_journal_mode(JournalMode::Delete).await,
+            Err(Error::Busy)
         );
+        let refused: String = stock
+            .query_row("PRAGMA journal_mode=DELETE", [], |row| {
+                row.get::<_, String>(0)
+            })
+            .expect_err("we have it open")
+            .to_string();
+        assert_eq!(refused, "database is locked");
+        drop(stock);
         assert_eq!(
             tx.set_journal_mode(JournalMode::Delete).await,
             Ok(JournalMode::Delete)
         );
+        let stock = rusqlite::Connection::open(&path).expect("opens");
         let version: i64 = stock
             .query_row("PRAGMA user_version", [], |row| row.get(0))
             .expect("reads");
@@ -340,7 +345,9 @@ fn announced_pages_are_read_together() {
             fill(&mut tx, page, page.get() as u8).await;
         }
         tx.commit().await.expect("commits");
-        tx.checkpoint(CheckpointMode::Truncate).await.expect("runs");
+        checkpoint(&mut tx, CheckpointMode::Truncate)
+            .await
+            .expect("runs");
         // Some pages in the log, out of order.
         tx.begin_write().await.expect("writes");
         fill(&mut tx, no(20), 200).await;
@@ -403,7 +410,9 @@ fn a_transaction_of_many_pages_stays_small() {
         assert_eq!(byte(&tx, 2).await, 9999u32 as u8);
         assert_eq!(byte(&tx, 9000).await, 8998u32 as u8);
         tx.end_read();
-        tx.checkpoint(CheckpointMode::Truncate).await.expect("runs");
+        checkpoint(&mut tx, CheckpointMode::Truncate)
+            .await
+            .expect("runs");
     });
     let bytes = std::fs::read(&path).expect("reads");
     assert_eq!(bytes.len(), 10_001 * 4096);
@@ -453,7 +462,7 @@ fn a_poisoned_database_is_read_and_recovers_when_it_is_opened_again() {
         assert_eq!(byte(&tx, 2).await, 1);
         assert_eq!(tx.begin_write().await, Err(Error::LogPoisoned));
         assert_eq!(
-            tx.checkpoint(CheckpointMode::Full).await,
+            checkpoint(&mut tx, CheckpointMode::Full).await,
             Err(Error::LogPoisoned)
         );
         tx.end_read();

@@ -3,7 +3,9 @@
 use ringwood_format::page::{Geometry, PageNo};
 use ringwood_io::IoHandle;
 use ringwood_pager::Pool;
-use ringwood_wal::{Allocate, Database, DbOptions, Stop, Tx};
+use ringwood_wal::{
+    Allocate, CheckpointMode, CheckpointResult, Database, DbOptions, Result, Stop, Tx, TxState,
+};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -93,4 +95,15 @@ pub async fn allocate(tx: &mut Tx, count: u32) -> Vec<PageNo> {
         pages.push(tx.allocate(None, Allocate::Any).await.expect("room"));
     }
     pages
+}
+
+/// A checkpoint by a transaction that may be reading: it gives its snapshot up and takes the newest.
+pub async fn checkpoint(tx: &mut Tx, mode: CheckpointMode) -> Result<CheckpointResult> {
+    let reads = tx.state() == TxState::Read;
+    tx.end_read();
+    let result = tx.checkpoint(mode).await;
+    if reads {
+        tx.begin_read().await.expect("reads on");
+    }
+    result
 }

@@ -1,6 +1,6 @@
 //! Several connections of one process on one file: a writer, checkpoints, and readers on other threads.
 
-use crate::store::{Dir, Store, allocate, fill, no};
+use crate::store::{Dir, Store, allocate, checkpoint, fill, no};
 use ringwood_format::page::Geometry;
 use ringwood_io::IoHandle;
 use ringwood_wal::{CheckpointMode, Error, Synchronous, Tx};
@@ -69,7 +69,7 @@ fn stress(frames: usize, autocheckpoint: u32, rounds: u32) {
                 }
                 tx.end_read();
                 if round % 32 == 0 {
-                    match tx.checkpoint(CheckpointMode::Truncate).await {
+                    match checkpoint(&mut tx, CheckpointMode::Truncate).await {
                         Ok(_) | Err(Error::Busy) => {}
                         Err(error) => panic!("{error}"),
                     }

@@ -88,7 +88,7 @@ const fn form(setting: Setting) -> Form {
         | Setting::Threads
         | Setting::WalAutocheckpoint => Form::NumberAnswered,
         Setting::SecureDelete | Setting::LockingMode => Form::TextAnswered,
-        Setting::Encoding | Setting::File => Form::Text,
+        Setting::DataVersion | Setting::Encoding | Setting::File => Form::Text,
         Setting::Synchronous => Form::Words(SYNCHRONOUS),
         Setting::TempStore => Form::Words(TEMP_STORE),
         Setting::AutoVacuum => Form::Words(AUTO_VACUUM),
@@ -114,9 +114,6 @@ impl Compiler<'_> {
             "schema_version" => self.header_field(&name, main, p5::META_SCHEMA_VERSION, arg),
             "freelist_count" => self.header_field(&name, main, p5::META_FREE_PAGE_COUNT, None),
             "foreign_key_check" => return self.foreign_key_check(db, arg),
-            "data_version" => {
-                return Err(SqlError::unsupported(&format!("PRAGMA {name} is")));
-            }
             "incremental_vacuum" => {
                 let steps = arg.map_or(0, |arg| integer(arg) as i32);
                 let left = self.alloc_reg();
@@ -143,6 +140,7 @@ impl Compiler<'_> {
                 self.op(Opcode::MaxPgcnt, main as i32, reg, wanted);
                 self.op(Opcode::ResultRow, reg, 1, 0);
             }
+            "data_version" => self.setting(Setting::DataVersion, main, None),
             "journal_mode" => self.journal_mode(db, arg),
             "wal_checkpoint" => {
                 let mode = match arg.map(str::to_ascii_lowercase).as_deref() {
