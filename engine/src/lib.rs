@@ -28,6 +28,11 @@ pub use error::{BoxError, Error, Result, ResultCode};
 pub use local::{LocalConnection, Optimizations};
 pub use params::{Params, params_from_iter};
 pub use ringwood_io::block_on;
+/// Virtual tables: the traits of modules, tables and cursors, and what the planner asks them.
+pub mod vtab {
+    pub use ringwood_vdbe::Error as VtabError;
+    pub use ringwood_vdbe::vtab::*;
+}
 pub use ringwood_vdbe::{Aggregate, FnContext, FnError, FunctionDef, FunctionFlags, Mem};
 pub use row::{Column, Row};
 pub use rows::{BatchRows, Rows};

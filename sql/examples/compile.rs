@@ -42,6 +42,7 @@ fn main() {
     };
     let functions = FunctionRegistry::new();
     let context = CompileContext {
+        virtual_tables: &ringwood_vdbe::VirtualTables::default(),
         schema: &schema,
         functions: &functions,
         collations: &NameMap::default(),

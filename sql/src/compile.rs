@@ -38,9 +38,7 @@ pub fn compile<'a>(
         Stmt::CreateTrigger(create) => {
             c.code_create_trigger(create, statement.params.count > 0)?;
         }
-        Stmt::CreateVirtualTable(_) => {
-            return Err(SqlError::unsupported("CREATE VIRTUAL TABLE is"));
-        }
+        Stmt::CreateVirtualTable(create) => c.code_create_virtual_table(create)?,
         Stmt::AlterTable(_) => return Err(SqlError::unsupported("ALTER TABLE is")),
         Stmt::Attach(attach) => c.code_attach(attach)?,
         Stmt::Detach(name) => c.code_detach(name)?,

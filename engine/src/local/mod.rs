@@ -17,7 +17,10 @@
 
 mod attach;
 mod backup;
+mod dbstat;
+mod modules;
 mod open;
+mod pragma_table;
 mod request;
 mod schema;
 mod setting;
@@ -37,7 +40,7 @@ use ringwood_io::{IoHandle, LocalMutex};
 pub use ringwood_sql::compiler::Optimizations;
 use ringwood_sql::compiler::{CompileFlags, Limits};
 use ringwood_sql::schema::{NameMap, Schema};
-use ringwood_vdbe::{Env, FunctionDef, FunctionRegistry};
+use ringwood_vdbe::{Env, FunctionDef, FunctionRegistry, VirtualTables};
 use ringwood_wal::{Busy, BusyHandler, TxState};
 
 pub use open::OpenOptions;
@@ -82,6 +85,7 @@ pub(crate) struct Inner {
     schema: RefCell<Option<Rc<Schema>>>,
     functions: RefCell<Arc<FunctionRegistry>>,
     collations: RefCell<NameMap<Collation>>,
+    virtual_tables: Rc<VirtualTables>,
     limits: Cell<Limits>,
     flags: Cell<CompileFlags>,
     interrupt: Arc<AtomicBool>,
@@ -176,8 +180,10 @@ impl LocalConnection {
     ) -> LocalConnection {
         let busy = Rc::new(Busy::default());
         let env = open::env(&io, &store, interrupt.clone(), &busy);
+        let virtual_tables = env.virtual_tables.clone();
+        virtual_tables.set_builtins(modules::builtin, &modules::BUILTIN_NAMES);
         let read_only = store.db.is_read_only();
-        LocalConnection {
+        let connection = LocalConnection {
             inner: Rc::new(Inner {
                 env: LocalMutex::new(env),
                 store: Cell::new(Some(store)),
@@ -188,6 +194,7 @@ impl LocalConnection {
                 schema: RefCell::new(None),
                 functions: RefCell::new(builtins()),
                 collations: RefCell::default(),
+                virtual_tables,
                 limits: Cell::default(),
                 flags: Cell::default(),
                 interrupt,
@@ -196,7 +203,12 @@ impl LocalConnection {
                 counts: Counts::default(),
                 io,
             }),
-        }
+        };
+        let nested = modules::Nested(Rc::downgrade(&connection.inner));
+        connection
+            .inner
+            .with_env(|env| env.nested = Some(Rc::new(nested)));
+        connection
     }
 
     /// Compiles the first statement of `sql`; what follows it is ignored.

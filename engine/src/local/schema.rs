@@ -44,20 +44,38 @@ impl Inner {
         statement: &Statement,
         text: &[u8],
     ) -> Result<Program> {
-        let schema = self.schema(env).await?;
-        let functions = self.functions();
-        let mut flags = self.flags.get();
-        // It ends with the transaction.
-        flags.defer_foreign_keys = env.defer_foreign_keys;
-        let context = CompileContext {
-            schema: &schema,
-            functions: &functions,
-            collations: &self.collations.borrow(),
-            limits: self.limits.get(),
-            flags,
-        };
-        ringwood_sql::compile(&context, statement, text)
-            .map_err(|e: SqlError| Error::from_vdbe(e.into(), text))
+        loop {
+            let schema = self.schema(env).await?;
+            let functions = self.functions();
+            let mut flags = self.flags.get();
+            // It ends with the transaction.
+            flags.defer_foreign_keys = env.defer_foreign_keys;
+            let compiled = {
+                let context = CompileContext {
+                    schema: &schema,
+                    functions: &functions,
+                    collations: &self.collations.borrow(),
+                    virtual_tables: &self.virtual_tables,
+                    limits: self.limits.get(),
+                    flags,
+                };
+                ringwood_sql::compile(&context, statement, text)
+            };
+            match compiled {
+                Err(error) if error.is_connecting() => {
+                    let tables = self.virtual_tables.clone();
+                    if let Some(pending) = tables.take_pending() {
+                        tables
+                            .connect_pending(pending, env)
+                            .await
+                            .map_err(|e| Error::from_vdbe(e, text))?;
+                    }
+                }
+                compiled => {
+                    return compiled.map_err(|e: SqlError| Error::from_vdbe(e.into(), text));
+                }
+            }
+        }
     }
 
     /// The schema of all databases, read now if it is not known.

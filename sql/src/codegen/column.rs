@@ -80,6 +80,10 @@ impl Compiler<'_> {
         target: i32,
     ) -> Result<()> {
         let number = match usize::try_from(column) {
+            Ok(_) if table.is_virtual() => {
+                self.op(Opcode::VColumn, cursor, column, target);
+                return Ok(());
+            }
             Ok(number) if table.rowid_alias != Some(number) => number,
             _ => {
                 self.op(Opcode::Rowid, cursor, target, 0);

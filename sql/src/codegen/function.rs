@@ -12,6 +12,7 @@ use crate::compiler::{Compiler, Result, SqlError};
 use ringwood_format::collation::Collation;
 use ringwood_vdbe::opcode::p5;
 use ringwood_vdbe::{FunctionFlags, Opcode, P4};
+use std::sync::Arc;
 
 impl Compiler<'_> {
     /// A call; the result is in the register that is returned. `expr` is the call as an expression.
@@ -21,7 +22,8 @@ impl Compiler<'_> {
         call: &FunctionCall,
         target: i32,
     ) -> Result<i32> {
-        let def = &call.def;
+        let own = self.overloaded(call).map(Arc::new);
+        let def = own.as_ref().unwrap_or(&call.def);
         if call.aggregate.is_some() || def.is_aggregate() {
             return Err(self.misuse(call));
         }

@@ -379,6 +379,13 @@ impl Compiler<'_> {
         Ok(())
     }
 
+    /// Fills an ephemeral index with the right side of an IN, for a virtual table that takes it whole; its cursor.
+    pub(super) fn in_values(&mut self, in_: &In) -> Result<i32> {
+        let cursor = self.alloc_cursor(None);
+        self.code_in_set(in_, cursor, false)?;
+        Ok(cursor)
+    }
+
     /// Finds or makes what the right side of an IN can be searched or looped in.
     pub fn find_in_index(&mut self, in_: &In, wanted: InUse) -> Result<InIndex> {
         let mut nulls = matches!(wanted, InUse::Search { nulls: true, .. });
@@ -461,6 +468,7 @@ impl Compiler<'_> {
         };
         if !plain
             || !matches!(item.source, FromSource::Table)
+            || item.table.is_virtual()
             || select.result.len() != in_.left.vector_size()
         {
             return Ok(None);

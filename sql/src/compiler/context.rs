@@ -2,7 +2,7 @@
 
 use crate::schema::{NameMap, Schema};
 use ringwood_format::collation::Collation;
-use ringwood_vdbe::{Error, FunctionRegistry, ResultCode};
+use ringwood_vdbe::{Error, FunctionRegistry, ResultCode, VirtualTables};
 
 /// An error of the compiler: code, message, and the byte offset of the offending token in the text.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -174,6 +174,8 @@ pub struct CompileContext<'a> {
     pub functions: &'a FunctionRegistry,
     /// Collations other than the built-in ones.
     pub collations: &'a NameMap<Collation>,
+    /// Its modules and the virtual tables that are connected.
+    pub virtual_tables: &'a VirtualTables,
     /// Its limits.
     pub limits: Limits,
     /// Its switches.

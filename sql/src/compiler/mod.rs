@@ -29,6 +29,7 @@ mod context;
 mod cursors;
 mod optimizations;
 mod registers;
+mod virtual_tables;
 
 pub use context::{CompileContext, CompileFlags, Limits, SqlError};
 pub use cursors::{ColumnSource, CursorInfo, CursorOverride, IndexedExpr};
@@ -39,8 +40,9 @@ use crate::bound::{AggregateId, Expr, FromItem, SelectId, SubqueryId};
 use crate::codegen::aggregate::Aggregates;
 use crate::codegen::trigger::program::{Programs, TriggerContext};
 use crate::schema::LogEst;
-use ringwood_vdbe::{ColumnInfo, Label, Opcode, P4, Program, ProgramBuilder};
+use ringwood_vdbe::{ColumnInfo, Connected, Label, Opcode, P4, Program, ProgramBuilder};
 use smallvec::SmallVec;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// The result of compiling something.
@@ -148,6 +150,8 @@ pub struct Compiler<'a> {
     from_rows: Vec<(SubqueryId, FromRows, LogEst)>,
     ctes: Vec<CteUse>,
     empty_name: Arc<str>,
+    /// Cursors of virtual tables, for the functions that these have.
+    pub(crate) virtual_items: Vec<(i32, Rc<Connected>)>,
 }
 
 /// What is known of a common table expression of the statement.
@@ -203,6 +207,7 @@ impl<'a> Compiler<'a> {
             from_rows: Vec::new(),
             ctes: Vec::new(),
             empty_name: Arc::from(""),
+            virtual_items: Vec::new(),
         }
     }
 

@@ -270,6 +270,9 @@ impl<'q> Where<'q> {
             self.analyze_other(c, clause, id, &expr);
         }
         self.term_mut(id).prereq_right = prereq_right | extra_right;
+        if !is_virtual {
+            self.analyze_auxiliary(clause, id);
+        }
         self.analyze_row_value(c, clause, id, &expr, is_virtual, field);
     }
 

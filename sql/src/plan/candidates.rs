@@ -188,9 +188,19 @@ impl<'q> Builder<'_, 'q> {
             } else if !ordered {
                 prereq = 0;
             }
-            b.add_btree(prereq);
+            let mut unusable: Mask = 0;
+            if b.plan.is_virtual(i as u8) {
+                // What stands behind an outer or CROSS join is in inner loops.
+                for later in i + 1..b.plan.level_count {
+                    let join = b.plan.sources[later].join;
+                    if unusable != 0 || join.is_outer() || join.cross {
+                        unusable |= 1 << later;
+                    }
+                }
+            }
+            b.add_source(prereq, unusable);
             if b.plan.clause(b.clause).has_or {
-                b.add_or(prereq);
+                b.add_or(prereq, unusable);
             }
             prior |= b.new.self_mask;
         }
@@ -204,6 +214,15 @@ impl<'q> Builder<'_, 'q> {
         let uses = terms.map(|&id| self.plan.term(id).prereq_all);
         uses.filter(|all| all & own != 0)
             .fold(0, |mask, all| mask | (all & (own - 1)))
+    }
+
+    /// Loops of the current source.
+    pub fn add_source(&mut self, prereq: Mask, unusable: Mask) {
+        if self.plan.is_virtual(self.new.source) {
+            self.add_virtual(prereq, unusable);
+        } else {
+            self.add_btree(prereq);
+        }
     }
 
     /// Loops of the current source over its table and indexes.

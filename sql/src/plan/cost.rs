@@ -68,6 +68,18 @@ pub fn log_est(x: u64) -> LogEst {
     FRACTION[(x & 7) as usize] + (shift as LogEst) * 10 + 30
 }
 
+/// The logarithmic estimate of a cost that somebody else has named.
+pub fn log_est_from_f64(x: f64) -> LogEst {
+    if x.is_nan() || x <= 1.0 {
+        return 0;
+    }
+    if x <= 2e9 {
+        return log_est(x as u64);
+    }
+    let exponent = (x.to_bits() >> 52) as LogEst - 1022;
+    exponent * 10
+}
+
 /// The estimate of a sum: `log(a + b)`.
 pub const fn add(a: LogEst, b: LogEst) -> LogEst {
     const STEP: [u8; 32] = [

@@ -23,7 +23,7 @@
 //! | split | [`analyze`] | expressions | base terms |
 //! | analyze | [`analyze`], [`like`], [`disjunction`] | base terms | operator, column, masks; virtual terms |
 //! | short cut | [`shortcut`] | a single table with `rowid = ?` or a unique key | the path, at once |
-//! | loops | [`candidates`], [`multi_or`] | terms and indexes | loops with costs |
+//! | loops | [`candidates`], [`multi_or`], [`virtual_table`] | terms and indexes | loops with costs |
 //! | solve | [`solve`], [`order`] | loops | the cheapest path, twice where there is an ORDER BY |
 //! | prune | [`noop_join`] | the path | the path without outer joins that nothing sees |
 //!
@@ -35,9 +35,6 @@
 //! 3. An index serves a comparison only where collation and affinity of both agree ([`facts::index_affinity_ok`]).
 //! 4. Estimates, ties and the order in which loops are tried are SQLite's, so that its plans are ours.
 //!
-//! ## Absent
-//! Virtual tables.
-//!
 //! Source: SQLite's documents "The SQLite Query Optimizer Overview" and "The Next-Generation Query Planner", and the
 //! behaviour of its planner.
 
@@ -48,7 +45,9 @@ use crate::schema::IndexKey;
 use bitflags::bitflags;
 use cost::LogEst;
 use order::Wish;
+use ringwood_vdbe::Connected;
 use smallvec::SmallVec;
+use std::rc::Rc;
 use term::{Masks, Source, Term};
 
 pub mod analyze;
@@ -67,6 +66,7 @@ pub mod shortcut;
 pub mod solve;
 pub mod term;
 pub mod trace;
+pub mod virtual_table;
 
 /// A set of sources, one bit each.
 pub type Mask = u64;
@@ -95,6 +95,8 @@ bitflags! {
         const GE = 0x0020;
         /// `x IS y`
         const IS = 0x0080;
+        /// An operator that virtual tables alone know ([`Term::match_op`]).
+        const AUX = 0x0040;
         /// `x IS NULL`
         const ISNULL = 0x0100;
         /// Disjuncts, in a clause of their own.
@@ -167,6 +169,8 @@ bitflags! {
         const IPK = 0x0000_0100;
         /// Walks an index.
         const INDEXED = 0x0000_0200;
+        /// Over a virtual table.
+        const VIRTUAL = 0x0000_0400;
         /// At most one row.
         const ONEROW = 0x0000_1000;
         /// A union of index loops, for an OR.
@@ -261,8 +265,10 @@ pub struct Loop {
     pub flags: LoopFlags,
     /// The source is a subquery with an ORDER BY of its own.
     pub ordered_subquery: bool,
-    /// The terms that bound it, by index column; none for a skipped column.
+    /// The terms that bound it, by index column; none for a skipped column. Of a virtual table: its arguments.
     pub terms: SmallVec<[Option<TermId>; 4]>,
+    /// What a virtual table has chosen.
+    pub virtual_plan: Option<Rc<virtual_table::VirtualPlan>>,
 }
 
 impl Loop {
@@ -285,6 +291,7 @@ impl Loop {
             flags: LoopFlags::empty(),
             ordered_subquery: false,
             terms: SmallVec::new(),
+            virtual_plan: None,
         }
     }
 
@@ -412,6 +419,10 @@ pub struct Where<'q> {
     pub loops: Vec<Loop>,
     /// The chosen loops, outermost first.
     pub levels: SmallVec<[Level; 2]>,
+    /// The virtual tables among the sources, by source; empty if there are none.
+    pub connected: Vec<Option<Rc<Connected>>>,
+    /// What a virtual table has failed with.
+    pub failed: Option<SqlError>,
     /// What the caller asks for.
     pub control: Control,
     /// The wished order.
@@ -487,6 +498,8 @@ impl<'q> Where<'q> {
             clauses,
             loops: Vec::new(),
             levels: SmallVec::new(),
+            connected: Vec::new(),
+            failed: None,
             control,
             order_by: None,
             result: SmallVec::new(),
@@ -555,6 +568,9 @@ impl<'q> Where<'q> {
         }
         if self.sources.len() != 1 || !self.short_cut() {
             candidates::Builder::add_all(self);
+            if let Some(error) = self.failed.take() {
+                return Err(error);
+            }
             self.solve(0)?;
             if self.order_by.is_some() {
                 self.interstage();

@@ -17,7 +17,7 @@ use super::{Clause, ClauseId, LoopFlags, Mask, Ops};
 
 impl Builder<'_, '_> {
     /// Loops of the current source for the OR terms of the clause.
-    pub fn add_or(&mut self, prereq: Mask) {
+    pub fn add_or(&mut self, prereq: Mask, unusable: Mask) {
         let source = self.plan.sources[usize::from(self.new.source)];
         if source.join.right {
             return; // rule 3
@@ -32,7 +32,7 @@ impl Builder<'_, '_> {
             }
             let Some(or) = t.inner else { continue };
             let saved = self.new.clone();
-            let sum = self.sum_of_disjuncts(outer, or, cursor, prereq);
+            let sum = self.sum_of_disjuncts(outer, or, cursor, (prereq, unusable));
             self.new = saved;
             let new = &mut self.new;
             new.terms.clear();
@@ -57,7 +57,7 @@ impl Builder<'_, '_> {
         outer: ClauseId,
         or: ClauseId,
         cursor: i32,
-        prereq: Mask,
+        (prereq, unusable): (Mask, Mask),
     ) -> OrSet {
         let mut sum = OrSet::default();
         let mut first = true;
@@ -79,8 +79,8 @@ impl Builder<'_, '_> {
                 _ => continue,
             };
             self.or_set = Some(OrSet::default());
-            self.add_btree(prereq);
-            self.add_or(prereq);
+            self.add_source(prereq, unusable);
+            self.add_or(prereq, unusable);
             if temporary.is_some() {
                 self.plan.clauses.pop();
             }

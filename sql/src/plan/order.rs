@@ -90,6 +90,13 @@ impl<'q> Where<'q> {
                 at += 1;
                 continue;
             }
+            if let Some(plan) = &lp.virtual_plan {
+                let by_group = Control::DISTINCTBY | Control::SORTBYGROUP;
+                if plan.is_ordered && control & by_group != Control::DISTINCTBY {
+                    satisfied = done;
+                }
+                break;
+            }
             let source = &self.sources[usize::from(lp.source)];
             let cursor = source.cursor();
             self.fixed_terms(list, lp, cursor, ready, fixing, &mut satisfied);

@@ -19,6 +19,7 @@ impl Where<'_> {
         let hint = self.hint(0);
         if self.control.contains(Control::OR_SUBCLAUSE)
             || source.rows != Rows::Table
+            || source.item.table.is_virtual()
             || hint.none
             || hint.only.is_some()
         {

@@ -20,6 +20,7 @@ use super::{Clause, ClauseId, EXPR, Mask, Ops, TermFlags, TermId};
 use crate::bound::{BinaryOp, Expr, FromItem, In, JoinKind, UnaryOp};
 use crate::schema::CollationName;
 use ringwood_format::affinity::Affinity;
+use ringwood_vdbe::vtab::ConstraintOp;
 use smallvec::SmallVec;
 use std::ops::Deref;
 use std::rc::Rc;
@@ -142,6 +143,8 @@ pub struct Term<'q> {
     pub column: i16,
     /// For a field of a row-value IN: which one, counted from 1.
     pub field: u16,
+    /// With [`Ops::AUX`]: which operator.
+    pub match_op: Option<ConstraintOp>,
     /// Disjuncts or conjuncts.
     pub inner: Option<ClauseId>,
     /// For an OR: sources for which every disjunct has an index, perhaps.
@@ -167,6 +170,7 @@ impl<'q> Term<'q> {
             cursor: -1,
             column: 0,
             field: 0,
+            match_op: None,
             inner: None,
             indexable: 0,
             prereq_right: 0,

@@ -358,12 +358,9 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
 
     /// `x IN t` is `x IN (SELECT * FROM t)`.
     fn in_table(&mut self, in_table: &'a ast::InTable, span: Span) -> Result<Expr> {
-        if !in_table.args.is_empty() {
-            return Err(SqlError::unsupported("table-valued functions are").or_at(span.start));
-        }
         let left = self.expr(&in_table.expr)?;
         self.forbid("subqueries", span, false)?;
-        let select = self.select_all_of(&in_table.table)?;
+        let select = self.select_all_of(&in_table.table, &in_table.args)?;
         let id = self.c.next_subquery();
         let set = InSet::Select {
             select: Box::new(select),

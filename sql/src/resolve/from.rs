@@ -15,6 +15,7 @@ use super::select::NameMode;
 use crate::ast::{self, Indexed, JoinConstraint, JoinType, Source};
 use crate::bound::{
     BinaryOp, ColumnRef, Expr, FromItem, FromSource, IndexHint, JoinKind, ResultColumn, Select,
+    UnaryOp,
 };
 use crate::compiler::{Result, SqlError};
 use crate::schema::{Table, TableKind};
@@ -31,6 +32,8 @@ pub(super) struct Joined<'a> {
 pub(super) struct OnClause<'a> {
     item: usize,
     on: Option<&'a ast::Expr>,
+    /// Arguments of a table-valued function.
+    args: &'a [ast::Expr],
 }
 
 /// Checks a WITH clause for duplicate names.
@@ -86,6 +89,13 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             bound.join = kind;
             joined.items.push(bound);
             joined.names.push(names);
+            if let Source::Function { args, .. } = &item.source {
+                joined.ons.push(OnClause {
+                    item: joined.items.len() - 1,
+                    on: None,
+                    args,
+                });
+            }
         }
         for (i, item) in from.items.iter().enumerate().skip(1) {
             self.join(&mut joined, i, item)?;
@@ -110,20 +120,8 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             }
             Source::Join(inner) => self.nested_join(inner, alias),
             Source::Function { name, .. } => {
-                let schema = &self.c.ctx.schema;
-                let db = name
-                    .schema
-                    .as_ref()
-                    .map(|schema_name| schema.db_index(&schema_name.text));
-                if db.is_none_or(|db| schema.find_table(db, &name.name.text).is_some())
-                    && schema.find_table(db.flatten(), &name.name.text).is_some()
-                {
-                    return Err(SqlError::error(format!(
-                        "'{}' is not a function",
-                        name.name
-                    )));
-                }
-                Err(SqlError::unsupported("table-valued functions are").or_at(item.span.start))
+                let bound = self.from_function(name, alias)?;
+                Ok((bound, ItemNames::default()))
             }
         }
     }
@@ -199,6 +197,52 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         Ok(item)
     }
 
+    /// A call of a table-valued function; its arguments are resolved when all items are known.
+    fn from_function(
+        &mut self,
+        name: &'a ast::QualifiedName,
+        alias: Option<Arc<str>>,
+    ) -> Result<FromItem> {
+        let not_a_function = || SqlError::error(format!("'{}' is not a function", name.name));
+        if name.schema.is_none() && self.names_cte(name) {
+            return Err(not_a_function());
+        }
+        let (db, table) = self.find_table(name)?;
+        if !table.is_virtual() {
+            return Err(not_a_function());
+        }
+        Ok(super::table_item(self.c, db, &table, alias))
+    }
+
+    /// Whether a name is that of a common table expression in sight.
+    fn names_cte(&self, name: &ast::QualifiedName) -> bool {
+        let mut ctes = self.withs.iter().flat_map(|frame| &frame.with.ctes);
+        ctes.any(|cte| cte.name.matches(&name.name))
+    }
+
+    /// `column = argument` for each argument of a table-valued function, on its hidden columns from the left.
+    fn resolve_args(&mut self, item: usize, args: &'a [ast::Expr]) -> Result<()> {
+        let bound = self.exprs(args)?;
+        let table = self.scope().items[item].table.clone();
+        let hidden = table.columns.iter().enumerate().filter(|(_, c)| c.hidden);
+        let hidden: Vec<usize> = hidden.map(|(i, _)| i).collect();
+        if bound.len() > hidden.len() {
+            return Err(SqlError::error(format!(
+                "too many arguments on {}() - max {}",
+                table.name,
+                hidden.len()
+            )));
+        }
+        for (column, arg) in hidden.into_iter().zip(bound) {
+            let column = self.item_column(item, column as i32);
+            let arg = Expr::Unary(UnaryOp::Plus, Box::new(arg));
+            let equal = Expr::binary(BinaryOp::Eq, column, arg);
+            let item = &mut self.scope().items[item];
+            item.on = Expr::and(item.on.take(), Some(equal));
+        }
+        Ok(())
+    }
+
     /// The table or view of that name.
     ///
     /// # Errors
@@ -212,10 +256,17 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             },
             None => schema.find_table(self.fixed_db, &name.name.text),
         };
+        if found.is_none() {
+            if let Some(table) = self.c.eponymous(&name.name.text) {
+                self.c.uses_db(0);
+                return Ok((0, table?));
+            }
+        }
         match found {
             Some((db, table)) => {
                 self.c.uses_db(db);
-                Ok((db, table.clone()))
+                let table = self.c.connected(db, table)?;
+                Ok((db, table))
             }
             None => Err(match &name.schema {
                 Some(db) => {
@@ -300,13 +351,23 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
     }
 
     /// `(SELECT * FROM t)`, for `x IN t`.
-    pub(super) fn select_all_of(&mut self, name: &'a ast::QualifiedName) -> Result<Select> {
-        let item = self.from_table(name, &Indexed::Unspecified, None)?;
+    pub(super) fn select_all_of(
+        &mut self,
+        name: &'a ast::QualifiedName,
+        args: &'a [ast::Expr],
+    ) -> Result<Select> {
+        let item = if args.is_empty() {
+            self.from_table(name, &Indexed::Unspecified, None)?
+        } else {
+            self.from_function(name, None)?
+        };
         let mut select = self.empty_select();
         let mut scope = Scope::of_items(vec![item]);
         scope.select = select.id;
         self.scopes.push(scope);
-        let result = self.star(None, ast::Span::default(), NameMode::None);
+        let result = self
+            .resolve_args(0, args)
+            .and_then(|()| self.star(None, ast::Span::default(), NameMode::None));
         let scope = self.pop_scope();
         select.result = result?;
         select.from.items = scope.items;
@@ -490,6 +551,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
                 joined.ons.push(OnClause {
                     item: i,
                     on: Some(on),
+                    args: &[],
                 });
                 return Ok(());
             }
@@ -565,7 +627,10 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
     /// Resolves the ON clauses in the scope of all items.
     pub(super) fn resolve_ons(&mut self, ons: &[OnClause<'a>]) -> Result<()> {
         for clause in ons {
-            let Some(on) = clause.on else { continue };
+            let Some(on) = clause.on else {
+                self.resolve_args(clause.item, clause.args)?;
+                continue;
+            };
             self.in_on = true;
             let bound = self.expr(on);
             self.in_on = false;

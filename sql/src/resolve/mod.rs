@@ -159,6 +159,9 @@ pub fn table_item(
     alias: Option<Arc<str>>,
 ) -> FromItem {
     let cursor = c.alloc_cursor(Some(table.clone()));
+    if let Some(connected) = c.connection_of(db, table) {
+        c.virtual_items.push((cursor, connected));
+    }
     FromItem {
         cursor,
         db,

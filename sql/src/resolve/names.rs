@@ -31,7 +31,8 @@ pub(super) fn is_rowid_name(name: &str) -> bool {
 
 /// Whether `rowid` names something of the table that is no declared column.
 pub(super) fn visible_rowid(table: &Table) -> bool {
-    !table.without_rowid && matches!(table.kind, crate::schema::TableKind::Ordinary)
+    use crate::schema::TableKind;
+    !table.without_rowid && matches!(table.kind, TableKind::Ordinary | TableKind::Virtual(_))
 }
 
 /// A match in one scope.
@@ -396,8 +397,8 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
 
 /// Whether the name before the dot is the item's.
 fn names_item(item: &FromItem, table: &str, has_db: bool, db: Option<usize>) -> bool {
-    let is_subquery =
-        matches!(item.source, crate::bound::FromSource::Select(_)) || item.table.root == 0;
+    let is_subquery = matches!(item.source, crate::bound::FromSource::Select(_))
+        || (item.table.root == 0 && !item.table.is_virtual());
     if has_db
         && (is_subquery && !matches!(item.table.kind, crate::schema::TableKind::View { .. })
             || db != Some(item.db))

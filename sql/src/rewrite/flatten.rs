@@ -13,7 +13,7 @@
 //! | number | the subquery … |
 //! |---|---|
 //! | – | is aggregate, or a MATERIALIZED common table expression |
-//! | 3, 26 | is right of an outer join, and is a join itself, or the query is DISTINCT, or it is a RIGHT JOIN |
+//! | 3, 26 | is right of an outer join, and is a join itself, or of a virtual table, or the query is DISTINCT, or it is a RIGHT JOIN |
 //! | 4, 7 | is DISTINCT; has no FROM |
 //! | 8, 9, 13, 14, 15, 19, 21 | has LIMIT, and the query is a join, aggregate, DISTINCT, a part of a compound, or has LIMIT or WHERE; has OFFSET |
 //! | 11, 16 | has ORDER BY, and the query too, or is aggregate |
@@ -135,7 +135,14 @@ fn is_allowed(
         return false;
     }
     let outer = item.join.is_outer();
-    if outer && (inner.from.items.len() > 1 || outer_flags.distinct || item.join.right) {
+    let is_virtual = inner
+        .from
+        .items
+        .first()
+        .is_some_and(|item| item.table.is_virtual());
+    if outer
+        && (inner.from.items.len() > 1 || outer_flags.distinct || item.join.right || is_virtual)
+    {
         return false;
     }
     if item.join.left_of_right

@@ -4,12 +4,12 @@
 //! 1. A row whose text does not parse, or says something else than the row, makes the schema malformed:
 //!    `malformed database schema (name) - reason`.
 //! 2. A row of type index without text is the index of a constraint: it gives that index its root page.
-//! 3. Virtual tables are left out: there are no modules.
+//! 3. Of a virtual table only its module and its arguments are known here.
 //!
 //! Source: SQLite's `sqlite3InitCallback`, `corruptSchema`.
 
 use super::define::{add_index, define_index, define_table};
-use super::{DbSchema, Index, NameMap, Table, TableKind, Trigger};
+use super::{DbSchema, Index, NameMap, Table, TableKind, Trigger, VirtualDef};
 use crate::ast::{CreateTrigger, CreateView, Stmt, TableBody};
 use crate::compiler::{Result, SqlError};
 use crate::lex::{Token, lex};
@@ -144,7 +144,23 @@ impl DbSchemaBuilder {
             }
             Stmt::CreateView(create) => self.view(name, *create, text),
             Stmt::CreateTrigger(create) => self.trigger(name, *create, text)?,
-            Stmt::CreateVirtualTable(_) => {}
+            Stmt::CreateVirtualTable(create) => {
+                let args = create
+                    .args
+                    .iter()
+                    .filter(|arg| arg.start < arg.end)
+                    .map(|arg| String::from_utf8_lossy(arg.slice(sql)).into_owned())
+                    .collect();
+                let def = VirtualDef {
+                    module: (&*create.module.text).into(),
+                    args,
+                    is_eponymous: false,
+                };
+                let kind = TableKind::Virtual(Arc::new(def));
+                let mut table = Table::plain(name.into(), kind, Vec::new());
+                table.sql = Some(text);
+                self.tables.insert(name.into(), table);
+            }
             _ if kind == b"table" && root == 0 => {}
             _ => return Err(String::new()),
         }

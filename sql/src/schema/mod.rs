@@ -14,7 +14,7 @@
 //! 3. A collation is kept as a name: one that nobody registered is an error only when it is used to compare.
 //! 4. A view's columns are not known here: its SELECT is resolved by each statement that uses it.
 //!
-//! Absent: virtual tables; statistics other than those handed to [`DbSchemaBuilder::statistics`].
+//! Absent: statistics other than those handed to [`DbSchemaBuilder::statistics`].
 //!
 //! Source: SQLite's `build.c`, `sqliteInt.h` (Table, Column, Index), `prepare.c` (sqlite3InitCallback).
 
@@ -32,7 +32,7 @@ pub use column::{CollationName, Column, Default, Generated};
 pub use index::{Index, IndexColumn, IndexKey, IndexOrigin, LogEst};
 pub use names::NameMap;
 pub use parent_key::ParentKey;
-pub use table::{Check, ForeignKey, Table, TableKind, Trigger};
+pub use table::{Check, ForeignKey, Table, TableKind, Trigger, VirtualDef};
 
 use std::sync::Arc;
 

@@ -20,6 +20,19 @@ pub enum TableKind {
     },
     /// The result of a subquery, made up while a statement is compiled.
     Subquery,
+    /// A virtual table. In a schema it has no columns: its module says them when it is connected.
+    Virtual(Arc<VirtualDef>),
+}
+
+/// What a virtual table was made with.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VirtualDef {
+    /// Its module.
+    pub module: Arc<str>,
+    /// The module's arguments, as written.
+    pub args: Vec<String>,
+    /// It is the table that its module has by itself, without CREATE VIRTUAL TABLE.
+    pub is_eponymous: bool,
 }
 
 /// A CHECK constraint.
@@ -142,6 +155,11 @@ impl Table {
     /// Whether it is a view.
     pub const fn is_view(&self) -> bool {
         matches!(self.kind, TableKind::View { .. })
+    }
+
+    /// Whether it is a virtual table.
+    pub const fn is_virtual(&self) -> bool {
+        matches!(self.kind, TableKind::Virtual(_))
     }
 
     /// Whether rows are found by rowid: an ordinary table that is not WITHOUT ROWID.

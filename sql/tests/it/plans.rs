@@ -124,6 +124,7 @@ impl Database {
     /// Our lines, and the plan in full.
     fn own_plan(&self, query: &str) -> (String, String) {
         let ctx = CompileContext {
+            virtual_tables: &ringwood_vdbe::VirtualTables::default(),
             schema: &self.schema,
             functions: &self.functions,
             collations: &self.collations,

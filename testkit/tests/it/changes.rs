@@ -124,6 +124,22 @@ fn foreign_keys() {
 }
 
 #[test]
+fn table_functions() {
+    script(
+        "table_functions",
+        include_str!("../../scripts/table_functions.sql"),
+    );
+}
+
+#[test]
+fn virtual_tables() {
+    script(
+        "virtual_tables",
+        include_str!("../../scripts/virtual_tables.sql"),
+    );
+}
+
+#[test]
 fn many_rows() {
     script("many", include_str!("../../scripts/many_rows.sql"));
 }

@@ -127,9 +127,22 @@ pub struct VirtualTables {
     /// Those that have been changed in the transaction.
     active: RefCell<Vec<Rc<Connected>>>,
     pending: RefCell<Option<PendingConnect>>,
+    /// Makes the built-in modules when they are first asked for.
+    builtin: Cell<Option<fn(&str) -> Option<Arc<dyn Module>>>>,
+    builtin_names: Cell<&'static [&'static str]>,
 }
 
 impl VirtualTables {
+    /// The built-in modules, by a name in lower case; and those of them that are always listed.
+    pub fn set_builtins(
+        &self,
+        make: fn(&str) -> Option<Arc<dyn Module>>,
+        names: &'static [&'static str],
+    ) {
+        self.builtin.set(Some(make));
+        self.builtin_names.set(names);
+    }
+
     /// Registers a module; it replaces one of that name, whose tables stay as they are until they are connected anew.
     pub fn register(&self, name: &str, module: Arc<dyn Module>) {
         self.remove(name);
@@ -150,20 +163,36 @@ impl VirtualTables {
 
     /// The module of that name.
     pub fn module(&self, name: &str) -> Option<Arc<dyn Module>> {
-        let modules = self.modules.borrow();
-        modules
+        self.find_module(name).map(|(_, module)| module)
+    }
+
+    fn find_module(&self, name: &str) -> Option<(Arc<str>, Arc<dyn Module>)> {
+        let found = self
+            .modules
+            .borrow()
             .iter()
             .find(|(have, _)| have.eq_ignore_ascii_case(name))
-            .map(|(_, module)| module.clone())
+            .cloned();
+        if found.is_some() {
+            return found;
+        }
+        let name = name.to_ascii_lowercase();
+        let module = self.builtin.get()?(&name)?;
+        let found = (Arc::from(name), module);
+        self.modules.borrow_mut().push(found.clone());
+        Some(found)
     }
 
     /// The names of all modules.
     pub fn module_names(&self) -> Vec<Arc<str>> {
-        self.modules
-            .borrow()
-            .iter()
-            .map(|(name, _)| name.clone())
-            .collect()
+        let modules = self.modules.borrow();
+        let mut names: Vec<Arc<str>> = modules.iter().map(|(name, _)| name.clone()).collect();
+        for name in self.builtin_names.get() {
+            if !names.iter().any(|have| &**have == *name) {
+                names.push(Arc::from(*name));
+            }
+        }
+        names
     }
 
     /// A connected table.
@@ -222,14 +251,8 @@ impl VirtualTables {
         if let Some(found) = self.find("", name) {
             return Some(Ok(found));
         }
-        let (module, kind) = {
-            let modules = self.modules.borrow();
-            let (have, module) = modules
-                .iter()
-                .find(|(have, _)| have.eq_ignore_ascii_case(name))?;
-            (have.clone(), module.kind())
-        };
-        if kind == ModuleKind::Ordinary {
+        let (module, made) = self.find_module(name)?;
+        if made.kind() == ModuleKind::Ordinary {
             return None;
         }
         let args = ModuleArgs {

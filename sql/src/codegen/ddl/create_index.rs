@@ -65,6 +65,9 @@ impl Compiler<'_> {
             db = TEMP;
         }
         let Some(table) = schema.dbs[db].table(table_name).cloned() else {
+            if self.eponymous(table_name).is_some() {
+                return Err(SqlError::error("virtual tables may not be indexed"));
+            }
             return Err(SqlError::error(format!(
                 "no such table: {}.{table_name}",
                 schema.dbs[db].name
@@ -78,6 +81,9 @@ impl Compiler<'_> {
         }
         if table.is_view() {
             return Err(SqlError::error("views may not be indexed"));
+        }
+        if table.is_virtual() {
+            return Err(SqlError::error("virtual tables may not be indexed"));
         }
         let name = &*create.name.name.text;
         Self::check_object_name(name)?;

@@ -85,7 +85,7 @@ impl Compiler<'_> {
     }
 
     /// Whether there is such a table or view already, and IF NOT EXISTS was said.
-    fn is_name_taken(
+    pub(super) fn is_name_taken(
         &mut self,
         db: usize,
         name: &QualifiedName,
@@ -295,7 +295,7 @@ impl Compiler<'_> {
     }
 
     /// The engine reads the rows of a table and its indexes.
-    fn parse_schema(&mut self, db: usize, table: &str) {
+    pub(super) fn parse_schema(&mut self, db: usize, table: &str) {
         let filter = format!("tbl_name={} AND type!='trigger'", quoted(table));
         self.op4(Opcode::ParseSchema, db as i32, 0, 0, P4::text(filter));
     }

@@ -67,6 +67,11 @@ impl Compiler<'_> {
             .ok()
             .and_then(|db| schema.find_table(db, &drop.name.name.text));
         let Some((db, table)) = found else {
+            let name = &drop.name.name.text;
+            if let Some(Ok(table)) = self.eponymous(name) {
+                let name = &table.name;
+                return Err(SqlError::error(format!("table {name} may not be dropped")));
+            }
             return self.nothing_to_drop(drop, if view { "view" } else { "table" });
         };
         let table = table.clone();
@@ -86,6 +91,12 @@ impl Compiler<'_> {
         }
         self.writes_db(true, db);
         self.may_abort = true;
+        if table.is_virtual() {
+            // Its module may have to put away what it has; without a module the table cannot be dropped.
+            let connected = self.connected(db, &table)?;
+            let operand = self.vtab_operand(db, &connected);
+            self.op4(Opcode::VBegin, 0, 0, 0, operand);
+        }
         if !table.is_view() {
             self.clear_statistics(db, "tbl", name)?;
             self.delete_rows_of_keys(drop, db, &table)?;
@@ -103,7 +114,9 @@ impl Compiler<'_> {
             &[(TABLE_NAME, name)],
             Some((TYPE, "trigger")),
         )?;
-        if !table.is_view() {
+        if table.is_virtual() {
+            self.op4(Opcode::VDestroy, db as i32, 0, 0, P4::text(name));
+        } else if !table.is_view() {
             self.destroy_table(db, &table)?;
         }
         self.op4(Opcode::DropTable, db as i32, 0, 0, P4::text(name));

@@ -13,15 +13,17 @@
 //! | [`create_table`] | CREATE TABLE, also AS SELECT; CREATE VIEW |
 //! | [`create_index`] | CREATE INDEX |
 //! | [`create_trigger`] | CREATE TRIGGER |
+//! | [`create_virtual`] | CREATE VIRTUAL TABLE |
 //! | [`mod@drop`] | DROP TABLE, VIEW, INDEX, TRIGGER |
 //!
-//! Absent: ALTER, virtual tables: refused with an error.
+//! Absent: ALTER: refused with an error.
 //!
 //! Source: SQLite's `build.c`.
 
 pub mod create_index;
 pub mod create_table;
 pub mod create_trigger;
+pub mod create_virtual;
 pub mod drop;
 
 use crate::ast::QualifiedName;

@@ -8,6 +8,7 @@
 //! | `SEARCH t USING INDEX i (a=? AND b>?)` | by an index |
 //! | `SEARCH t USING PRIMARY KEY (a=?)` | by the key of a WITHOUT ROWID table |
 //! | `SEARCH t USING AUTOMATIC COVERING INDEX (a=?)` | by an index made for the statement |
+//! | `SCAN v VIRTUAL TABLE INDEX 1:` | a virtual table, by the plan of that number and text |
 //!
 //! Source: SQLite's `sqlite3WhereAddExplainText`.
 
@@ -47,7 +48,14 @@ impl Loops<'_> {
         if source.item.from_exists {
             line.push_str(" EXISTS");
         }
-        if !flags.contains(LoopFlags::IPK) {
+        if let Some(plan) = &lp.virtual_plan {
+            let text = plan.index.text.as_deref().unwrap_or("");
+            let _ = if plan.hexadecimal {
+                write!(line, " VIRTUAL TABLE INDEX {:#x}:{text}", plan.index.number)
+            } else {
+                write!(line, " VIRTUAL TABLE INDEX {}:{text}", plan.index.number)
+            };
+        } else if !flags.contains(LoopFlags::IPK) {
             if let Some(index) = &code.index {
                 let text = if table.without_rowid
                     && index.is_primary_key()

@@ -55,6 +55,8 @@ impl Loops<'_> {
         ) = (source.rows, flags.contains(LoopFlags::AUTO_INDEX))
         {
             self.code_coroutine(c, i, yield_reg, address, result);
+        } else if flags.contains(LoopFlags::VIRTUAL) {
+            self.code_virtual(c, i)?;
         } else if flags.contains(LoopFlags::IPK)
             && flags.intersects(LoopFlags::COLUMN_EQ | LoopFlags::COLUMN_IN)
         {

@@ -17,13 +17,12 @@
 //! 3. While an index is walked, columns that it holds are read from it ([`CursorOverride::Index`]), until `end`.
 //! 4. A term that the loop itself enforces is not tested again, unless the loop only approximates it.
 //!
-//! Absent: virtual tables.
-//!
 //! Source: SQLite's `sqlite3WhereBegin`, `sqlite3WhereCodeOneLoopStart`, `sqlite3WhereEnd`.
 
 mod auto_index;
 mod bloom;
 mod by_index;
+mod by_module;
 mod by_rowid;
 mod equality;
 mod explain;
@@ -337,6 +336,20 @@ fn analyzed<'q>(c: &mut Compiler<'_>, request: &mut Request<'q>) -> Result<Where
         .dbs
         .first()
         .is_some_and(|db| db.encoding == ringwood_format::encoding::TextEncoding::Utf16le);
+    if plan
+        .sources
+        .iter()
+        .any(|s| s.item.table.is_virtual() && !s.is_subquery())
+    {
+        let connected = plan.sources.iter().map(|s| {
+            if s.is_subquery() {
+                None
+            } else {
+                c.connection_of(s.item.db, &s.item.table)
+            }
+        });
+        plan.connected = connected.collect();
+    }
     bind_indexes(c, &mut plan)?;
     for (expr, on) in std::mem::take(&mut request.terms) {
         plan.split(ClauseId::WHERE, &expr, on, BinaryOp::And);
@@ -555,6 +568,10 @@ impl<'q> Loops<'q> {
         };
         if source.is_subquery() {
             // Its cursor is opened by what fills it.
+        } else if table.is_virtual() {
+            let operand = c.vtab_operand(item.db, table);
+            c.op4(Opcode::VOpen, item.cursor, 0, 0, operand);
+            c.uses_db(item.db);
         } else if (!flags.contains(LoopFlags::IDX_ONLY) && !control.contains(Control::OR_SUBCLAUSE))
             || source.join.left_of_right
             || source.join.right

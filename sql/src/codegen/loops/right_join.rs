@@ -15,7 +15,7 @@
 use super::{Loops, Request, begin};
 use crate::bound::JoinKind;
 use crate::compiler::{Compiler, Result};
-use crate::plan::term::{On, Rows, Source};
+use crate::plan::term::{ExprRef, On, Rows, Source};
 use crate::plan::{ClauseId, Control, LoopFlags, Ops, TermFlags};
 use ringwood_vdbe::{Opcode, P4};
 
@@ -76,6 +76,9 @@ impl Loops<'_> {
             join: JoinKind::default(),
             ..source
         });
+        for argument in crate::plan::virtual_table::arguments(source.item) {
+            terms.push((ExprRef::made(argument), On::Where));
+        }
         let request = Request::of(sources, terms, Control::RIGHT_JOIN);
         let inner = begin(c, request)?;
         let next = inner.continue_label;

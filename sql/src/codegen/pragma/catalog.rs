@@ -132,7 +132,9 @@ impl Compiler<'_> {
             "collation_list" => self.collation_list(),
             "function_list" => self.function_list(),
             "module_list" => {
-                self.pragma_row(&["name"]);
+                let names = self.ctx.virtual_tables.module_names();
+                let rows = names.iter().map(|name| vec![Cell::from(&**name)]);
+                self.rows(&["name"], rows.collect());
             }
             "pragma_list" => {
                 let rows = PRAGMAS[..PRAGMAS.len() - 5]
@@ -176,8 +178,11 @@ impl Compiler<'_> {
         db: Option<usize>,
         arg: Option<&str>,
     ) -> Option<(usize, Arc<Table>)> {
-        let (db, table) = self.ctx.schema.find_table(db, arg?)?;
-        let table = table.clone();
+        let arg = arg?;
+        let Some((db, table)) = self.ctx.schema.find_table(db, arg) else {
+            return Some((0, self.eponymous(arg)?.ok()?));
+        };
+        let table = self.connected(db, table).unwrap_or_else(|_| table.clone());
         self.uses_db(db);
         Some((db, table))
     }
@@ -185,7 +190,8 @@ impl Compiler<'_> {
     /// The columns of a table or of a view.
     fn columns_of(&mut self, db: usize, table: &Arc<Table>) -> Result<Vec<Column>> {
         if !table.is_view() {
-            return Ok(table.columns.clone());
+            let columns = |table: Arc<Table>| table.columns.clone();
+            return Ok(self.connected(db, table).map(columns).unwrap_or_default());
         }
         let (select, made) = Resolver::new(self).view_select(db, table)?;
         let names: Vec<Arc<str>> = made
@@ -256,7 +262,15 @@ impl Compiler<'_> {
                 rows.push(vec![
                     Cell::from(&of.name),
                     Cell::from(name),
-                    Cell::from(if table.is_view() { "view" } else { "table" }),
+                    Cell::from(if table.is_view() {
+                        "view"
+                    } else if table.is_virtual() {
+                        "virtual"
+                    } else if self.is_shadow(number, &table) {
+                        "shadow"
+                    } else {
+                        "table"
+                    }),
                     Cell::from(count),
                     Cell::from(table.without_rowid),
                     Cell::from(table.strict),

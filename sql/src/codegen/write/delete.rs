@@ -47,6 +47,11 @@ impl Compiler<'_> {
             None => None,
         };
         self.writes_db(target.on_delete.any(), db);
+        if table.is_virtual() {
+            item.columns_used = where_.as_ref().map_or(0, |w| columns_used(w, item.cursor));
+            self.delete_virtual(&target, &item, where_.as_ref())?;
+            return self.end_change();
+        }
         if where_.is_none() && !target.on_delete.any() {
             self.delete_all(&target);
         } else {

@@ -25,13 +25,13 @@ use crate::codegen::select::{Destination, DestinationKind};
 use crate::compiler::{Compiler, Result, SqlError};
 use crate::resolve::{NameMode, Resolver};
 use crate::schema::Table;
-use ringwood_vdbe::Opcode;
 use ringwood_vdbe::opcode::p5;
+use ringwood_vdbe::{Opcode, P4};
 use std::sync::Arc;
 
 /// Where a column's value comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Given {
+pub(super) enum Given {
     /// Column n of the source.
     Source(usize),
     /// DEFAULT.
@@ -41,7 +41,7 @@ enum Given {
 }
 
 /// Where the rows come from.
-enum Rows {
+pub(super) enum Rows {
     /// One row: these expressions.
     One(Vec<Expr>),
     /// DEFAULT VALUES.
@@ -67,6 +67,10 @@ impl Compiler<'_> {
             !matches!(&insert.source, InsertSource::Select(select) if is_one_row(select));
         let fires = !triggers.is_empty();
         self.writes_db(multi_row || table.autoincrement || fires, db);
+        if table.is_virtual() {
+            self.insert_virtual(insert, db, &table)?;
+            return self.end_change();
+        }
         if !fires && self.code_transfer(insert, db, &table)? {
             return self.end_change();
         }
@@ -216,7 +220,7 @@ impl Compiler<'_> {
 
     /// Makes the rows available; tells how many columns they have. `dest`: where a coroutine may put them at once;
     /// `fires`: triggers may change what is read, so all rows are read first.
-    fn code_source(
+    pub(super) fn code_source(
         &mut self,
         insert: &ast::Insert,
         db: usize,
@@ -282,18 +286,23 @@ impl Compiler<'_> {
         (start..self.here())
             .map(|addr| self.b.insn(addr))
             .any(|insn| {
-                insn.opcode == Opcode::OpenRead
-                    && insn.p3 == db as i32
-                    && (insn.p2 == table.root as i32
-                        || table
-                            .indexes
-                            .iter()
-                            .any(|index| index.root as i32 == insn.p2))
+                let is_virtual = |operand: &P4| match operand {
+                    P4::VirtualTable(name) => name.1 == table.name,
+                    _ => false,
+                };
+                (insn.opcode == Opcode::VOpen && is_virtual(&insn.p4))
+                    || insn.opcode == Opcode::OpenRead
+                        && insn.p3 == db as i32
+                        && (insn.p2 == table.root as i32
+                            || table
+                                .indexes
+                                .iter()
+                                .any(|index| index.root as i32 == insn.p2))
             })
     }
 
     /// Puts column `n` of the source into a register.
-    fn code_given(&mut self, rows: &Rows, n: usize, reg: i32) -> Result<()> {
+    pub(super) fn code_given(&mut self, rows: &Rows, n: usize, reg: i32) -> Result<()> {
         match rows {
             Rows::One(exprs) => self.expr_code(&exprs[n], reg)?,
             Rows::Table { cursor } => {
@@ -357,8 +366,13 @@ fn is_one_row(select: &ast::Select) -> bool {
 }
 
 /// For each column of the table where its value comes from; and the place of the rowid in the source, if it has one.
-fn column_map(insert: &ast::Insert, table: &Table) -> Result<(Vec<Given>, Option<usize>)> {
-    let computed = |column: &crate::schema::Column| column.generated.is_some();
+pub(super) fn column_map(
+    insert: &ast::Insert,
+    table: &Table,
+) -> Result<(Vec<Given>, Option<usize>)> {
+    let computed = |column: &crate::schema::Column| {
+        column.generated.is_some() || (column.hidden && insert.columns.is_empty())
+    };
     if insert.columns.is_empty() {
         let has_values = !matches!(insert.source, InsertSource::DefaultValues);
         let mut next = 0;
@@ -422,12 +436,12 @@ fn column_map(insert: &ast::Insert, table: &Table) -> Result<(Vec<Given>, Option
     Ok((map, rowid))
 }
 
-fn check_width(insert: &ast::Insert, table: &Table, width: usize) -> Result<()> {
+pub(super) fn check_width(insert: &ast::Insert, table: &Table, width: usize) -> Result<()> {
     if insert.columns.is_empty() {
         let count = table
             .columns
             .iter()
-            .filter(|column| column.generated.is_none())
+            .filter(|column| column.generated.is_none() && !column.hidden)
             .count();
         if width != count && !matches!(insert.source, InsertSource::DefaultValues) {
             let name = display(insert);

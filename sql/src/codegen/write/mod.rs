@@ -38,6 +38,7 @@ pub mod row_delete;
 pub mod transfer;
 pub mod update;
 pub mod view;
+pub mod virtual_table;
 
 use crate::ast;
 use crate::bound::{Expr, FromItem, FromSource, IndexHint, JoinKind};
@@ -224,7 +225,11 @@ impl Compiler<'_> {
                 table.name
             )));
         }
-        if is_read_only(&table.name) && !self.ctx.flags.writable_schema {
+        let is_read_only_virtual = table.is_virtual()
+            && !self
+                .connection_of(db, &table)
+                .is_some_and(|connected| connected.with(|t| t.is_writable()).unwrap_or(false));
+        if is_read_only_virtual || is_read_only(&table.name) && !self.ctx.flags.writable_schema {
             return Err(SqlError::error(format!(
                 "table {} may not be modified",
                 table.name
@@ -364,7 +369,7 @@ impl Compiler<'_> {
     pub fn find_table(&self, name: &ast::QualifiedName) -> Result<(usize, Arc<Table>)> {
         let schema = self.ctx.schema;
         let fixed = self.fixed_db;
-        let missing = || {
+        let missing = || -> SqlError {
             let what = match (&name.schema, fixed) {
                 (Some(db), _) => format!("no such table: {}.{}", db.text, name.name.text),
                 (None, Some(db)) => {
@@ -378,10 +383,13 @@ impl Compiler<'_> {
             Some(db) => Some(schema.db_index(&db.text).ok_or_else(missing)?),
             None => fixed,
         };
-        schema
-            .find_table(db, &name.name.text)
-            .map(|(db, table)| (db, table.clone()))
-            .ok_or_else(missing)
+        match schema.find_table(db, &name.name.text) {
+            Some((db, table)) => Ok((db, self.connected(db, table)?)),
+            None => match self.eponymous(&name.name.text) {
+                Some(table) => Ok((0, table?)),
+                None => Err(missing()),
+            },
+        }
     }
 
     /// `Halt` with a constraint's code, unless the action is ABORT of a statement that changes one row.

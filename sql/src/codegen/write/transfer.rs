@@ -152,6 +152,8 @@ impl Compiler<'_> {
         };
         let (db, source) = self.find_table(name).ok()?;
         let same_kind = !source.is_view()
+            && !source.is_virtual()
+            && !table.is_virtual()
             && !Arc::ptr_eq(&source, table)
             && source.has_rowid() == table.has_rowid()
             && (source.strict || !table.strict)

@@ -124,6 +124,18 @@ impl Compiler<'_> {
             return self.update_of_view(update, &target, &mut item, &triggers);
         }
         let assignments = self.resolve_assignments(update, &table, &item)?;
+        if table.is_virtual() {
+            self.b.about.count_changes = true;
+            self.writes_db(false, db);
+            let where_ = match &update.where_clause {
+                Some(where_) => Some(self.resolve_where(&item, update.with.as_deref(), where_)?),
+                None => None,
+            };
+            item.columns_used = u64::MAX;
+            let (columns, rowid) = (&assignments.columns, assignments.rowid.as_ref());
+            self.update_virtual(&target, &item, columns, rowid, where_.as_ref(), update.or)?;
+            return self.end_change();
+        }
         let changed = Changed {
             columns: &assignments.changed,
             rowid: assignments.rowid.is_some(),

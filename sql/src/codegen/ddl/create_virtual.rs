@@ -1,0 +1,45 @@
+//! CREATE VIRTUAL TABLE: a row of `sqlite_schema` without a root page; then the module makes the table.
+//!
+//! Source: SQLite's `sqlite3VtabFinishParse`.
+
+use super::{Root, SchemaRow};
+use crate::ast;
+use crate::compiler::{Compiler, Result};
+use ringwood_vdbe::{Opcode, P4};
+
+impl Compiler<'_> {
+    /// Codes CREATE VIRTUAL TABLE.
+    pub fn code_create_virtual_table(&mut self, create: &ast::CreateVirtualTable) -> Result<()> {
+        let db = self.new_object_db(&create.name, false)?;
+        let name = &*create.name.name.text;
+        Self::check_object_name(name)?;
+        if self.is_name_taken(db, &create.name, create.if_not_exists)? {
+            return Ok(());
+        }
+        self.writes_db(true, db);
+        self.may_abort = true;
+        self.init_file_format(db);
+        let mut sql = b"CREATE VIRTUAL TABLE ".to_vec();
+        sql.extend_from_slice(create.text.slice(self.text));
+        let cursor = self.open_schema_table(db)?;
+        let row = SchemaRow {
+            kind: "table",
+            name,
+            table: name,
+            root: Root::None,
+            sql: Some(&sql),
+        };
+        self.add_schema_row(cursor, &row);
+        self.op(Opcode::Close, cursor, 0, 0);
+        self.change_cookie(db);
+        self.op(Opcode::Expire, 0, 0, 0);
+        let mut made_with = format!("{name}\0{}", create.module.text).into_bytes();
+        for arg in create.args.iter().filter(|arg| arg.start < arg.end) {
+            made_with.push(0);
+            made_with.extend_from_slice(arg.slice(self.text));
+        }
+        self.op4(Opcode::VCreate, db as i32, 0, 0, P4::text(made_with));
+        self.parse_schema(db, name);
+        Ok(())
+    }
+}
