@@ -16,6 +16,11 @@ pub fn cpu() -> Duration {
     Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
 }
 
+/// The CPU time since a reading of [`cpu`].
+pub fn since(before: Duration) -> Duration {
+    cpu().saturating_sub(before)
+}
+
 /// Runs some SQL several times (rule 2); the last answer, and the least CPU time.
 pub fn measure(
     engine: &mut dyn Engine,
@@ -27,7 +32,7 @@ pub fn measure(
     for _ in 0..runs.max(1) {
         let before = cpu();
         answer = engine.run(sql);
-        best = best.min(cpu() - before);
+        best = best.min(since(before));
         if answer.is_err() {
             break;
         }

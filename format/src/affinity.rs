@@ -24,8 +24,8 @@
 
 use crate::encoding::TextEncoding;
 use crate::number::{
-    Extent, IntegerEnd, Number, parse_integer, parse_real, push_integer, push_real,
-    real_is_integer, real_to_integer,
+    Extent, IntegerEnd, Number, parse_integer, parse_real, parse_whole_real, push_integer,
+    push_real, real_is_integer, real_to_integer,
 };
 use crate::value::{Value, ValueRef};
 use std::borrow::Cow;
@@ -178,10 +178,7 @@ pub fn numeric_type(text: &[u8]) -> Option<Number> {
     if !may_be_number(text) {
         return None;
     }
-    let parsed = parse_real(text);
-    if parsed.extent != Extent::Whole {
-        return None;
-    }
+    let parsed = parse_whole_real(text)?;
     if parsed.is_integer {
         let i = real_to_integer(parsed.value);
         if real_is_integer(parsed.value, i) {

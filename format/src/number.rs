@@ -165,6 +165,19 @@ pub struct ParsedReal {
 
 /// Reads a text as a real.
 pub fn parse_real(text: &[u8]) -> ParsedReal {
+    scan_real(text, false)
+}
+
+/// Reads a text that is a real as a whole; none for any other. Dates and the like cost no more than looking at their
+/// first characters.
+pub fn parse_whole_real(text: &[u8]) -> Option<ParsedReal> {
+    let parsed = scan_real(text, true);
+    (parsed.extent == Extent::Whole).then_some(parsed)
+}
+
+/// `whole`: the value of what is not a number as a whole does not matter.
+#[inline(always)]
+fn scan_real(text: &[u8], whole: bool) -> ParsedReal {
     let mut text = Cursor { rest: text };
     text.skip_spaces();
     let negative = text.eat(b'-');
@@ -213,8 +226,6 @@ pub fn parse_real(text: &[u8]) -> ParsedReal {
             None => is_cut_off = true,
         }
     }
-    let value = from_decimal(mantissa, exponent);
-    parsed.value = if negative { -value } else { value };
     text.skip_spaces();
     let is_end = matches!(text.peek(), None | Some(0)); // rule 3
     parsed.extent = if is_end && !is_cut_off {
@@ -222,6 +233,11 @@ pub fn parse_real(text: &[u8]) -> ParsedReal {
     } else {
         Extent::Prefix
     };
+    if whole && parsed.extent != Extent::Whole {
+        return parsed;
+    }
+    let value = from_decimal(mantissa, exponent);
+    parsed.value = if negative { -value } else { value };
     parsed
 }
 

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use ringwood_bench::peer::{Ratios, cpu, ms, same_rows};
+use ringwood_bench::peer::{Ratios, cpu, ms, same_rows, since};
 use ringwood_testkit::engine::{Cell, Engine};
 use ringwood_testkit::ringwood::Ringwood;
 use ringwood_testkit::sqlite::Sqlite;
@@ -192,7 +192,7 @@ fn timed(engine: &mut dyn Engine, sql: &str) -> (usize, Duration, Option<String>
             }
         }
     }
-    (rows, cpu() - before, error)
+    (rows, since(before), error)
 }
 
 /// What stock SQLite finds different in the two files.

@@ -20,7 +20,8 @@ use std::process::ExitCode;
 
 use ringwood::LocalConnection;
 use ringwood_bench::peer::{self, Ratios, ms};
-use ringwood_testkit::engine::{Cell, Engine};
+use ringwood_testkit::engine::Engine;
+use ringwood_testkit::plans;
 use ringwood_testkit::ringwood::Ringwood;
 use ringwood_testkit::sqlite::Sqlite;
 use tpchgen::generators as tables;
@@ -198,33 +199,9 @@ fn queries(options: &Options, theirs: &Path, ours: &Path, analyzed: bool) -> Res
     Ok(equal == options.queries.len() && ratios.mean() <= 1.0 && ratios.largest() <= 1.5)
 }
 
-/// The lines of EXPLAIN QUERY PLAN, indented as the shell does.
+/// The lines of EXPLAIN QUERY PLAN.
 fn plan(engine: &mut dyn Engine, sql: &str) -> String {
-    let answer = match engine.run(&format!("EXPLAIN QUERY PLAN {sql}")) {
-        Ok(answer) => answer,
-        Err(e) => return format!("{e}\n"),
-    };
-    let mut depths: Vec<(i64, usize)> = vec![(0, 0)];
-    let mut text = String::new();
-    for row in &answer.rows {
-        let (Cell::Integer(id), Cell::Integer(parent), Cell::Text(detail)) =
-            (&row[0], &row[1], &row[3])
-        else {
-            continue;
-        };
-        let depth = depths
-            .iter()
-            .rev()
-            .find(|(id, _)| id == parent)
-            .map_or(0, |&(_, depth)| depth);
-        depths.push((*id, depth + 1));
-        text += &format!(
-            "  {}{}\n",
-            "  ".repeat(depth),
-            String::from_utf8_lossy(detail)
-        );
-    }
-    text
+    plans::plan(engine, sql).unwrap_or_else(|e| format!("{e}\n"))
 }
 
 /// Makes both files; prints what it took.
@@ -247,7 +224,7 @@ fn load(options: &Options, theirs: &Path, ours: &Path) -> Result<bool, Failure> 
         .connection
         .execute_batch(&format!("{indexes} COMMIT"))?;
     drop(stock);
-    let stock_time = peer::cpu() - before;
+    let stock_time = peer::since(before);
 
     let before = peer::cpu();
     let connection = LocalConnection::open(ours)?;
@@ -264,7 +241,7 @@ fn load(options: &Options, theirs: &Path, ours: &Path) -> Result<bool, Failure> 
     }
     connection.execute_batch(&format!("{indexes} COMMIT"))?;
     connection.close()?;
-    let time = peer::cpu() - before;
+    let time = peer::since(before);
     println!(
         "load: sqlite {} ms, ringwood {} ms, ratio {:.2}",
         ms(stock_time),

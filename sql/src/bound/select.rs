@@ -206,6 +206,19 @@ pub struct FromItem {
 }
 
 impl FromItem {
+    /// The name of what it reads, rather than the one that it has by AS: a view's, a common table expression's.
+    pub fn source_name(&self) -> std::borrow::Cow<'_, str> {
+        match &self.source {
+            FromSource::Select(select) if select.flags.view => {
+                std::borrow::Cow::Borrowed(&self.table.name)
+            }
+            FromSource::Select(_) if self.cte.is_some() => {
+                std::borrow::Cow::Borrowed(&self.table.name)
+            }
+            _ => self.display_name(),
+        }
+    }
+
     /// The name that EXPLAIN QUERY PLAN shows.
     pub fn display_name(&self) -> std::borrow::Cow<'_, str> {
         if let Some(alias) = &self.alias {

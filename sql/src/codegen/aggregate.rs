@@ -19,8 +19,11 @@
 
 use super::expr::ListFlags;
 use crate::bound::walk::{NodeMut, Walk, same, walk_mut};
-use crate::bound::{AggregateCall, AggregateId, Expr, FunctionCall, OrderTerm, Select, SelectId};
+use crate::bound::{
+    AggregateCall, AggregateId, Expr, FunctionCall, OrderTerm, ResultColumn, Select, SelectId,
+};
 use crate::compiler::{Compiler, Result, SqlError};
+use crate::plan::Distinct;
 use ringwood_format::collation::Collation;
 use ringwood_vdbe::opcode::p5;
 use ringwood_vdbe::{FunctionDef, FunctionFlags, Label, Opcode, P4};
@@ -48,6 +51,10 @@ pub struct AggregateFunction {
     pub distinct_cursor: i32,
     /// The address of its `OpenEphemeral`.
     pub distinct_addr: i32,
+    /// What the loops do about DISTINCT: the index is made only if its values come in any order.
+    pub distinct_kind: Distinct,
+    /// With ordered values: the register of the one before.
+    pub distinct_previous: i32,
     /// The ephemeral index that sorts the arguments for ORDER BY; -1: none.
     pub order_cursor: i32,
     /// Whether the arguments are the sort key, so that the record has no separate payload.
@@ -199,6 +206,8 @@ impl Collector<'_> {
                 call: aggregate,
                 distinct_cursor: -1,
                 distinct_addr: -1,
+                distinct_kind: Distinct::Unordered,
+                distinct_previous: 0,
                 order_cursor: -1,
                 order_is_args: false,
                 order_has_sequence: false,
@@ -411,6 +420,63 @@ impl Compiler<'_> {
         }
     }
 
+    /// The only aggregate, if it is one with DISTINCT: what the loops should tell apart, behind the terms of GROUP BY.
+    pub fn distinct_wish(&self, id: AggregateId, group_by: &[Expr]) -> Option<Vec<ResultColumn>> {
+        let [function] = self.aggregates(id).functions.as_slice() else {
+            return None;
+        };
+        let arg = function
+            .args
+            .first()
+            .filter(|_| function.distinct_cursor >= 0)?;
+        let exprs = group_by.iter().chain(std::iter::once(arg));
+        let columns = exprs.map(|expr| ResultColumn {
+            expr: expr.clone(),
+            name: self.empty_name(),
+            alias: false,
+        });
+        Some(columns.collect())
+    }
+
+    /// Tells the only aggregate what the loops do about its DISTINCT.
+    pub fn decide_distinct(&mut self, id: AggregateId, kind: Distinct) {
+        let previous = if kind == Distinct::Ordered {
+            self.alloc_reg()
+        } else {
+            0
+        };
+        if let (Some(function), true) = (
+            self.aggregates_mut(id).functions.first_mut(),
+            kind != Distinct::Noop,
+        ) {
+            function.distinct_kind = kind;
+            function.distinct_previous = previous;
+        }
+    }
+
+    /// After the code that opens its index has been emitted: leaves it out, where it is not needed.
+    pub fn settle_distinct(&mut self, id: AggregateId) {
+        let Some(function) = self.aggregates(id).functions.first() else {
+            return;
+        };
+        let (addr, kind) = (function.distinct_addr, function.distinct_kind);
+        let previous = function.distinct_previous;
+        if addr < 0 || !matches!(kind, Distinct::Ordered | Distinct::Unique) {
+            return;
+        }
+        self.b.to_noop(addr);
+        if self.b.insn(addr + 1).opcode == Opcode::Explain {
+            self.b.to_noop(addr + 1);
+        }
+        if kind == Distinct::Ordered {
+            // The value before the first differs from any, also from NULL.
+            let insn = self.b.insn_mut(addr);
+            insn.opcode = Opcode::Null;
+            insn.p1 = 1;
+            insn.p2 = previous;
+        }
+    }
+
     /// One row comes in (SQLite's updateAccumulator). `flag`: a register that is not 0 once the group's first row has
     /// been seen, if the plain columns keep the first row's values; 0: there is none.
     pub fn step_aggregates(&mut self, id: AggregateId, flag: i32) -> Result<()> {
@@ -518,7 +584,20 @@ impl Compiler<'_> {
             } else {
                 args
             };
-            self.code_distinct_check(function.distinct_cursor, next, value, 1);
+            match function.distinct_kind {
+                Distinct::Unique => {}
+                Distinct::Ordered => {
+                    let collation = self.expr_collation(&function.args[0])?;
+                    let previous = function.distinct_previous;
+                    let p4 = P4::Collation(collation);
+                    self.op4(Opcode::Eq, value, next.into(), previous, p4);
+                    self.p5(p5::NULLEQ);
+                    self.op(Opcode::Copy, value, previous, 0);
+                }
+                Distinct::Noop | Distinct::Unordered => {
+                    self.code_distinct_check(function.distinct_cursor, next, value, 1);
+                }
+            }
             jumps = true;
         }
         if function.order_cursor >= 0 {

@@ -21,73 +21,20 @@
 
 use super::cost::{self, LogEst, RangeTerm};
 use super::facts;
+use super::or_cost::{OrCost, OrSet};
+use super::probe::Probe;
 use super::scan::{IndexColumnRef, Scan};
 use super::term::{Rows, Term};
 use super::{ClauseId, Control, Loop, LoopFlags, Mask, Ops, ROWID, TermFlags, TermId, Where};
 use crate::bound::{Expr, InSet};
 use crate::codegen::types::compare_affinity;
 use crate::compiler::Optimizations;
-use crate::schema::{Index, IndexKey, Table};
+use crate::schema::{Index, Table};
 use smallvec::SmallVec;
 
 /// Loops weighed for one statement, and more for each source.
 const LOOPS_MAX: u32 = 20_000;
 const LOOPS_PER_SOURCE: u32 = 1_000;
-
-/// What one disjunct of an OR may cost, by what it needs.
-#[derive(Clone, Debug, Default)]
-pub struct OrSet {
-    /// At most [`OrSet::MAX`].
-    pub costs: SmallVec<[OrCost; 3]>,
-}
-
-/// One entry of an [`OrSet`].
-#[derive(Clone, Copy, Debug)]
-pub struct OrCost {
-    /// Sources needed.
-    pub prereq: Mask,
-    /// Cost of one run.
-    pub run: LogEst,
-    /// Rows found.
-    pub rows: LogEst,
-}
-
-impl OrSet {
-    const MAX: usize = 3;
-
-    /// Keeps an entry unless a better one is there.
-    pub fn insert(&mut self, new: OrCost) {
-        for have in &mut self.costs {
-            if new.run <= have.run && new.prereq & have.prereq == new.prereq {
-                *have = OrCost {
-                    rows: have.rows.min(new.rows),
-                    ..new
-                };
-                return;
-            }
-            if have.run <= new.run && have.prereq & new.prereq == have.prereq {
-                return;
-            }
-        }
-        if self.costs.len() < OrSet::MAX {
-            self.costs.push(new);
-            return;
-        }
-        let mut worst = 0;
-        for i in 1..self.costs.len() {
-            if self.costs[worst].run > self.costs[i].run {
-                worst = i;
-            }
-        }
-        let have = &mut self.costs[worst];
-        if have.run > new.run {
-            *have = OrCost {
-                rows: have.rows.min(new.rows),
-                ..new
-            };
-        }
-    }
-}
 
 /// The state of the search for loops.
 pub struct Builder<'p, 'q> {
@@ -101,61 +48,6 @@ pub struct Builder<'p, 'q> {
     pub or_set: Option<OrSet>,
     /// Rule 4.
     pub budget: u32,
-}
-
-/// What is probed: an index, or the table by rowid.
-#[derive(Clone, Copy)]
-struct Probe<'q> {
-    index: Option<u16>,
-    table: &'q Table,
-    key: Option<&'q Index>,
-    estimate: LogEst,
-}
-
-impl Probe<'_> {
-    fn key_count(&self) -> u16 {
-        self.key.map_or(1, |k| k.key_count as u16)
-    }
-
-    fn column_count(&self) -> u16 {
-        self.key.map_or(1, |k| k.columns.len() as u16)
-    }
-
-    fn rows(&self, prefix: u16) -> LogEst {
-        match self.key {
-            Some(k) => k
-                .row_estimates
-                .get(usize::from(prefix))
-                .copied()
-                .unwrap_or(0),
-            None if prefix == 0 => self.estimate,
-            None => 0,
-        }
-    }
-
-    fn is_primary_key(&self) -> bool {
-        self.key.is_some_and(Index::is_primary_key)
-    }
-
-    /// The table column at a place of the index, or ROWID; none for an expression.
-    fn column(&self, position: u16) -> Option<i16> {
-        match self.key {
-            None => Some(ROWID),
-            Some(k) => match &k.columns[usize::from(position)].key {
-                IndexKey::Rowid => Some(ROWID),
-                IndexKey::Column(c) => Some(*c as i16),
-                IndexKey::Expr(_) => None,
-            },
-        }
-    }
-
-    fn column_not_null(&self, position: u16) -> bool {
-        match self.column(position) {
-            Some(c) if c >= 0 => self.table.columns[c as usize].not_null.is_some(),
-            Some(_) => true,
-            None => false,
-        }
-    }
 }
 
 impl<'q> Builder<'_, 'q> {

@@ -25,6 +25,7 @@
 //! | short cut | [`shortcut`] | a single table with `rowid = ?` or a unique key | the path, at once |
 //! | loops | [`candidates`], [`multi_or`], [`virtual_table`] | terms and indexes | loops with costs |
 //! | solve | [`solve`], [`order`] | loops | the cheapest path, twice where there is an ORDER BY |
+//! | correlated | [`correlated`] | a full scan in a correlated subquery | an index made for the statement |
 //! | prune | [`noop_join`] | the path | the path without outer joins that nothing sees |
 //!
 //! Code is emitted from the levels by [`crate::codegen::loops`]. [`trace`] prints what stands after each pass.
@@ -52,15 +53,18 @@ use term::{Masks, Source, Term};
 
 pub mod analyze;
 pub mod candidates;
+pub mod correlated;
 pub mod cost;
 pub mod disjunction;
 pub mod facts;
 pub mod like;
 pub mod multi_or;
 pub mod noop_join;
+pub mod or_cost;
 pub mod order;
 pub mod outer_joins;
 pub mod partial;
+mod probe;
 pub mod scan;
 pub mod shortcut;
 pub mod solve;
@@ -580,6 +584,7 @@ impl<'q> Where<'q> {
                     self.rows_out + 1
                 })?;
             }
+            self.index_for_correlated();
             self.place_filters();
             if self.control.contains(Control::WANT_DISTINCT) {
                 self.rows_out -= 30;

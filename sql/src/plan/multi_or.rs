@@ -11,8 +11,9 @@
 //!
 //! Source: SQLite's `whereLoopAddOr`.
 
-use super::candidates::{Builder, OrCost, OrSet};
+use super::candidates::Builder;
 use super::cost;
+use super::or_cost::{OrCost, OrSet};
 use super::{Clause, ClauseId, LoopFlags, Mask, Ops};
 
 impl Builder<'_, '_> {

@@ -85,7 +85,8 @@ fn rewrite_part(c: &mut Compiler<'_>, select: &mut Select, is_compound: bool) ->
     if select.flags.window && select.window.is_none() {
         window::rewrite(c, select)?;
     }
-    if !select.from.items.is_empty() {
+    let exists = |where_: &Option<Expr>| where_.as_ref().is_some_and(has_exists);
+    if !select.from.items.is_empty() || exists(&select.where_) && !select.flags.values {
         rewrite_from(c, select, is_compound)?;
     }
     rewrite_part_exprs(c, select)

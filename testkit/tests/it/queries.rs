@@ -126,6 +126,8 @@ fn plan(engine: &mut dyn Engine, query: &str) -> String {
 
 fn plans(name: &str, statistics: bool) {
     let (mut theirs, mut ours) = engines(name, statistics);
+    let own = ringwood::Optimizations::CORRELATED_INDEX;
+    ours.connection.disable_optimizations(own);
     let mut dice = Dice::new(number("SEED", 1));
     let count = number("QUERIES", 2000) as usize;
     let mut report = String::new();

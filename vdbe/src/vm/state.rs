@@ -16,6 +16,9 @@ use ringwood_pager::PageRef;
 use ringwood_wal::{SavepointId, Tx};
 use std::cmp::Ordering;
 
+/// What the temporary store of a statement keeps in memory at least, as `PRAGMA cache_size` says it.
+const TEMP_CACHE_SIZE: i64 = -8000;
+
 /// Where a run stands.
 ///
 /// ```text
@@ -203,7 +206,17 @@ impl State {
                 .dbs
                 .first()
                 .map_or_else(Geometry::default, |db| db.tx.geometry());
-            Box::new(Tx::temporary(env.io.clone(), &env.pool, geometry))
+            let mut temp = Tx::temporary(env.io.clone(), &env.pool, geometry);
+            // As much memory as a write transaction of the main database has, and enough for an index of a hundred
+            // thousand rows: a spilled page costs more than all that is done with it in memory.
+            let main = env.dbs.first().map_or(0, |db| db.tx.cache_size());
+            let kib = if main < 0 {
+                main
+            } else {
+                -(main.saturating_mul(i64::from(geometry.page_size())) / 1024)
+            };
+            temp.set_cache_size(kib.min(TEMP_CACHE_SIZE));
+            Box::new(temp)
         })
     }
 }

@@ -89,7 +89,10 @@ impl Loops<'_> {
         c.explain(|| {
             let names = match &index {
                 Some(index) if !by_rowid => filter_columns(index, count, &table),
-                _ => "rowid=?".to_owned(),
+                _ => match table.rowid_alias {
+                    Some(n) => format!("{}=?", table.columns[n].name),
+                    None => "rowid=?".to_owned(),
+                },
             };
             format!("BLOOM FILTER ON {} ({names})", item.display_name())
         });

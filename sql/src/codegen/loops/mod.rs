@@ -24,20 +24,22 @@ mod bloom;
 mod by_index;
 mod by_module;
 mod by_rowid;
+mod ends;
 mod equality;
 mod explain;
 mod level;
 mod multi_or;
+mod request;
 mod right_join;
 
+pub use request::{Request, limit_estimate};
+
 use crate::bound::walk;
-use crate::bound::{
-    BinaryOp, Expr, FromClause, FromItem, JoinKind, ResultColumn, Select, SortOrder,
-};
+use crate::bound::{BinaryOp, Expr, FromItem, SortOrder};
 use crate::compiler::{Compiler, CursorOverride, Optimizations, Result, SqlError};
-use crate::plan::cost::{LogEst, log_est};
+use crate::plan::cost::LogEst;
 use crate::plan::order::Wish;
-use crate::plan::term::{ExprRef, On, Rows, Source};
+use crate::plan::term::{On, Rows, Source};
 use crate::plan::{
     ClauseId, Control, Distinct, IndexExpr, LoopFlags, Mask, PartialWhere, SOURCES_MAX, TermFlags,
     Where, facts,
@@ -48,91 +50,6 @@ use ringwood_vdbe::opcode::p5;
 use ringwood_vdbe::{FunctionFlags, Label, Opcode, P4};
 use smallvec::SmallVec;
 use std::sync::Arc;
-
-/// What is to be looped over.
-pub struct Request<'q> {
-    /// The sources and their rows, in FROM order.
-    pub sources: SmallVec<[Source<'q>; 2]>,
-    /// The conditions, each with the join that it was written for.
-    pub terms: SmallVec<[(ExprRef<'q>, On); 4]>,
-    /// The wished order (ORDER BY or GROUP BY).
-    pub order: Option<SmallVec<[(&'q Expr, SortOrder); 4]>>,
-    /// The result columns, where DISTINCT is wished or joins may be left out.
-    pub result: Option<&'q [ResultColumn]>,
-    /// The SELECT, if it is one.
-    pub select: Option<&'q Select>,
-    /// What is wished.
-    pub control: Control,
-    /// The LIMIT, as an estimate, with [`Control::USE_LIMIT`].
-    pub limit: LogEst,
-    /// The first cursor for the indexes of the table that is changed, with [`Control::ONEPASS_DESIRED`]; the cursor of
-    /// the index of a disjunct, with [`Control::OR_SUBCLAUSE`].
-    pub index_cursor: i32,
-}
-
-impl<'q> Request<'q> {
-    /// A request for the rows of a FROM clause under WHERE, with the ONs put in their places. `rows` tells how each
-    /// item's rows come; items without an entry are tables.
-    pub fn new(from: &'q FromClause, rows: &[Rows], where_: Option<&'q Expr>) -> Request<'q> {
-        let row = |i: usize| rows.get(i).copied().unwrap_or(Rows::Table);
-        let items = from.items.iter().enumerate();
-        let sources = items.map(|(i, item)| Source::new(item, row(i))).collect();
-        let mut terms = SmallVec::new();
-        if let Some(e) = where_ {
-            terms.push((ExprRef::Tree(e), On::Where));
-        }
-        for item in &from.items {
-            if let Some(on) = &item.on {
-                let tag = if item.join.is_outer() {
-                    On::Outer(item.cursor)
-                } else {
-                    On::Inner(item.cursor)
-                };
-                terms.push((ExprRef::Tree(on), tag));
-            }
-        }
-        Request::of(sources, terms, Control::empty())
-    }
-
-    /// A request for the rows of one table, for UPDATE and DELETE.
-    pub fn table(
-        item: &'q FromItem,
-        where_: Option<&'q Expr>,
-        control: Control,
-        index_cursor: i32,
-    ) -> Request<'q> {
-        let mut sources = SmallVec::new();
-        sources.push(Source {
-            join: JoinKind::default(),
-            ..Source::new(item, Rows::Table)
-        });
-        let terms = where_
-            .map(|e| (ExprRef::Tree(e), On::Where))
-            .into_iter()
-            .collect();
-        Request {
-            index_cursor,
-            ..Request::of(sources, terms, control)
-        }
-    }
-
-    fn of(
-        sources: SmallVec<[Source<'q>; 2]>,
-        terms: SmallVec<[(ExprRef<'q>, On); 4]>,
-        control: Control,
-    ) -> Request<'q> {
-        Request {
-            sources,
-            terms,
-            order: None,
-            result: None,
-            select: None,
-            control,
-            limit: 0,
-            index_cursor: 0,
-        }
-    }
-}
 
 /// Whether rows can be changed while they are found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -691,201 +608,6 @@ impl<'q> Loops<'q> {
             c.override_cursor(code.table_cursor, code.before.take());
         }
     }
-
-    /// Emits the ends of the loops.
-    ///
-    /// # Errors
-    /// What the code of unmatched rows of a RIGHT JOIN brings.
-    pub fn end(mut self, c: &mut Compiler<'_>) -> Result<()> {
-        for i in (0..self.levels.len()).rev() {
-            self.end_level(c, i);
-        }
-        for i in 0..self.levels.len() {
-            if self.levels[i].right_join.is_some() {
-                self.unmatched_rows(c, i)?;
-            }
-            self.forget_indexed(c, i);
-            self.uncover(c, i);
-        }
-        c.place(self.break_label);
-        c.query_loop = self.outer_rows;
-        Ok(())
-    }
-
-    fn forget_indexed(&mut self, c: &mut Compiler<'_>, i: usize) {
-        let code = &self.levels[i];
-        if code.index.as_ref().is_some_and(|index| index.has_expr) {
-            c.indexed_exprs
-                .retain(|e| e.index_cursor != code.index_cursor);
-        }
-    }
-
-    fn end_level(&mut self, c: &mut Compiler<'_>, i: usize) {
-        if let Some(join) = self.levels[i].right_join.clone() {
-            c.place(self.levels[i].cont);
-            self.levels[i].cont = c.label();
-            c.op(Opcode::Return, join.return_reg, join.subroutine, 1);
-        }
-        let seek = self.skip_duplicates(c, i);
-        self.leave_exists(c, i);
-        let code = &self.levels[i];
-        let lp = &self.plan.levels[i].lp;
-        c.place(code.cont);
-        if code.op != Opcode::Noop {
-            c.op(code.op, code.p1, code.p2, code.p3);
-            c.p5(code.p5);
-            if let Some(addr) = seek {
-                c.jump_here(addr);
-            }
-            if let Some((reg, label)) = code.big_null {
-                c.place(label);
-                c.op(Opcode::DecrJumpZero, reg, code.p2 - 1, 0);
-            }
-        }
-        if lp.flags.contains(LoopFlags::IN_ABLE) && !code.ins.is_empty() {
-            c.place(code.next);
-            for in_loop in code.ins.iter().rev() {
-                c.jump_here(in_loop.top + 1);
-                if let Some(step) = in_loop.step {
-                    if in_loop.prefix > 0 {
-                        let early = lp.flags.contains(LoopFlags::IN_EARLYOUT);
-                        if code.left_join != 0 {
-                            let to = c.here() + 2 + i32::from(early);
-                            c.op(Opcode::IfNullRow, in_loop.cursor, to, in_loop.base);
-                        }
-                        if early {
-                            let to = c.here() + 2;
-                            let p4 = P4::Int(in_loop.prefix);
-                            c.op4(Opcode::IfNoHope, code.index_cursor, to, in_loop.base, p4);
-                            c.jump_here(in_loop.top + 1);
-                        }
-                    }
-                    c.op(step, in_loop.cursor, in_loop.top, 0);
-                }
-                c.jump_here(in_loop.top - 1);
-            }
-        }
-        c.place(code.brk);
-        if let Some(join) = &code.right_join {
-            c.op(Opcode::Return, join.return_reg, 0, 1);
-        }
-        if code.skip != 0 {
-            c.op(Opcode::Goto, 0, code.skip, 0);
-            c.jump_here(code.skip);
-            c.jump_here(code.skip - 2);
-        }
-        if let Some((reg, addr, _)) = code.like {
-            c.op(Opcode::DecrJumpZero, reg, addr, 0);
-            // Counted from 1: the first pass over texts ends with 0, and the second one begins.
-        }
-        if code.left_join != 0 {
-            self.null_row(c, i);
-        }
-    }
-
-    /// After a row of an EXISTS its loop is left, with those of the EXISTS directly around it.
-    fn leave_exists(&self, c: &mut Compiler<'_>, i: usize) {
-        let exists = |i: usize| self.plan.sources[self.levels[i].source].item.from_exists;
-        if !exists(i) || (i + 1 < self.levels.len() && exists(i + 1)) {
-            return;
-        }
-        let mut outermost = i;
-        while outermost > 0 && exists(outermost - 1) {
-            outermost -= 1;
-        }
-        c.goto(self.levels[outermost].brk);
-    }
-
-    /// DISTINCT in index order: seeks past the rows that are the same, if statistics promise many.
-    fn skip_duplicates(&self, c: &mut Compiler<'_>, i: usize) -> Option<i32> {
-        let (code, lp) = (&self.levels[i], &self.plan.levels[i].lp);
-        if code.op == Opcode::Noop
-            || self.plan.distinct != Distinct::Ordered
-            || i + 1 != self.levels.len()
-            || !lp.flags.contains(LoopFlags::INDEXED)
-            || lp.distinct_columns == 0
-        {
-            return None;
-        }
-        let index = code.index.as_ref()?;
-        let n = usize::from(lp.distinct_columns);
-        if !index.has_statistics || index.row_estimates.get(n).copied().unwrap_or(0) < 36 {
-            return None;
-        }
-        let first = c.alloc_regs(n);
-        let null =
-            (code.left_join != 0).then(|| c.op(Opcode::IfNullRow, code.index_cursor, 0, first));
-        for j in 0..n {
-            c.op(
-                Opcode::Column,
-                code.index_cursor,
-                j as i32,
-                first + j as i32,
-            );
-        }
-        let op = if code.op == Opcode::Prev {
-            Opcode::SeekLT
-        } else {
-            Opcode::SeekGT
-        };
-        let seek = c.op4(op, code.index_cursor, 0, first, P4::Int(n as i32));
-        c.op(Opcode::Goto, 1, code.p2, 0);
-        if let Some(addr) = null {
-            c.jump_here(addr);
-        }
-        Some(seek)
-    }
-
-    /// A LEFT JOIN without a match: the body once more, with a row of NULLs.
-    fn null_row(&mut self, c: &mut Compiler<'_>, i: usize) {
-        let code = &self.levels[i];
-        let flags = self.plan.levels[i].lp.flags;
-        let matched = c.op(Opcode::IfPos, code.left_join, 0, 0);
-        if !flags.contains(LoopFlags::IDX_ONLY) {
-            let source = self.plan.sources[code.source];
-            if let Rows::Coroutine { result, .. } = source.rows {
-                let count = source.item.table.columns.len() as i32;
-                c.op(Opcode::Null, 0, result, result + count - 1);
-            } else {
-                c.op(Opcode::NullRow, code.table_cursor, 0, 0);
-            }
-        }
-        if flags.intersects(LoopFlags::INDEXED)
-            || (flags.contains(LoopFlags::MULTI_OR) && code.index.is_some())
-        {
-            if flags.contains(LoopFlags::MULTI_OR) {
-                self.reopen_covering(c, i);
-            }
-            c.op(Opcode::NullRow, code.index_cursor, 0, 0);
-        }
-        for in_loop in &code.ins {
-            if in_loop.step.is_some() {
-                c.op(Opcode::NullRow, in_loop.cursor, 0, 0);
-            }
-        }
-        if code.op == Opcode::Return {
-            c.op(Opcode::Gosub, code.p1, code.first, 0);
-        } else {
-            c.op(Opcode::Goto, 0, code.first, 0);
-        }
-        c.jump_here(matched);
-    }
-
-    fn reopen_covering(&self, c: &mut Compiler<'_>, i: usize) {
-        let code = &self.levels[i];
-        let Some(index) = &code.index else { return };
-        let item = self.plan.sources[code.source].item;
-        // The key was made when the index was opened.
-        if let Ok(key) = c.index_key_info(item.db, index) {
-            c.op4(
-                Opcode::ReopenIdx,
-                code.index_cursor,
-                index.root as i32,
-                item.db as i32,
-                P4::KeyInfo(key),
-            );
-        }
-    }
 }
 
 /// Opens the set of keys that found a match.
@@ -943,9 +665,4 @@ fn is_deterministic(expr: &Expr) -> bool {
         Expr::In(set) => matches!(set.set, crate::bound::InSet::Select { .. }),
         _ => false,
     })
-}
-
-/// LIMIT as an estimate, for [`Request::limit`].
-pub fn limit_estimate(limit: &Expr) -> LogEst {
-    limit.as_integer().map_or(0, |n| log_est(n.max(0) as u64))
 }

@@ -164,6 +164,7 @@ impl Compiler<'_> {
         }
         self.assign_aggregate_registers(id);
         self.reset_aggregates(id)?;
+        let wish = self.distinct_wish(id, &[]);
         let rows = self.source_rows(select);
         let mut request = Request::new(&select.from, &rows, select.where_.as_ref());
         request.select = Some(select);
@@ -191,7 +192,15 @@ impl Compiler<'_> {
             request.control |= control;
             request.order = Some(std::iter::once((arg, order)).collect());
         }
+        if let Some(wish) = &wish {
+            request.control |= Control::WANT_DISTINCT | Control::AGG_DISTINCT;
+            request.result = Some(wish);
+        }
         let loops = loops::begin(self, request)?;
+        if wish.is_some() {
+            self.decide_distinct(id, loops.distinct());
+            self.settle_distinct(id);
+        }
         self.step_aggregates(id, flag)?;
         if flag != 0 {
             self.op(Opcode::Integer, 1, flag, 0);
@@ -293,6 +302,7 @@ impl Compiler<'_> {
         self.op(Opcode::Null, 0, groups.old, groups.old + count as i32 - 1);
         self.jump(Opcode::Gosub, groups.reset_return, groups.reset, 0);
 
+        let wish = self.distinct_wish(id, &select.group_by);
         let rows = self.source_rows(select);
         let mut request = Request::new(&select.from, &rows, select.where_.as_ref());
         request.select = Some(select);
@@ -311,7 +321,14 @@ impl Compiler<'_> {
         if pass.same_order {
             request.control |= Control::SORTBYGROUP;
         }
+        if let Some(wish) = &wish {
+            request.control |= Control::WANT_DISTINCT | Control::AGG_DISTINCT;
+            request.result = Some(wish);
+        }
         let loops = loops::begin(self, request)?;
+        if wish.is_some() && loops.order_satisfied() == count {
+            self.decide_distinct(id, loops.distinct());
+        }
         self.assign_aggregate_registers(id);
         let in_order = loops.order_satisfied() == count;
         let keeps_order = pass.same_order && (!in_order || loops.is_sorted());
@@ -497,6 +514,7 @@ impl Compiler<'_> {
         self.op(Opcode::Return, groups.output_return, 0, 0);
         self.place(groups.reset);
         self.reset_aggregates(collected.id)?;
+        self.settle_distinct(collected.id);
         self.op(Opcode::Integer, 0, groups.use_flag, 0);
         self.op(Opcode::Return, groups.reset_return, 0, 0);
         Ok(())

@@ -67,7 +67,7 @@ impl Compiler<'_> {
         let yield_reg = self.alloc_reg();
         let entry = self.here() + 1;
         let init = self.op(Opcode::InitCoroutine, yield_reg, 0, entry);
-        self.explain_push(|| format!("CO-ROUTINE {}", item.display_name()));
+        self.explain_push(|| format!("CO-ROUTINE {}", item.source_name()));
         let mut dest = Destination::new(DestinationKind::Coroutine, yield_reg);
         let estimate = self.code_select(inner, &mut dest)?;
         self.explain_pop();
@@ -110,7 +110,7 @@ impl Compiler<'_> {
         let over = self.op(Opcode::Goto, 0, 0, 0);
         let entry = self.here();
         let once = (!item.correlated).then(|| self.op(Opcode::Once, 0, 0, 0));
-        self.explain_push(|| format!("MATERIALIZE {}", item.display_name()));
+        self.explain_push(|| format!("MATERIALIZE {}", item.source_name()));
         let mut dest = Destination::new(DestinationKind::EphemeralTable, item.cursor);
         let estimate = self.code_select(inner, &mut dest)?;
         self.explain_pop();
