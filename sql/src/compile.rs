@@ -39,7 +39,7 @@ pub fn compile<'a>(
             c.code_create_trigger(create, statement.params.count > 0)?;
         }
         Stmt::CreateVirtualTable(create) => c.code_create_virtual_table(create)?,
-        Stmt::AlterTable(_) => return Err(SqlError::unsupported("ALTER TABLE is")),
+        Stmt::AlterTable(alter) => c.code_alter_table(alter, statement.terminator)?,
         Stmt::Attach(attach) => c.code_attach(attach)?,
         Stmt::Detach(name) => c.code_detach(name)?,
         Stmt::Vacuum(vacuum) => c.code_vacuum(vacuum)?,

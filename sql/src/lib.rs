@@ -7,6 +7,7 @@
 //! The language is SQLite's, as of 3.54. Where its documents are silent, what stock SQLite does is the rule,
 //! down to messages and error offsets.
 
+mod alter;
 pub mod ast;
 pub mod bound;
 pub mod codegen;

@@ -61,6 +61,7 @@ impl Inner {
             Setting::IgnoreCheckConstraints => flags.ignore_check_constraints = on,
             Setting::RecursiveTriggers => flags.recursive_triggers = on,
             Setting::ReverseUnorderedSelects => flags.reverse_unordered_selects = on,
+            Setting::LegacyAlterTable => flags.legacy_alter_table = on,
             // Not within a transaction.
             Setting::ForeignKeys if env.autocommit => {
                 flags.foreign_keys = on;
@@ -122,7 +123,6 @@ impl Inner {
             Setting::CellSizeCheck
             | Setting::CheckpointFullFsync
             | Setting::FullFsync
-            | Setting::LegacyAlterTable
             | Setting::ReadUncommitted
             | Setting::TrustedSchema
             | Setting::CacheSpill
@@ -177,6 +177,7 @@ impl Inner {
             Setting::IgnoreCheckConstraints => return flag(flags.ignore_check_constraints),
             Setting::RecursiveTriggers => return flag(flags.recursive_triggers),
             Setting::ReverseUnorderedSelects => return flag(flags.reverse_unordered_selects),
+            Setting::LegacyAlterTable => return flag(flags.legacy_alter_table),
             Setting::ForeignKeys => return flag(flags.foreign_keys),
             Setting::DeferForeignKeys => return flag(env.defer_foreign_keys),
             Setting::QueryOnly => return flag(env.query_only),
@@ -235,7 +236,6 @@ impl Inner {
             Setting::CellSizeCheck
             | Setting::CheckpointFullFsync
             | Setting::FullFsync
-            | Setting::LegacyAlterTable
             | Setting::ReadUncommitted
             | Setting::TempStore
             | Setting::AnalysisLimit

@@ -37,6 +37,7 @@ mod name;
 mod print;
 mod select;
 mod stmt;
+pub mod walk;
 
 pub use create::{
     AlterAction, AlterTable, ColumnConstraint, ColumnConstraintKind, ColumnDef, CreateIndex,

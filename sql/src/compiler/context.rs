@@ -141,6 +141,8 @@ pub struct CompileFlags {
     pub defer_foreign_keys: bool,
     /// PRAGMA cell_size_check, query_only and the like do not concern the compiler; writable_schema does.
     pub writable_schema: bool,
+    /// PRAGMA legacy_alter_table.
+    pub legacy_alter_table: bool,
     /// Whether temporary tables live in memory (no influence on code, only on EXPLAIN).
     pub read_only: bool,
 }
@@ -161,6 +163,7 @@ impl Default for CompileFlags {
             disabled: super::Optimizations::empty(),
             defer_foreign_keys: false,
             writable_schema: false,
+            legacy_alter_table: false,
             read_only: false,
         }
     }

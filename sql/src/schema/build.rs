@@ -10,7 +10,7 @@
 
 use super::define::{add_index, define_index, define_table};
 use super::{DbSchema, Index, NameMap, Table, TableKind, Trigger, VirtualDef};
-use crate::ast::{CreateTrigger, CreateView, Stmt, TableBody};
+use crate::ast::{CreateTrigger, CreateView, ObjectKind, Stmt, TableBody};
 use crate::compiler::{Result, SqlError};
 use crate::lex::{Token, lex};
 use crate::parse::parse_statement;
@@ -25,6 +25,8 @@ pub struct DbSchemaBuilder {
     tables: NameMap<Table>,
     /// Statistics: table, index, the text of `sqlite_stat1`.
     statistics: Vec<(String, Option<String>, String)>,
+    /// Whether rows may be there already.
+    extends: bool,
 }
 
 impl DbSchemaBuilder {
@@ -34,6 +36,7 @@ impl DbSchemaBuilder {
             schema: DbSchema::empty(name),
             tables: NameMap::default(),
             statistics: Vec::new(),
+            extends: false,
         }
     }
 
@@ -43,6 +46,7 @@ impl DbSchemaBuilder {
             schema: schema.clone(),
             tables: NameMap::default(),
             statistics: Vec::new(),
+            extends: true,
         }
     }
 
@@ -94,7 +98,19 @@ impl DbSchemaBuilder {
             Some(_) => Err(String::new()),
             None => self.constraint_index(&name, &table, root),
         };
-        outcome.map_err(|reason| malformed(&name, &reason))
+        outcome.map_err(|reason| malformed(&name, &reason))?;
+        let kind = match kind.unwrap_or_default() {
+            b"table" => ObjectKind::Table,
+            b"index" => ObjectKind::Index,
+            b"view" => ObjectKind::View,
+            b"trigger" => ObjectKind::Trigger,
+            _ => return Ok(()),
+        };
+        let is_it = |(of, have): &(ObjectKind, Arc<str>)| *of == kind && **have == *name;
+        if !self.extends || !self.schema.objects.iter().any(is_it) {
+            self.schema.objects.push((kind, name.into()));
+        }
+        Ok(())
     }
 
     fn definition(&mut self, kind: &[u8], name: &str, root: i64, sql: &[u8]) -> Result<(), String> {
@@ -273,14 +289,22 @@ impl DbSchemaBuilder {
 }
 
 impl DbSchema {
+    fn forget_object(&mut self, kind: ObjectKind, name: &str) {
+        self.objects
+            .retain(|(of, have)| *of != kind || !have.eq_ignore_ascii_case(name));
+    }
+
     /// Forgets a table or view with its indexes and triggers.
     pub fn drop_table(&mut self, name: &str) {
+        self.forget_object(ObjectKind::Table, name);
+        self.forget_object(ObjectKind::View, name);
         if let Some(table) = self.tables.remove(name) {
             for index in &table.indexes {
-                self.indexes.remove(&index.name);
+                self.drop_index(&index.name);
             }
             for trigger in self.watching.remove(name).into_iter().flatten() {
                 self.triggers.remove(&trigger.name);
+                self.forget_object(ObjectKind::Trigger, &trigger.name);
             }
             self.find_children();
         }
@@ -315,6 +339,7 @@ impl DbSchema {
         let Some(index) = self.indexes.remove(name) else {
             return;
         };
+        self.forget_object(ObjectKind::Index, name);
         if let Some(table) = self.tables.get_mut(&index.table) {
             let is_it = |other: &Arc<Index>| other.name.eq_ignore_ascii_case(name);
             Arc::make_mut(table).indexes.retain(|other| !is_it(other));
@@ -323,6 +348,7 @@ impl DbSchema {
 
     /// Forgets a trigger.
     pub fn drop_trigger(&mut self, name: &str) {
+        self.forget_object(ObjectKind::Trigger, name);
         let Some(trigger) = self.triggers.remove(name) else {
             return;
         };

@@ -60,6 +60,8 @@ pub struct DbSchema {
     pub children: NameMap<Vec<(Arc<str>, usize)>>,
     /// The `order` of the next table.
     pub next_order: u32,
+    /// What the rows of the schema table define, in their order: for statements that change definitions.
+    pub objects: Vec<(crate::ast::ObjectKind, Arc<str>)>,
     /// The cookie of the file header that it was read under.
     pub cookie: u32,
     /// The schema's generation in this process (SQLite's iGeneration).
@@ -84,6 +86,7 @@ impl DbSchema {
             watching: NameMap::default(),
             children: NameMap::default(),
             next_order: 1,
+            objects: Vec::new(),
             cookie: 0,
             generation: 0,
             encoding: ringwood_format::value::TextEncoding::Utf8,

@@ -123,6 +123,9 @@ macro_rules! scripts {
 }
 
 scripts! {
+    alter_columns
+    alter_constraints
     attach
+    rename
     vacuum
 }

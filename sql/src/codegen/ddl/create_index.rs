@@ -105,7 +105,11 @@ impl Compiler<'_> {
         Ok(Some((db, table)))
     }
 
-    fn check_index_definition(&mut self, table: &Arc<Table>, index: &Index) -> Result<()> {
+    pub(crate) fn check_index_definition(
+        &mut self,
+        table: &Arc<Table>,
+        index: &Index,
+    ) -> Result<()> {
         let cursor = self.alloc_cursor(Some(table.clone()));
         if let Some(partial) = &index.partial {
             resolve_definition(self, table, cursor, partial, Definition::PartialIndex)?;

@@ -64,6 +64,7 @@ impl Compiler<'_> {
         if self.is_name_taken(db, &create.name, create.if_not_exists)? {
             return Ok(());
         }
+        self.check_references(db, "view", &create.name, &create.select)?;
         self.writes_db(true, db);
         self.may_abort = true;
         self.init_file_format(db);
@@ -82,6 +83,35 @@ impl Compiler<'_> {
         self.change_cookie(db);
         self.parse_schema(db, name);
         Ok(())
+    }
+
+    /// A definition that is not temporary names no other database (SQLite's sqlite3FixSelect).
+    fn check_references(
+        &self,
+        db: usize,
+        kind: &str,
+        object: &QualifiedName,
+        select: &ast::Select,
+    ) -> Result<()> {
+        if db == super::TEMP {
+            return Ok(());
+        }
+        let mut other = None;
+        ast::walk::tables_of_select(select, &mut |name| {
+            let of = name.schema.as_ref();
+            if let Some(of) = of.filter(|of| self.ctx.schema.db_index(&of.text) != Some(db)) {
+                other.get_or_insert_with(|| of.text.clone());
+            }
+        });
+        match other {
+            Some(other) => {
+                let written = String::from_utf8_lossy(object.name.span.slice(self.text));
+                let message =
+                    format!("{kind} {written} cannot reference objects in database {other}");
+                Err(SqlError::at(object.name.span.start, message))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Whether there is such a table or view already, and IF NOT EXISTS was said.
@@ -114,7 +144,7 @@ impl Compiler<'_> {
     }
 
     /// What only the connection knows to be wrong with a definition: functions and collations.
-    fn check_definition(&mut self, table: &Arc<Table>) -> Result<()> {
+    pub(crate) fn check_definition(&mut self, table: &Arc<Table>) -> Result<()> {
         for column in &table.columns {
             self.collation(&column.collation)?;
             if let Some(default) = &column.default {
@@ -355,7 +385,7 @@ fn push_identifier(text: &mut String, name: &str) {
 }
 
 /// Whether a DEFAULT is made of constants and functions alone (SQLite's sqlite3ExprIsConstantOrFunction).
-fn is_constant_default(expr: &ast::Expr) -> bool {
+pub(crate) fn is_constant_default(expr: &ast::Expr) -> bool {
     let all = |exprs: &[ast::Expr]| exprs.iter().all(is_constant_default);
     match &expr.kind {
         ExprKind::Literal(_) => true,

@@ -34,7 +34,7 @@ use ringwood_vdbe::{Opcode, P4};
 use std::sync::Arc;
 
 /// The temp database.
-const TEMP: usize = 1;
+pub(crate) const TEMP: usize = 1;
 
 /// Where a new object's root page is.
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +71,7 @@ impl Compiler<'_> {
     }
 
     /// Refuses names that are kept for the engine.
-    fn check_object_name(name: &str) -> Result<()> {
+    pub(crate) fn check_object_name(name: &str) -> Result<()> {
         if name.len() >= 7 && name.as_bytes()[..7].eq_ignore_ascii_case(b"sqlite_") {
             return Err(SqlError::error(format!(
                 "object name reserved for internal use: {name}"
@@ -92,7 +92,7 @@ impl Compiler<'_> {
     }
 
     /// Opens `sqlite_schema` for writing; the cursor.
-    fn open_schema_table(&mut self, db: usize) -> Result<i32> {
+    pub(crate) fn open_schema_table(&mut self, db: usize) -> Result<i32> {
         let table = self.schema_table(db);
         let cursor = self.alloc_cursor(Some(table.clone()));
         self.open_table(cursor, db, &table, true)?;
@@ -122,7 +122,7 @@ impl Compiler<'_> {
     }
 
     /// The schema cookie goes up, so that other statements and connections notice.
-    fn change_cookie(&mut self, db: usize) {
+    pub(crate) fn change_cookie(&mut self, db: usize) {
         let cookie = self.ctx.schema.dbs[db].cookie.wrapping_add(1) as i32;
         self.op(
             Opcode::SetCookie,

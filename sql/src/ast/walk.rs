@@ -1,0 +1,181 @@
+//! Walking a tree: what stands directly below an expression, and every name of a table in a query.
+//!
+//! Source: SQLite's `walker.c`.
+
+use super::{
+    Expr, ExprKind, FrameBound, FromClause, FunctionCall, JoinConstraint, Limit, Over,
+    QualifiedName, ResultColumn, Select, SelectCore, SortTerm, Source, WindowDef, With,
+};
+
+/// What stands below an expression.
+#[derive(Clone, Copy, Debug)]
+pub enum Child<'a> {
+    /// Another expression.
+    Expr(&'a Expr),
+    /// A query.
+    Select(&'a Select),
+    /// The table of `x IN table`.
+    Table(&'a QualifiedName),
+}
+
+/// Hands what stands directly below an expression to `f`, in the order of the text.
+pub fn children<'a>(expr: &'a Expr, f: &mut dyn FnMut(Child<'a>)) {
+    match &expr.kind {
+        ExprKind::Literal(_) | ExprKind::Id(_) | ExprKind::Column(_) | ExprKind::Variable(_) => {}
+        ExprKind::Unary(_, inner) | ExprKind::IsNull(inner) | ExprKind::NotNull(inner) => {
+            f(Child::Expr(inner));
+        }
+        ExprKind::Binary(_, left, right) => {
+            f(Child::Expr(left));
+            f(Child::Expr(right));
+        }
+        ExprKind::Between { operands, .. } => operands.iter().for_each(|e| f(Child::Expr(e))),
+        ExprKind::InList { operands, .. } => {
+            f(Child::Expr(&operands.0));
+            operands.1.iter().for_each(|e| f(Child::Expr(e)));
+        }
+        ExprKind::InSelect { operands, .. } => {
+            f(Child::Expr(&operands.0));
+            f(Child::Select(&operands.1));
+        }
+        ExprKind::InTable(inner) => {
+            f(Child::Expr(&inner.expr));
+            f(Child::Table(&inner.table));
+            inner.args.iter().for_each(|e| f(Child::Expr(e)));
+        }
+        ExprKind::Like(like) => {
+            f(Child::Expr(&like.expr));
+            f(Child::Expr(&like.pattern));
+            like.escape.iter().for_each(|e| f(Child::Expr(e)));
+        }
+        ExprKind::Case(case) => {
+            case.operand.iter().for_each(|e| f(Child::Expr(e)));
+            for (when, then) in &case.arms {
+                f(Child::Expr(when));
+                f(Child::Expr(then));
+            }
+            case.otherwise.iter().for_each(|e| f(Child::Expr(e)));
+        }
+        ExprKind::Cast(cast) => f(Child::Expr(&cast.expr)),
+        ExprKind::Collate(collate) => f(Child::Expr(&collate.expr)),
+        ExprKind::Call(call) => call_children(call, f),
+        ExprKind::Exists(select) | ExprKind::Subquery(select) => f(Child::Select(select)),
+        ExprKind::Row(elements) => elements.iter().for_each(|e| f(Child::Expr(e))),
+        ExprKind::Raise(raise) => raise.message.iter().for_each(|e| f(Child::Expr(e))),
+    }
+}
+
+fn call_children<'a>(call: &'a FunctionCall, f: &mut dyn FnMut(Child<'a>)) {
+    call.arg_list().iter().for_each(|e| f(Child::Expr(e)));
+    terms(&call.order_by, f);
+    call.filter.iter().for_each(|e| f(Child::Expr(e)));
+    if let Some(Over::Window(window)) = &call.over {
+        window_children(window, f);
+    }
+}
+
+fn terms<'a>(terms: &'a [SortTerm], f: &mut dyn FnMut(Child<'a>)) {
+    terms.iter().for_each(|term| f(Child::Expr(&term.expr)));
+}
+
+/// The expressions of a window.
+pub fn window_children<'a>(window: &'a WindowDef, f: &mut dyn FnMut(Child<'a>)) {
+    window.partition_by.iter().for_each(|e| f(Child::Expr(e)));
+    terms(&window.order_by, f);
+    if let Some(frame) = &window.frame {
+        for bound in [&frame.start, &frame.end] {
+            if let FrameBound::Preceding(e) | FrameBound::Following(e) = bound {
+                f(Child::Expr(e));
+            }
+        }
+    }
+}
+
+/// Hands every name of a table, view or table-valued function in a query to `f`, those of its subqueries too.
+pub fn tables_of_select<'a>(select: &'a Select, f: &mut dyn FnMut(&'a QualifiedName)) {
+    let Select {
+        with,
+        core,
+        compounds,
+        order_by,
+        limit,
+        ..
+    } = select;
+    if let Some(with) = with {
+        tables_of_with(with, f);
+    }
+    for core in std::iter::once(core).chain(compounds.iter().map(|part| &part.core)) {
+        tables_of_core(core, f);
+    }
+    order_by
+        .iter()
+        .for_each(|term| tables_of_expr(&term.expr, f));
+    if let Some(limit) = limit {
+        let Limit { limit, offset } = &**limit;
+        tables_of_expr(limit, f);
+        offset.iter().for_each(|e| tables_of_expr(e, f));
+    }
+}
+
+fn tables_of_with<'a>(with: &'a With, f: &mut dyn FnMut(&'a QualifiedName)) {
+    with.ctes
+        .iter()
+        .for_each(|cte| tables_of_select(&cte.select, f));
+}
+
+fn tables_of_core<'a>(core: &'a SelectCore, f: &mut dyn FnMut(&'a QualifiedName)) {
+    let clause = match core {
+        SelectCore::Values(values) => {
+            values.exprs.iter().for_each(|e| tables_of_expr(e, f));
+            return;
+        }
+        SelectCore::Select(clause) => clause,
+    };
+    for column in &clause.columns {
+        if let ResultColumn::Expr { expr, .. } = column {
+            tables_of_expr(expr, f);
+        }
+    }
+    if let Some(from) = &clause.from {
+        tables_of_from(from, f);
+    }
+    let exprs = clause
+        .where_clause
+        .iter()
+        .chain(&clause.group_by)
+        .chain(&clause.having);
+    exprs.for_each(|e| tables_of_expr(e, f));
+    for window in &clause.windows {
+        window_children(window, &mut |child| tables_of_child(child, f));
+    }
+}
+
+fn tables_of_from<'a>(from: &'a FromClause, f: &mut dyn FnMut(&'a QualifiedName)) {
+    for item in &from.items {
+        match &item.source {
+            Source::Table { name, .. } => f(name),
+            Source::Function { name, args } => {
+                f(name);
+                args.iter().for_each(|e| tables_of_expr(e, f));
+            }
+            Source::Select(select) => tables_of_select(select, f),
+            Source::Join(inner) => tables_of_from(inner, f),
+        }
+        if let Some(JoinConstraint::On(on)) = &item.constraint {
+            tables_of_expr(on, f);
+        }
+    }
+}
+
+/// The same for an expression.
+pub fn tables_of_expr<'a>(expr: &'a Expr, f: &mut dyn FnMut(&'a QualifiedName)) {
+    children(expr, &mut |child| tables_of_child(child, f));
+}
+
+fn tables_of_child<'a>(child: Child<'a>, f: &mut dyn FnMut(&'a QualifiedName)) {
+    match child {
+        Child::Expr(expr) => tables_of_expr(expr, f),
+        Child::Select(select) => tables_of_select(select, f),
+        Child::Table(name) => f(name),
+    }
+}
