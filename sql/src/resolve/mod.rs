@@ -42,7 +42,7 @@ mod star;
 mod window;
 
 pub use columns::{output_columns, parts_of, result_table_columns, table_of_select};
-pub use scope::{Definition, ItemNames, Place, Scope};
+pub use scope::{Definition, ItemNames, NamedRow, Place, Scope};
 pub use select::{NameMode, select_of_rows};
 
 use crate::ast::{self, Span};

@@ -208,6 +208,9 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
     /// Matches in one scope.
     fn lookup_in(&self, scope: &Scope, wanted: Wanted<'_>, db: Option<usize>) -> Found {
         let mut found = Found::default();
+        if scope.returning && wanted.db.is_some() {
+            return found;
+        }
         for (i, item) in scope.items.iter().enumerate() {
             if let Some(nested) = &scope.names[i].nested {
                 let mut hit = false;
@@ -330,6 +333,14 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             None if is_rowid_name(wanted.column) && visible_rowid(&item.table) => -1,
             None => return None,
         };
+        if let Some(first) = row.values {
+            let place = usize::try_from(column).map_or(0, |n| item.table.storage_of(n) as i32 + 1);
+            return Some(Expr::Register {
+                reg: first + place,
+                affinity: Affinity::None,
+                collation: None,
+            });
+        }
         mark_used(item, column);
         let affinity = item.table.affinity_of(column);
         Some(Expr::Column(ColumnRef {

@@ -83,6 +83,9 @@ pub struct NamedRow {
     pub name: Arc<str>,
     /// How it is read: an item whose cursor is overridden with registers.
     pub item: FromItem,
+    /// The register of its rowid, the columns behind it in the order of the record, where a column is but a value,
+    /// without affinity and collation.
+    pub values: Option<i32>,
 }
 
 /// The names of one query, or of one clause.
@@ -116,6 +119,8 @@ pub struct Scope {
     pub in_where: bool,
     /// In a definition.
     pub definition: Option<Definition>,
+    /// In RETURNING, where the table is never named with its database.
+    pub returning: bool,
 }
 
 impl Scope {

@@ -109,6 +109,29 @@ fn generated_columns() {
 }
 
 #[test]
+fn upserts() {
+    script("upserts", include_str!("../../scripts/upsert.sql"));
+}
+
+#[test]
+fn returning() {
+    script("returning", include_str!("../../scripts/returning.sql"));
+}
+
+#[test]
+fn upserts_and_returning_with_triggers_and_foreign_keys() {
+    script(
+        "with-triggers",
+        include_str!("../../scripts/upsert_triggers.sql"),
+    );
+}
+
+#[test]
+fn update_from_and_row_values() {
+    script("update-from", include_str!("../../scripts/update_from.sql"));
+}
+
+#[test]
 fn pragmas() {
     script("pragmas", include_str!("../../scripts/pragmas.sql"));
 }

@@ -437,6 +437,11 @@ impl Compiler<'_> {
                 self.release_temp(rowid);
                 self.release_temp(record);
             }
+            DestinationKind::UpdateFrom { key_count } => {
+                let record = self.temp_reg();
+                self.store_found(dest.param, *key_count, first, count, record);
+                self.release_temp(record);
+            }
             DestinationKind::Exists => {
                 self.op(Opcode::Integer, 1, dest.param, 0);
             }

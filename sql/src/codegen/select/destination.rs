@@ -26,6 +26,12 @@ pub enum DestinationKind {
     EphemeralTable,
     /// Into the queue `param` of a recursive query (SQLite's SRT_Queue, SRT_Fifo and their DISTINCT forms).
     Queue(super::recursive::Queue),
+    /// Into the ephemeral table `param` under the key that the row begins with, over a row that is there already
+    /// (SQLite's SRT_Upfrom).
+    UpdateFrom {
+        /// How many columns the key has; 0: the first column is the rowid, and not stored.
+        key_count: usize,
+    },
     /// `Yield` through register `param`: the registers `first`… hold the row.
     Coroutine,
     /// Nowhere: for its effects.

@@ -124,6 +124,10 @@ impl Compiler<'_> {
             }
         }
         let sorting = sort.is_some();
+        if !sorting && matches!(dest.kind, DestinationKind::UpdateFrom { .. }) {
+            // An aggregate over no rows yields one that is no row of the table.
+            self.op(Opcode::IsNull, first, stop, 0);
+        }
         self.code_disposal(sort, dest, limits, first, original, count, prefix)?;
         if !sorting && limits.limit != 0 {
             self.op(Opcode::DecrJumpZero, limits.limit, stop, 0);
@@ -191,6 +195,11 @@ impl Compiler<'_> {
                 let queue = queue.clone();
                 self.code_enqueue(&queue, dest.param, first, count);
             }
+            DestinationKind::UpdateFrom { key_count } => {
+                let record = self.temp_reg();
+                self.store_found(dest.param, *key_count, first, count, record);
+                self.release_temp(record);
+            }
             DestinationKind::Memory => {
                 if first != dest.param {
                     self.op(Opcode::Copy, first, dest.param, count as i32 - 1);
@@ -211,6 +220,25 @@ impl Compiler<'_> {
         if filter != 0 {
             self.op4(Opcode::FilterAdd, filter, 0, first, P4::Int(count as i32));
             self.explain(|| "CREATE BLOOM FILTER".to_owned());
+        }
+    }
+
+    /// Puts a row of an UPDATE with FROM under its key.
+    pub(super) fn store_found(
+        &mut self,
+        cursor: i32,
+        key_count: usize,
+        first: i32,
+        count: usize,
+        record: i32,
+    ) {
+        if key_count == 0 {
+            self.op(Opcode::MakeRecord, first + 1, count as i32 - 1, record);
+            self.op(Opcode::Insert, cursor, record, first);
+        } else {
+            self.op(Opcode::MakeRecord, first, count as i32, record);
+            let keys = P4::Int(key_count as i32);
+            self.op4(Opcode::IdxInsert, cursor, record, first, keys);
         }
     }
 

@@ -329,6 +329,9 @@ impl Compiler<'_> {
                 let queue = queue.clone();
                 self.code_enqueue(&queue, dest.param, row, columns);
             }
+            DestinationKind::UpdateFrom { key_count } => {
+                self.store_found(dest.param, *key_count, row, columns, scratch);
+            }
             DestinationKind::Output => {
                 self.op(Opcode::ResultRow, dest.first, columns as i32, 0);
             }

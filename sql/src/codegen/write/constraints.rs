@@ -6,6 +6,7 @@
 //! Source: SQLite's `sqlite3GenerateConstraintChecks`, `sqlite3CompleteInsertion`.
 
 use super::row_delete::Found;
+use super::upsert::Upserts;
 use super::{Target, conflict_code};
 use crate::ast::ConflictAction;
 use crate::bound::Expr;
@@ -13,6 +14,7 @@ use crate::compiler::{Compiler, CursorOverride, Result};
 use crate::schema::{Index, IndexKey};
 use ringwood_vdbe::opcode::p5;
 use ringwood_vdbe::{Label, Opcode, P4, ResultCode};
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// A row about to be stored, and how.
@@ -33,11 +35,33 @@ pub struct Row<'r> {
     pub changed: Option<&'r [bool]>,
     /// For each index the register of its new entry (0: not touched), then that of the row's record.
     pub records: &'r [i32],
+    /// The ON CONFLICT clauses of an INSERT.
+    pub upserts: Option<&'r Upserts<'r>>,
+}
+
+/// What is done about a key that is there already.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Answer {
+    /// A conflict action.
+    Action(ConflictAction),
+    /// DO UPDATE of that ON CONFLICT clause.
+    Update(usize),
 }
 
 impl Row<'_> {
     fn action(&self, own: Option<ConflictAction>) -> ConflictAction {
         self.or.or(own).unwrap_or(ConflictAction::Abort)
+    }
+
+    /// What a conflict in an index (none: in the rowid) leads to, and the ON CONFLICT clause that says so.
+    fn answer(&self, own: Option<ConflictAction>, index: Option<usize>) -> (Answer, Option<usize>) {
+        let clause = self.upserts.and_then(|upserts| upserts.clause_of(index));
+        let answer = match (self.upserts, clause) {
+            (Some(upserts), Some(clause)) if upserts.updates(clause) => Answer::Update(clause),
+            (Some(_), Some(_)) => Answer::Action(ConflictAction::Ignore),
+            _ => Answer::Action(self.action(own)),
+        };
+        (answer, clause)
     }
 
     /// The register of a column.
@@ -70,18 +94,35 @@ impl Compiler<'_> {
         let rechecks = self.begin_recheck(row);
         self.check_not_null(row)?;
         let mut affinity_done = self.check_checks(row)?;
-        let deferred = self.check_rowid(row, rechecks)?;
+        let mut deferred = self.check_rowid(row, rechecks)?;
         let mut replaces = deferred.replaces;
         let table = &row.target.table;
-        for (n, index) in table.indexes.iter().enumerate() {
-            if row.records[n] == 0 {
-                continue;
+        let order: SmallVec<[usize; 8]> = match row.upserts {
+            Some(upserts) => upserts.order(table.indexes.len()),
+            None => (0..table.indexes.len())
+                .filter(|n| row.records[*n] != 0)
+                .collect(),
+        };
+        for n in order {
+            let clause = row.answer(None, Some(n)).1;
+            if let (Some(delayed), Some(0), false) = (deferred.delayed, clause, deferred.arrived) {
+                self.jump_here(delayed.0);
+                deferred.arrived = true;
             }
             if !affinity_done {
                 self.table_affinity(table, row.new + 1);
                 affinity_done = true;
             }
-            replaces |= self.check_index(row, n, index, rechecks)?;
+            replaces |= self.check_index(row, n, &table.indexes[n], rechecks)?;
+            if let (Some((top, back)), Some(clause), Some(upserts)) =
+                (deferred.delayed, clause, row.upserts)
+            {
+                if upserts.rowid_is_next(clause) {
+                    self.op(Opcode::Goto, 0, top + 1, 0);
+                    self.jump_here(back);
+                    deferred.delayed = None;
+                }
+            }
         }
         if let Some((top, bottom)) = deferred.jumps {
             self.op(Opcode::Goto, 0, top, 0);
@@ -306,13 +347,18 @@ impl Compiler<'_> {
         if !row.key_changes || !table.has_rowid() {
             return Ok(deferred);
         }
-        let own = table.key_conflict;
-        let action = row.action(own);
+        let (answer, clause) = row.answer(table.key_conflict, None);
         let ok = self.label();
         let mut top = None;
-        if action == ConflictAction::Replace
+        // The first ON CONFLICT clause is for another key, which is looked at before.
+        let delay = match row.upserts {
+            Some(_) if clause != Some(0) => Some(self.op(Opcode::Goto, 0, 0, 0)),
+            _ => None,
+        };
+        if answer == Answer::Action(ConflictAction::Replace)
             && row.or != Some(ConflictAction::Replace)
             && !table.indexes.is_empty()
+            && delay.is_none()
         {
             top = Some(self.op(Opcode::Goto, 0, 0, 0) + 1);
         }
@@ -321,27 +367,35 @@ impl Compiler<'_> {
             self.p5(p5::NULLEQ);
         }
         self.jump(Opcode::NotExists, target.data_cursor, ok, row.new);
-        match action {
-            ConflictAction::Ignore => {
+        match answer {
+            Answer::Action(ConflictAction::Ignore) => {
                 self.goto(row.ignore);
             }
-            ConflictAction::Replace if target.on_delete.any() => {
+            Answer::Update(clause) => {
+                let upserts = row.upserts.expect("the clause is one of them");
+                self.code_do_update(row, upserts, clause, None)?;
+                self.goto(row.ignore);
+            }
+            Answer::Action(ConflictAction::Replace) if target.on_delete.any() => {
                 self.multi_write = true;
-                self.delete_row(target, row.new, 1, false, Found::Single, None)?;
+                self.delete_row(target, row.new, 1, false, Found::Single, None, None)?;
                 self.op(Opcode::AddImm, rechecks, 1, 0);
                 deferred.replaces = true;
             }
-            ConflictAction::Replace => {
+            Answer::Action(ConflictAction::Replace) => {
                 if !table.indexes.is_empty() {
                     self.multi_write = true;
                     self.delete_index_entries(target, None, None)?;
                 }
                 deferred.replaces = true;
             }
-            _ => self.rowid_violation(target, conflict_code(action)),
+            Answer::Action(action) => self.rowid_violation(target, conflict_code(action)),
         }
         self.place(ok);
-        if let Some(top) = top {
+        if let Some(delay) = delay {
+            let back = self.op(Opcode::Goto, 0, 0, 0);
+            deferred.delayed = Some((delay, back));
+        } else if let Some(top) = top {
             let bottom = self.op(Opcode::Goto, 0, 0, 0);
             self.jump_here(top - 1);
             deferred.jumps = Some((top, bottom));
@@ -391,7 +445,11 @@ impl Compiler<'_> {
             self.place(unique_ok);
             return Ok(false);
         };
-        let action = row.action(Some(own));
+        let (answer, _) = row.answer(Some(own), Some(n));
+        let action = match answer {
+            Answer::Action(action) => action,
+            Answer::Update(_) => ConflictAction::Ignore,
+        };
         // REPLACE into a WITHOUT ROWID table without other indexes: the insert overwrites.
         let overwrites = table.indexes.len() == 1 && !target.on_delete.any();
         if is_table && overwrites && action == ConflictAction::Replace {
@@ -404,6 +462,9 @@ impl Compiler<'_> {
         let mut replaces = false;
         match action {
             ConflictAction::Ignore => {
+                if let (Answer::Update(clause), Some(upserts)) = (answer, row.upserts) {
+                    self.code_do_update(row, upserts, clause, Some(n))?;
+                }
                 self.goto(row.ignore);
             }
             ConflictAction::Replace => {
@@ -605,5 +666,9 @@ impl Compiler<'_> {
 struct Deferred {
     /// Where the postponed check begins, and the jump at its end.
     jumps: Option<(i32, i32)>,
+    /// The jump over a check that waits for its ON CONFLICT clause, and the jump at its end.
+    delayed: Option<(i32, i32)>,
+    /// The jump over it has been given its end.
+    arrived: bool,
     replaces: bool,
 }

@@ -9,6 +9,7 @@
 //!
 //! Source: SQLite's `sqlite3DeleteFrom`.
 
+use super::returning::Returning;
 use super::row_delete::Found;
 use super::{Change, DeleteEffects, Target, columns_used};
 use crate::ast;
@@ -23,16 +24,9 @@ use ringwood_vdbe::{Opcode, P4};
 impl Compiler<'_> {
     /// Codes a DELETE.
     pub fn code_delete(&mut self, delete: &ast::Delete) -> Result<()> {
-        if !delete.returning.is_empty() {
-            return Err(SqlError::unsupported("RETURNING is"));
-        }
-        if !delete.order_by.is_empty() || delete.limit.is_some() {
-            return Err(SqlError::unsupported("ORDER BY and LIMIT of DELETE are"));
-        }
         let (db, table, triggers) = self.table_to_change(&delete.table, Change::Delete, None)?;
         if table.is_view() {
-            self.delete_from_view(delete, db, &table, &triggers)?;
-            return self.end_change();
+            return self.delete_from_view(delete, db, &table, &triggers);
         }
         let mut target = Target::new(self, db, &table);
         target.on_delete = DeleteEffects {
@@ -42,24 +36,45 @@ impl Compiler<'_> {
         };
         self.b.about.count_changes = true;
         let mut item = self.target_item(&target, delete.alias.as_ref(), &delete.indexed)?;
-        let where_ = match &delete.where_clause {
-            Some(where_) => Some(self.resolve_where(&item, delete.with.as_deref(), where_)?),
-            None => None,
+        let with = delete.with.as_deref();
+        let limited = self.limited_where(
+            &target,
+            delete.alias.as_ref(),
+            &delete.indexed,
+            delete.where_clause.as_ref(),
+            &delete.order_by,
+            delete.limit.as_deref(),
+            with,
+            &mut item,
+        )?;
+        let where_ = match (limited, &delete.where_clause) {
+            (Some(limited), _) => Some(limited),
+            (None, Some(where_)) => Some(self.resolve_where(&item, with, where_)?),
+            (None, None) => None,
         };
-        self.writes_db(target.on_delete.any(), db);
+        let has_returning = !delete.returning.is_empty();
+        self.writes_db(target.on_delete.any() || has_returning, db);
         if table.is_virtual() {
+            if has_returning {
+                return Err(SqlError::error(
+                    "DELETE RETURNING is not available on virtual tables",
+                ));
+            }
             item.columns_used = where_.as_ref().map_or(0, |w| columns_used(w, item.cursor));
             self.delete_virtual(&target, &item, where_.as_ref())?;
             return self.end_change();
         }
-        if where_.is_none() && !target.on_delete.any() {
+        let returning = self.begin_returning(&delete.returning, with);
+        if where_.is_none() && !target.on_delete.any() && !has_returning {
             self.delete_all(&target);
         } else {
             let used = |where_: &Expr| columns_used(where_, item.cursor);
             item.columns_used = where_.as_ref().map_or(0, used);
-            self.delete_where(&target, &item, where_.as_ref())?;
+            self.delete_where(&target, &item, where_.as_ref(), returning)?;
         }
-        self.end_change()
+        self.end_change()?;
+        self.end_returning(returning);
+        Ok(())
     }
 
     fn delete_all(&mut self, target: &Target) {
@@ -88,9 +103,10 @@ impl Compiler<'_> {
         target: &Target,
         item: &FromItem,
         where_: Option<&Expr>,
+        returning: Option<Returning<'_>>,
     ) -> Result<()> {
         let mut control = Control::ONEPASS_DESIRED | Control::DUPLICATES_OK;
-        if !target.on_delete.any() && !where_.is_some_and(has_subquery) {
+        if !target.on_delete.any() && returning.is_none() && !where_.is_some_and(has_subquery) {
             control |= Control::ONEPASS_MULTIROW;
         }
         let data = target.data_cursor;
@@ -159,11 +175,11 @@ impl Compiler<'_> {
             if primary.is_some() {
                 let top = self.jump(Opcode::Rewind, keys, done, 0) + 1;
                 self.op(Opcode::RowData, keys, key, 0);
-                self.delete_row(target, key, 0, true, Found::BySeek, None)?;
+                self.delete_row(target, key, 0, true, Found::BySeek, None, returning)?;
                 self.op(Opcode::Next, keys, top, 0);
             } else {
                 let top = self.jump(Opcode::RowSetRead, keys, done, key);
-                self.delete_row(target, key, 1, true, Found::BySeek, None)?;
+                self.delete_row(target, key, 1, true, Found::BySeek, None, returning)?;
                 self.op(Opcode::Goto, 0, top, 0);
             }
             self.place(done);
@@ -198,7 +214,7 @@ impl Compiler<'_> {
             Found::Single
         };
         let on_index = (index_cursor >= 0).then_some(index_cursor);
-        self.delete_row(target, key, key_count, true, found, on_index)?;
+        self.delete_row(target, key, key_count, true, found, on_index, returning)?;
         self.place(next);
         loops.end(self)
     }

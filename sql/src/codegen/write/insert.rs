@@ -55,25 +55,34 @@ pub(super) enum Rows {
 impl Compiler<'_> {
     /// Codes an INSERT.
     pub fn code_insert(&mut self, insert: &ast::Insert) -> Result<()> {
-        if !insert.upserts.is_empty() {
-            return Err(SqlError::unsupported("ON CONFLICT clauses of INSERT are"));
-        }
-        if !insert.returning.is_empty() {
-            return Err(SqlError::unsupported("RETURNING is"));
-        }
         let (db, table, triggers) = self.table_to_change(&insert.table, Change::Insert, None)?;
         self.b.about.count_changes = true;
         let multi_row =
             !matches!(&insert.source, InsertSource::Select(select) if is_one_row(select));
         let fires = !triggers.is_empty();
-        self.writes_db(multi_row || table.autoincrement || fires, db);
+        let has_returning = !insert.returning.is_empty();
+        let multi_write = multi_row || table.autoincrement || fires || has_returning;
+        self.writes_db(multi_write, db);
         if table.is_virtual() {
+            if !insert.upserts.is_empty() {
+                return Err(SqlError::error(format!(
+                    "UPSERT not implemented for virtual table \"{}\"",
+                    table.name
+                )));
+            }
+            if has_returning {
+                return Err(SqlError::unsupported(
+                    "RETURNING of an INSERT into a virtual table is",
+                ));
+            }
             self.insert_virtual(insert, db, &table)?;
             return self.end_change();
         }
-        if !fires && self.code_transfer(insert, db, &table)? {
+        let plain = !fires && !has_returning && insert.upserts.is_empty();
+        if plain && self.code_transfer(insert, db, &table)? {
             return self.end_change();
         }
+        let returning = self.begin_returning(&insert.returning, insert.with.as_deref());
         let (columns, rowid_from) = column_map(insert, &table)?;
 
         let sequence = self.begin_autoincrement(db, &table)?;
@@ -94,6 +103,7 @@ impl Compiler<'_> {
             target.open(self, 0, |_| true)?;
         }
         let records = self.record_registers(&target, |_| true);
+        let upserts = self.resolve_upserts(insert, &target, returning)?;
         let done = self.label();
         let next = self.label();
         let top = match rows {
@@ -159,6 +169,7 @@ impl Compiler<'_> {
             ignore: next,
             changed: None,
             records: &records,
+            upserts: upserts.as_ref(),
         };
         if !table.is_view() {
             let replaces = self.check_row(&row)?;
@@ -166,6 +177,7 @@ impl Compiler<'_> {
             self.check_foreign_keys(db, &table, None, Some(rowid), None)?;
             self.store_row(&row, 0, append, use_seek);
         }
+        self.code_returning(returning, &target, rowid)?;
         let time = TriggerTime::After;
         self.fire(&triggers, time, &table, base(rowid), insert.or, next);
 
@@ -182,7 +194,9 @@ impl Compiler<'_> {
             }
             Rows::One(_) | Rows::Defaults => self.place(done),
         }
-        self.end_change()
+        self.end_change()?;
+        self.end_returning(returning);
+        Ok(())
     }
 
     /// The row that BEFORE triggers see: the rowid is -1 where it is still to be chosen. The register of the rowid.

@@ -3,12 +3,16 @@
 //! | module | what |
 //! |---|---|
 //! | [`constraints`] | NOT NULL, CHECK, UNIQUE and the conflict actions; index entries; storing a row |
+//! | `assignments` | what SET says |
 //! | [`generated`] | the generated columns of a row about to be stored |
 //! | [`row_delete`] | deleting a row and its index entries |
 //! | [`autoincrement`] | `sqlite_sequence` |
 //! | [`foreign_keys`], [`foreign_key_actions`] | foreign keys: counting violations; CASCADE and its sisters |
 //! | [`view`] | UPDATE and DELETE of views that have INSTEAD OF triggers |
-//! | [`insert`], [`transfer`], [`update`], [`delete`] | the statements |
+//! | [`returning`] | RETURNING |
+//! | [`upsert`] | ON CONFLICT clauses of INSERT |
+//! | `limit` | ORDER BY and LIMIT of UPDATE and DELETE |
+//! | [`insert`], [`transfer`], [`update`], `update_from`, [`delete`] | the statements |
 //!
 //! Rules:
 //! 1. The table is open on cursor `index_cursor - 1`, index n of `table.indexes` on `index_cursor + n`; the primary key of
@@ -23,10 +27,9 @@
 //!    keys; AFTER triggers. A BEFORE trigger may have changed or deleted the row: it is looked up again.
 //! 5. A statement ends its changes with [`Compiler::end_change`]; what gives rows out (RETURNING) comes after that.
 //!
-//! Absent: upserts, RETURNING: refused with an error.
-//!
 //! Source: SQLite's `insert.c`, `update.c`, `delete.c`.
 
+mod assignments;
 pub mod autoincrement;
 pub mod constraints;
 pub mod delete;
@@ -34,9 +37,13 @@ pub mod foreign_key_actions;
 pub mod foreign_keys;
 pub mod generated;
 pub mod insert;
+mod limit;
+pub mod returning;
 pub mod row_delete;
 pub mod transfer;
 pub mod update;
+mod update_from;
+pub mod upsert;
 pub mod view;
 pub mod virtual_table;
 
@@ -44,7 +51,7 @@ use crate::ast;
 use crate::bound::{Expr, FromItem, FromSource, IndexHint, JoinKind};
 use crate::codegen::trigger::Triggers;
 use crate::compiler::{Compiler, Result, SqlError};
-use crate::resolve::{Resolver, Scope};
+use crate::resolve::Resolver;
 use crate::schema::{Index, Table};
 use ringwood_format::key::KeyInfo;
 use ringwood_vdbe::opcode::p5;
@@ -282,16 +289,6 @@ impl Compiler<'_> {
         })
     }
 
-    /// Resolves an expression that sees one table.
-    pub(crate) fn resolve_in(
-        &mut self,
-        item: &FromItem,
-        with: Option<&ast::With>,
-        expr: &ast::Expr,
-    ) -> Result<Expr> {
-        self.resolve_in_scope(item, with, expr, false)
-    }
-
     /// Resolves a WHERE over one table.
     pub(crate) fn resolve_where(
         &mut self,
@@ -299,24 +296,7 @@ impl Compiler<'_> {
         with: Option<&ast::With>,
         expr: &ast::Expr,
     ) -> Result<Expr> {
-        self.resolve_in_scope(item, with, expr, true)
-    }
-
-    fn resolve_in_scope(
-        &mut self,
-        item: &FromItem,
-        with: Option<&ast::With>,
-        expr: &ast::Expr,
-        in_where: bool,
-    ) -> Result<Expr> {
-        let mut resolver = Resolver::new(self);
-        if let Some(with) = with {
-            resolver.push_with(with)?;
-        }
-        let mut scope = Scope::of_items(vec![item.clone()]);
-        scope.in_where = in_where;
-        resolver.push_scope(scope);
-        resolver.expr(expr)
+        self.resolve_among(item, with, &[], expr, true)
     }
 
     /// Puts a column into that very register.

@@ -3,6 +3,7 @@
 //! Source: SQLite's `sqlite3GenerateRowDelete`, `sqlite3GenerateRowIndexDelete`, `sqlite3GenerateIndexKey`.
 
 use super::Target;
+use super::returning::Returning;
 use crate::ast::TriggerTime;
 use crate::compiler::{Compiler, Result};
 use crate::schema::Index;
@@ -32,6 +33,7 @@ impl Compiler<'_> {
         count_change: bool,
         found: Found,
         on_index: Option<i32>,
+        returning: Option<Returning<'_>>,
     ) -> Result<()> {
         let done = self.label();
         if found == Found::BySeek {
@@ -40,8 +42,10 @@ impl Compiler<'_> {
         let (table, effects) = (&target.table, &target.on_delete);
         let mut on_index = on_index;
         let mut old = 0;
+        if effects.any() || returning.is_some() {
+            old = self.code_old_row(target, key, returning.is_some())?;
+        }
         if effects.any() {
-            old = self.code_old_row(target, key)?;
             let before = self.here();
             let time = TriggerTime::Before;
             self.fire(&effects.triggers, time, table, old, effects.or, done);
@@ -78,6 +82,9 @@ impl Compiler<'_> {
         });
         if effects.any() {
             self.act_on_foreign_keys(target.db, table, old, None)?;
+        }
+        self.code_returning(returning, target, old)?;
+        if effects.any() {
             let time = TriggerTime::After;
             self.fire(&effects.triggers, time, table, old, effects.or, done);
         }
@@ -97,14 +104,14 @@ impl Compiler<'_> {
     }
 
     /// The row that goes, as triggers and foreign keys see it: the register of its rowid; those columns follow that
-    /// somebody reads.
-    fn code_old_row(&mut self, target: &Target, key: i32) -> Result<i32> {
+    /// somebody reads, or all of the `whole` row.
+    fn code_old_row(&mut self, target: &Target, key: i32, whole: bool) -> Result<i32> {
         let table = &target.table;
         let triggers = &target.on_delete.triggers;
         let mut used: Vec<bool> = table
             .columns
             .iter()
-            .map(|column| triggers.read_old(&column.name))
+            .map(|column| whole || triggers.read_old(&column.name))
             .collect();
         self.mark_key_columns(target.db, table, &mut used);
         let old = self.alloc_regs(1 + table.columns.len());
@@ -130,7 +137,7 @@ impl Compiler<'_> {
         } else {
             Found::BySeek
         };
-        self.delete_row(target, key, key_count, false, found, on_index)
+        self.delete_row(target, key, key_count, false, found, on_index, None)
     }
 
     /// Deletes the index entries of the row that the data cursor stands on. `touched`: only the indexes with a

@@ -17,83 +17,80 @@
 //! 1. An index is touched if one of its columns may change, or the rowid, or the truth of its WHERE.
 //! 2. Rows are not changed while they are found if that could let a row be found again: through an index that is touched,
 //!    or because keys change or REPLACE deletes other rows.
+//! 3. An UPDATE with FROM is a SELECT of the keys and the new values, kept under the key: a row that is found twice is
+//!    changed once, by what was found last.
+//! 4. With LIMIT the WHERE becomes `key IN (SELECT key … ORDER BY … LIMIT …)`.
 //!
-//! Source: SQLite's `sqlite3Update`.
+//! Source: SQLite's `sqlite3Update`, `updateFromSelect`, `sqlite3LimitWhere`.
 
+use super::assignments::{Assignments, Value};
 use super::constraints::Row;
-use super::foreign_keys::{Changed, Involvement};
-use super::insert::is_rowid_name;
+use super::foreign_keys::Involvement;
+use super::returning::Returning;
 use super::{Change, Target, columns_used};
 use crate::ast::{self, AssignmentTarget, ConflictAction, TriggerTime};
-use crate::bound::walk::{for_each_column, has_subquery};
-use crate::bound::{Expr, FromItem};
+use crate::bound::FromItem;
+use crate::bound::walk::has_subquery;
 use crate::codegen::loops::{self, Loops, OnePass, Request};
 use crate::codegen::trigger::Triggers;
 use crate::compiler::{Compiler, Result, SqlError};
 use crate::plan::Control;
-use crate::resolve::{Place, resolve_self_at};
-use crate::schema::{Index, IndexKey, Table};
 use ringwood_vdbe::opcode::p5;
-use ringwood_vdbe::{Opcode, P4};
-use std::sync::Arc;
-
-/// What an UPDATE assigns.
-struct Assignments {
-    /// For each column its new value, if it has one.
-    columns: Vec<Option<Expr>>,
-    /// Whether it has one.
-    changed: Vec<bool>,
-    /// The new rowid.
-    rowid: Option<Expr>,
-    /// Whether a column of the primary key of a WITHOUT ROWID table is among them.
-    key: bool,
-}
-
-impl Assignments {
-    fn changes_key(&self) -> bool {
-        self.rowid.is_some() || self.key
-    }
-
-    /// Whether a column, or the rowid (-1), may change.
-    fn touches_column(&self, column: i32) -> bool {
-        usize::try_from(column).map_or(self.rowid.is_some(), |number| self.changed[number])
-    }
-
-    fn touches_expr(&self, expr: &Expr) -> bool {
-        let mut touches = false;
-        for_each_column(expr, &mut |column| {
-            touches |= self.touches_column(column.column);
-        });
-        touches
-    }
-}
+use ringwood_vdbe::{Label, Opcode, P4};
 
 /// The registers of a row.
 #[derive(Clone, Copy)]
-struct Registers {
-    old_rowid: i32,
-    new_rowid: i32,
+pub(super) struct Registers {
+    pub old_rowid: i32,
+    pub new_rowid: i32,
     /// The key by which the row is looked up, and how many registers it has; 0: it is a record.
-    key: i32,
-    key_count: usize,
+    pub key: i32,
+    pub key_count: usize,
 }
 
-/// Who reads the old row.
-struct OldColumns<'t> {
-    /// These triggers, and foreign keys.
-    triggers: Option<&'t Triggers>,
-    /// The checks of a primary key that changes.
-    key: bool,
+/// What an UPDATE of a table brings about, and who reads the old row.
+pub(super) struct Effects {
+    /// UPDATE triggers.
+    pub triggers: Triggers,
+    /// Foreign keys.
+    pub keys: Involvement,
+    /// Whether columns of a primary key that changes are compared.
+    pub compares_key: bool,
 }
 
-impl OldColumns<'_> {
-    fn any(&self) -> bool {
-        self.key || self.triggers.is_some()
+impl Effects {
+    /// Whether triggers or foreign keys want the old row.
+    pub fn wants_old(&self) -> bool {
+        self.checks_keys() || !self.triggers.is_empty()
+    }
+
+    fn checks_keys(&self) -> bool {
+        self.keys != Involvement::None
     }
 }
 
+/// The change of one row, on which the data cursor stands.
+pub(super) struct RowChange<'r> {
+    pub target: &'r Target,
+    pub assignments: &'r Assignments,
+    pub effects: &'r Effects,
+    /// As [`Row::records`].
+    pub records: &'r [i32],
+    pub regs: Registers,
+    pub or: Option<ConflictAction>,
+    /// Where IGNORE goes.
+    pub next: Label,
+    /// The data cursor may not have been moved to the row yet.
+    pub deferred_seek: bool,
+    /// The cursor goes on from the row afterwards.
+    pub keep: bool,
+    /// The values that a FROM clause has made: the cursor on them.
+    pub values: Option<i32>,
+    pub returning: Option<Returning<'r>>,
+}
+
 /// The names of the columns that are assigned.
-fn assigned_names(set: &[ast::Assignment]) -> Vec<&str> {
+pub(super) fn assigned_names(set: &[ast::Assignment]) -> Vec<&str> {
     let names = set.iter().flat_map(|assignment| match &assignment.target {
         AssignmentTarget::Column(name) => std::slice::from_ref(name),
         AssignmentTarget::Columns(names) => &names[..],
@@ -104,15 +101,6 @@ fn assigned_names(set: &[ast::Assignment]) -> Vec<&str> {
 impl Compiler<'_> {
     /// Codes an UPDATE.
     pub fn code_update(&mut self, update: &ast::Update) -> Result<()> {
-        if !update.returning.is_empty() {
-            return Err(SqlError::unsupported("RETURNING is"));
-        }
-        if update.from.is_some() {
-            return Err(SqlError::unsupported("UPDATE FROM is"));
-        }
-        if !update.order_by.is_empty() || update.limit.is_some() {
-            return Err(SqlError::unsupported("ORDER BY and LIMIT of UPDATE are"));
-        }
         let set = assigned_names(&update.set);
         let (db, table, triggers) =
             self.table_to_change(&update.table, Change::Update, Some(&set))?;
@@ -123,33 +111,18 @@ impl Compiler<'_> {
         if table.is_view() {
             return self.update_of_view(update, &target, &mut item, &triggers);
         }
-        let assignments = self.resolve_assignments(update, &table, &item)?;
-        if table.is_virtual() {
-            self.b.about.count_changes = true;
-            self.writes_db(false, db);
-            let where_ = match &update.where_clause {
-                Some(where_) => Some(self.resolve_where(&item, update.with.as_deref(), where_)?),
-                None => None,
-            };
-            item.columns_used = u64::MAX;
-            let (columns, rowid) = (&assignments.columns, assignments.rowid.as_ref());
-            self.update_virtual(&target, &item, columns, rowid, where_.as_ref(), update.or)?;
-            return self.end_change();
-        }
-        let changed = Changed {
-            columns: &assignments.changed,
-            rowid: assignments.rowid.is_some(),
+        let with = update.with.as_deref();
+        let assignments = if update.from.is_some() {
+            self.name_assignments(&update.set, &table, item.cursor)?
+        } else {
+            self.resolve_assignments(&update.set, &table, &item, with, &[])?
         };
-        let keys_involved = self.foreign_keys_of_update(db, &table, changed);
-        let checks_keys = keys_involved != Involvement::None;
-        let wants_old = checks_keys || !triggers.is_empty();
-
-        let replaces_all = update.or == Some(ConflictAction::Replace);
-        let mut touched = Vec::with_capacity(table.indexes.len());
-        for (n, index) in table.indexes.iter().enumerate() {
-            touched
-                .push(target.is_table(n) || self.is_index_touched(&target, index, &assignments)?);
+        if table.is_virtual() {
+            return self.update_of_virtual(update, &target, &mut item, &assignments);
         }
+        let effects = self.update_effects(&target, &assignments, triggers);
+        let replaces_all = update.or == Some(ConflictAction::Replace);
+        let touched = self.touched_indexes(&target, &assignments)?;
         let replaces = replaces_all
             || update.or.is_none()
                 && table.indexes.iter().zip(&touched).any(|(index, touched)| {
@@ -158,32 +131,50 @@ impl Compiler<'_> {
         let mut records = self.record_registers(&target, |n| touched[n]);
 
         self.b.about.count_changes = true;
-        self.writes_db(wants_old, db);
-        let set = records[table.indexes.len()];
-        let old_rowid = self.alloc_reg();
-        let mut new_rowid = old_rowid;
-        if assignments.key || wants_old {
-            self.alloc_regs(table.columns.len());
+        self.writes_db(effects.wants_old() || !update.returning.is_empty(), db);
+        let returning = self.begin_returning(&update.returning, with);
+        let mut regs = self.update_registers(&target, &assignments, &effects);
+        let finish = self.label();
+        if update.from.is_some() {
+            let change = RowChange {
+                target: &target,
+                assignments: &assignments,
+                effects: &effects,
+                records: &records,
+                regs,
+                or: update.or,
+                next: finish,
+                deferred_seek: false,
+                keep: false,
+                values: None,
+                returning,
+            };
+            self.update_from(update, change)?;
+            self.end_change()?;
+            self.end_returning(returning);
+            return Ok(());
         }
-        if assignments.changes_key() || wants_old {
-            new_rowid = self.alloc_reg();
-        }
-        self.alloc_regs(table.columns.len());
-        let where_ = match &update.where_clause {
-            Some(where_) => Some(self.resolve_where(&item, update.with.as_deref(), where_)?),
-            None => None,
+        let limited = self.limited_where(
+            &target,
+            update.alias.as_ref(),
+            &update.indexed,
+            update.where_clause.as_ref(),
+            &update.order_by,
+            update.limit.as_deref(),
+            with,
+            &mut item,
+        )?;
+        let where_ = match (limited, &update.where_clause) {
+            (Some(limited), _) => Some(limited),
+            (None, Some(where_)) => Some(self.resolve_where(&item, with, where_)?),
+            (None, None) => None,
         };
         item.columns_used = where_
             .as_ref()
             .map_or(0, |where_| columns_used(where_, item.cursor));
 
-        let finish = self.label();
-        let mut regs = Registers {
-            old_rowid,
-            new_rowid,
-            key: old_rowid,
-            key_count: 1,
-        };
+        let set = records[table.indexes.len()];
+        let old_rowid = regs.old_rowid;
         let primary = target.primary_key().cloned();
         let keys;
         let opened;
@@ -214,7 +205,8 @@ impl Compiler<'_> {
         let mut control = Control::ONEPASS_DESIRED;
         if !assignments.changes_key()
             && !replaces
-            && !wants_old
+            && returning.is_none()
+            && !effects.wants_old()
             && !where_.as_ref().is_some_and(has_subquery)
         {
             control |= Control::ONEPASS_MULTIROW;
@@ -304,84 +296,26 @@ impl Compiler<'_> {
         } else if primary.is_some() {
             self.jump(Opcode::Rewind, keys, finish, 0);
             top = self.op(Opcode::RowData, keys, regs.key, 0);
-            self.op4(
-                Opcode::NotFound,
-                target.data_cursor,
-                next.into(),
-                regs.key,
-                P4::Int(0),
-            );
+            self.seek_key(&target, regs.key, regs.key_count, next);
         } else {
             self.jump(Opcode::Rewind, keys, finish, 0);
             top = self.op(Opcode::Rowid, keys, old_rowid, 0);
-            self.jump(Opcode::NotExists, target.data_cursor, next, old_rowid);
+            self.seek_key(&target, old_rowid, 1, next);
         }
 
-        let old_columns = OldColumns {
-            triggers: wants_old.then_some(&triggers),
-            key: assignments.key,
-        };
-        let mut reads_row = self.code_new_row(&target, &assignments, regs, &old_columns)?;
-        if triggers.before {
-            self.table_affinity(&table, new_rowid + 1);
-            let time = TriggerTime::Before;
-            self.fire(&triggers, time, &table, old_rowid, update.or, next);
-            self.seek_key(&target, regs.key, regs.key_count, next);
-            // The trigger may have changed what is not assigned.
-            for (i, assigned) in assignments.changed.iter().enumerate() {
-                let is_read = !assigned
-                    && table.rowid_alias != Some(i)
-                    && table.columns[i].generated.is_none();
-                if is_read {
-                    let reg = new_rowid + 1 + table.storage_of(i) as i32;
-                    self.code_column_into(target.data_cursor, i as i32, reg)?;
-                }
-            }
-            if table.has_generated {
-                self.compute_generated_columns(&target, new_rowid)?;
-            }
-            reads_row = true;
-        }
-        let old = Some(old_rowid);
-        let row = Row {
+        self.change_row(&RowChange {
             target: &target,
-            new: new_rowid,
-            old,
-            key_changes: assignments.changes_key(),
-            or: update.or,
-            ignore: next,
-            changed: Some(&assignments.changed),
+            assignments: &assignments,
+            effects: &effects,
             records: &records,
-        };
-        let replaced = self.check_row(&row)?;
-        if replaced || assignments.changes_key() {
-            // The checks may have moved the cursor.
-            self.seek_key(&target, regs.key, regs.key_count, next);
-        }
-        if checks_keys {
-            self.check_foreign_keys(db, &table, old, None, Some(changed))?;
-        }
-        self.delete_index_entries(&target, Some(&records), None)?;
-        if deferred_seek && !reads_row {
-            self.op(Opcode::FinishSeek, target.data_cursor, 0, 0);
-        }
-        if assignments.changes_key() || keys_involved == Involvement::Moves {
-            self.op(Opcode::Delete, target.data_cursor, 0, 0);
-        }
-        if checks_keys {
-            self.check_foreign_keys(db, &table, None, Some(new_rowid), Some(changed))?;
-        }
-        let keep = if one_pass == OnePass::Multi {
-            p5::SAVEPOSITION
-        } else {
-            0
-        };
-        self.store_row(&row, p5::ISUPDATE | keep, false, false);
-        if checks_keys {
-            self.act_on_foreign_keys(db, &table, old_rowid, Some(changed))?;
-        }
-        let time = TriggerTime::After;
-        self.fire(&triggers, time, &table, old_rowid, update.or, next);
+            regs,
+            or: update.or,
+            next,
+            deferred_seek,
+            keep: one_pass == OnePass::Multi,
+            values: None,
+            returning,
+        })?;
 
         if one_pass != OnePass::Single {
             self.place(next);
@@ -394,7 +328,9 @@ impl Compiler<'_> {
             None => {}
         }
         self.place(finish);
-        self.end_change()
+        self.end_change()?;
+        self.end_returning(returning);
+        Ok(())
     }
 
     fn update_of_view(
@@ -404,190 +340,229 @@ impl Compiler<'_> {
         item: &mut FromItem,
         triggers: &Triggers,
     ) -> Result<()> {
+        let with = update.with.as_deref();
         self.b.about.count_changes = true;
         self.writes_db(true, target.db);
-        item.cursor = self.materialize_view(
-            target.db,
-            &update.table,
-            &target.table,
-            update.with.as_deref(),
-            update.where_clause.as_ref(),
+        let returning = self.begin_returning(&update.returning, with);
+        let view = &target.table;
+        let assignments = if update.from.is_some() {
+            let made = self.name_assignments(&update.set, view, item.cursor)?;
+            item.cursor = self.view_with_from(update, target)?;
+            made
+        } else {
+            item.cursor = self.materialize_view(
+                target.db,
+                &update.table,
+                view,
+                with,
+                update.where_clause.as_ref(),
+                &update.order_by,
+                update.limit.as_deref(),
+            )?;
+            self.resolve_assignments(&update.set, view, item, with, &[])?
+        };
+        self.update_view(
+            item.cursor,
+            target,
+            &assignments,
+            update.or,
+            triggers,
+            returning,
         )?;
-        let assignments = self.resolve_assignments(update, &target.table, item)?;
-        let values = &assignments.columns;
-        self.update_view(item.cursor, &target.table, values, update.or, triggers)?;
+        self.end_change()?;
+        self.end_returning(returning);
+        Ok(())
+    }
+
+    fn update_of_virtual(
+        &mut self,
+        update: &ast::Update,
+        target: &Target,
+        item: &mut FromItem,
+        assignments: &Assignments,
+    ) -> Result<()> {
+        if !update.returning.is_empty() {
+            return Err(SqlError::error(
+                "UPDATE RETURNING is not available on virtual tables",
+            ));
+        }
+        if update.from.is_some() || update.limit.is_some() {
+            return Err(SqlError::unsupported(
+                "FROM and LIMIT of UPDATE of a virtual table are",
+            ));
+        }
+        self.b.about.count_changes = true;
+        self.writes_db(false, target.db);
+        let where_ = match &update.where_clause {
+            Some(where_) => Some(self.resolve_where(item, update.with.as_deref(), where_)?),
+            None => None,
+        };
+        item.columns_used = u64::MAX;
+        self.update_virtual(target, item, assignments, where_.as_ref(), update.or)?;
         self.end_change()
     }
 
+    /// What an UPDATE with these assignments brings about.
+    pub(super) fn update_effects(
+        &self,
+        target: &Target,
+        assignments: &Assignments,
+        triggers: Triggers,
+    ) -> Effects {
+        let changed = assignments.all_changed();
+        Effects {
+            triggers,
+            keys: self.foreign_keys_of_update(target.db, &target.table, changed),
+            compares_key: assignments.key,
+        }
+    }
+
+    /// Which indexes may change (rule 1); the table itself always.
+    pub(super) fn touched_indexes(
+        &mut self,
+        target: &Target,
+        assignments: &Assignments,
+    ) -> Result<Vec<bool>> {
+        let mut touched = Vec::with_capacity(target.table.indexes.len());
+        for (n, index) in target.table.indexes.iter().enumerate() {
+            touched.push(target.is_table(n) || self.is_index_touched(target, index, assignments)?);
+        }
+        Ok(touched)
+    }
+
+    /// Registers for the new row, and for the old one as far as it is compared with.
+    pub(super) fn update_registers(
+        &mut self,
+        target: &Target,
+        assignments: &Assignments,
+        effects: &Effects,
+    ) -> Registers {
+        let count = target.table.columns.len();
+        let old_rowid = self.alloc_reg();
+        let mut new_rowid = old_rowid;
+        if assignments.key || effects.wants_old() {
+            self.alloc_regs(count);
+        }
+        if assignments.changes_key() || effects.wants_old() {
+            new_rowid = self.alloc_reg();
+        }
+        self.alloc_regs(count);
+        Registers {
+            old_rowid,
+            new_rowid,
+            key: old_rowid,
+            key_count: 1,
+        }
+    }
+
+    /// Computes the new row, checks it, and puts it in the place of the old one.
+    pub(super) fn change_row(&mut self, change: &RowChange<'_>) -> Result<()> {
+        let RowChange {
+            target,
+            assignments,
+            records,
+            regs,
+            next,
+            ..
+        } = *change;
+        let (db, table, effects) = (target.db, &target.table, change.effects);
+        let (old_rowid, new_rowid) = (regs.old_rowid, regs.new_rowid);
+        let checks_keys = effects.checks_keys();
+        let changed = Some(assignments.all_changed());
+        let mut reads_row = self.code_new_row(change)?;
+        if effects.triggers.before {
+            self.table_affinity(table, new_rowid + 1);
+            let time = TriggerTime::Before;
+            self.fire(&effects.triggers, time, table, old_rowid, change.or, next);
+            self.seek_key(target, regs.key, regs.key_count, next);
+            // The trigger may have changed what is not assigned.
+            for (i, assigned) in assignments.changed.iter().enumerate() {
+                let is_read = !assigned
+                    && table.rowid_alias != Some(i)
+                    && table.columns[i].generated.is_none();
+                if is_read {
+                    let reg = new_rowid + 1 + table.storage_of(i) as i32;
+                    self.code_column_into(target.data_cursor, i as i32, reg)?;
+                }
+            }
+            if table.has_generated {
+                self.compute_generated_columns(target, new_rowid)?;
+            }
+            reads_row = true;
+        }
+        let old = Some(old_rowid);
+        let row = Row {
+            target,
+            new: new_rowid,
+            old,
+            key_changes: assignments.changes_key(),
+            or: change.or,
+            ignore: next,
+            changed: Some(&assignments.changed),
+            records,
+            upserts: None,
+        };
+        let replaced = self.check_row(&row)?;
+        if replaced || assignments.changes_key() {
+            // The checks may have moved the cursor.
+            self.seek_key(target, regs.key, regs.key_count, next);
+        }
+        if checks_keys {
+            self.check_foreign_keys(db, table, old, None, changed)?;
+        }
+        self.delete_index_entries(target, Some(records), None)?;
+        if change.deferred_seek && !reads_row {
+            self.op(Opcode::FinishSeek, target.data_cursor, 0, 0);
+        }
+        if assignments.changes_key() || effects.keys == Involvement::Moves {
+            self.op(Opcode::Delete, target.data_cursor, 0, 0);
+        }
+        if checks_keys {
+            self.check_foreign_keys(db, table, None, Some(new_rowid), changed)?;
+        }
+        let keep = if change.keep { p5::SAVEPOSITION } else { 0 };
+        self.store_row(&row, p5::ISUPDATE | keep, false, false);
+        if checks_keys {
+            self.act_on_foreign_keys(db, table, old_rowid, changed)?;
+        }
+        self.code_returning(change.returning, target, new_rowid)?;
+        let time = TriggerTime::After;
+        self.fire(&effects.triggers, time, table, old_rowid, change.or, next);
+        Ok(())
+    }
+
     /// Which columns of the old row somebody reads.
-    fn old_columns_used(&self, target: &Target, old: &OldColumns<'_>) -> Vec<bool> {
+    fn old_columns_used(&self, target: &Target, effects: &Effects) -> Vec<bool> {
         let table = &target.table;
-        let mut used: Vec<bool> = table
-            .columns
-            .iter()
-            .map(|column| {
-                column.primary_key
-                    || old
-                        .triggers
-                        .is_some_and(|triggers| triggers.read_old(&column.name))
-            })
-            .collect();
-        if old.triggers.is_some() {
+        let wants_old = effects.wants_old();
+        let reads = |column: &crate::schema::Column| {
+            column.primary_key || wants_old && effects.triggers.read_old(&column.name)
+        };
+        let mut used: Vec<bool> = table.columns.iter().map(reads).collect();
+        if wants_old {
             self.mark_key_columns(target.db, table, &mut used);
         }
         used
     }
 
-    /// Resolves the right sides of SET and finds their columns.
-    fn resolve_assignments(
-        &mut self,
-        update: &ast::Update,
-        table: &Arc<Table>,
-        item: &FromItem,
-    ) -> Result<Assignments> {
-        let mut pairs: Vec<(&ast::Name, Expr)> = Vec::with_capacity(update.set.len());
-        for assignment in &update.set {
-            let value = self.resolve_in(item, update.with.as_deref(), &assignment.value)?;
-            match &assignment.target {
-                AssignmentTarget::Column(name) => pairs.push((name, value)),
-                AssignmentTarget::Columns(names) => {
-                    let count = value.vector_size();
-                    if count != names.len() {
-                        let message = format!("{} columns assigned {count} values", names.len());
-                        return Err(SqlError::error(message));
-                    }
-                    match value {
-                        Expr::Vector(items) => pairs.extend(names.iter().zip(items)),
-                        one if count == 1 => pairs.push((&names[0], one)),
-                        _ => {
-                            return Err(SqlError::unsupported(
-                                "assigning a subquery to several columns is",
-                            ));
-                        }
-                    }
-                }
-            }
-        }
-        let mut made = Assignments {
-            columns: vec![None; table.columns.len()],
-            changed: vec![false; table.columns.len()],
-            rowid: None,
-            key: false,
-        };
-        for (name, value) in pairs {
-            let Some(number) = table.column_index(&name.text) else {
-                if table.has_rowid() && is_rowid_name(&name.text) {
-                    made.rowid = Some(value);
-                    continue;
-                }
-                return Err(SqlError::error(format!("no such column: {}", name.text)));
-            };
-            if table.rowid_alias == Some(number) {
-                made.rowid = Some(value);
-                made.changed[number] = true;
-                continue;
-            }
-            if table.columns[number].generated.is_some() {
-                let message = format!(
-                    "cannot UPDATE generated column \"{}\"",
-                    table.columns[number].name
-                );
-                return Err(SqlError::error(message));
-            }
-            made.key |= !table.has_rowid() && table.columns[number].primary_key;
-            made.columns[number] = Some(value);
-            made.changed[number] = true;
-        }
-        if table.has_generated {
-            self.mark_generated(table, item.cursor, &mut made)?;
-        }
-        Ok(made)
-    }
-
-    /// A generated column may change with any that its expression mentions.
-    fn mark_generated(
-        &mut self,
-        table: &Arc<Table>,
-        cursor: i32,
-        assignments: &mut Assignments,
-    ) -> Result<()> {
-        let mut generated = Vec::new();
-        for (number, column) in table.columns.iter().enumerate() {
-            if let Some(definition) = &column.generated {
-                let place = Place::Generated;
-                generated.push((
-                    number,
-                    resolve_self_at(self, table, cursor, &definition.expr, place)?,
-                ));
-            }
-        }
-        let mut progress = true;
-        while progress {
-            progress = false;
-            for (number, expr) in &generated {
-                if !assignments.changed[*number] && assignments.touches_expr(expr) {
-                    assignments.changed[*number] = true;
-                    progress = true;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Rule 1.
-    fn is_index_touched(
-        &mut self,
-        target: &Target,
-        index: &Index,
-        assignments: &Assignments,
-    ) -> Result<bool> {
-        if assignments.changes_key() {
-            return Ok(true);
-        }
-        if let Some(partial) = &index.partial {
-            let expr =
-                crate::resolve::resolve_self(self, &target.table, target.data_cursor, partial)?;
-            if assignments.touches_expr(&expr) {
-                return Ok(true);
-            }
-        }
-        for column in &index.columns[..index.key_count] {
-            let touches = match &column.key {
-                IndexKey::Column(number) => assignments.changed[*number],
-                IndexKey::Rowid => assignments.rowid.is_some(),
-                IndexKey::Expr(expr) => {
-                    let expr = crate::resolve::resolve_self(
-                        self,
-                        &target.table,
-                        target.data_cursor,
-                        expr,
-                    )?;
-                    assignments.touches_expr(&expr)
-                }
-            };
-            if touches {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
     /// Computes the new row, and of the old one what the checks compare with; tells whether the row was read.
-    fn code_new_row(
-        &mut self,
-        target: &Target,
-        assignments: &Assignments,
-        regs: Registers,
-        old: &OldColumns<'_>,
-    ) -> Result<bool> {
+    fn code_new_row(&mut self, change: &RowChange<'_>) -> Result<bool> {
+        let RowChange {
+            target,
+            assignments,
+            effects,
+            regs,
+            ..
+        } = *change;
         let table = &target.table;
+        let mut assigned = Assigned::new(target, assignments, change.values);
         if let Some(rowid) = &assignments.rowid {
-            self.expr_code(rowid, regs.new_rowid)?;
+            self.code_assigned(&mut assigned, rowid, regs.new_rowid)?;
             self.op(Opcode::MustBeInt, regs.new_rowid, 0, 0);
             self.may_abort = true;
         }
-        if old.any() {
-            let used = self.old_columns_used(target, old);
+        if effects.compares_key || effects.wants_old() {
+            let used = self.old_columns_used(target, effects);
             for (i, used) in used.into_iter().enumerate() {
                 let reg = regs.old_rowid + 1 + table.storage_of(i) as i32;
                 if used {
@@ -596,7 +571,7 @@ impl Compiler<'_> {
                     self.op(Opcode::Null, 0, reg, 0);
                 }
             }
-            if assignments.rowid.is_none() && table.has_rowid() && old.triggers.is_some() {
+            if assignments.rowid.is_none() && table.has_rowid() && effects.wants_old() {
                 self.op(Opcode::Copy, regs.old_rowid, regs.new_rowid, 0);
             }
         }
@@ -611,7 +586,7 @@ impl Compiler<'_> {
                 continue;
             }
             match value {
-                Some(value) => self.expr_code(value, reg)?,
+                Some(value) => self.code_assigned(&mut assigned, value, reg)?,
                 None => {
                     self.code_column_into(target.data_cursor, i as i32, reg)?;
                     reads = true;
@@ -622,5 +597,58 @@ impl Compiler<'_> {
             self.compute_generated_columns(target, regs.new_rowid)?;
         }
         Ok(reads)
+    }
+
+    /// Puts an assigned value into a register.
+    pub(super) fn code_assigned(
+        &mut self,
+        assigned: &mut Assigned<'_>,
+        value: &Value,
+        reg: i32,
+    ) -> Result<()> {
+        match value {
+            Value::Expr(expr) => self.expr_code(expr, reg),
+            Value::Field { subquery, field } => {
+                if assigned.rows[*subquery] == 0 {
+                    let rows = &assigned.assignments.subqueries[*subquery];
+                    assigned.rows[*subquery] = self.code_subquery(rows)?;
+                }
+                let row = assigned.rows[*subquery];
+                self.op(Opcode::Copy, row + *field as i32, reg, 0);
+                Ok(())
+            }
+            Value::Found(n) => {
+                let at = (assigned.skip + n) as i32;
+                self.op(Opcode::Column, assigned.values, at, reg);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The values of one row while they are computed.
+pub(super) struct Assigned<'r> {
+    assignments: &'r Assignments,
+    /// Where the rows of the subqueries are; 0: not run yet.
+    rows: Vec<i32>,
+    /// The cursor on the values that a FROM clause has made, and how many columns come before them.
+    values: i32,
+    skip: usize,
+}
+
+impl<'r> Assigned<'r> {
+    /// No value is computed yet.
+    pub fn new(target: &Target, assignments: &'r Assignments, values: Option<i32>) -> Assigned<'r> {
+        let table = &target.table;
+        Assigned {
+            assignments,
+            rows: vec![0; assignments.subqueries.len()],
+            values: values.unwrap_or(-1),
+            skip: if table.is_view() {
+                table.columns.len()
+            } else {
+                target.primary_key().map_or(0, |key| key.key_count)
+            },
+        }
     }
 }

@@ -7,11 +7,14 @@
 //!
 //! Source: SQLite's `sqlite3MaterializeView`.
 
+use super::Target;
+use super::assignments::Assignments;
+use super::returning::Returning;
+use super::update::Assigned;
 use crate::ast::{
     self, Distinctness, FromClause, FromItem, Indexed, JoinType, QualifiedName, ResultColumn,
     Select, SelectClause, SelectCore, Source, Span, TriggerTime, With,
 };
-use crate::bound::Expr;
 use crate::codegen::select::{Destination, DestinationKind};
 use crate::codegen::trigger::Triggers;
 use crate::compiler::{Compiler, Result};
@@ -31,34 +34,45 @@ impl Compiler<'_> {
     ) -> Result<()> {
         self.b.about.count_changes = true;
         self.writes_db(true, db);
+        let with = delete.with.as_deref();
+        let returning = self.begin_returning(&delete.returning, with);
         let rows = self.materialize_view(
             db,
             &delete.table,
             view,
-            delete.with.as_deref(),
+            with,
             delete.where_clause.as_ref(),
+            &delete.order_by,
+            delete.limit.as_deref(),
         )?;
         let old = self.alloc_regs(1 + view.columns.len());
         let (next, done) = (self.label(), self.label());
         let top = self.jump(Opcode::Rewind, rows, done, 0) + 1;
         self.code_view_row(rows, view, old)?;
         self.fire(triggers, TriggerTime::InsteadOf, view, old, None, next);
+        let target = Target::new(self, db, view);
+        self.code_returning(returning, &target, old)?;
         self.place(next);
         self.op(Opcode::Next, rows, top, 0);
         self.place(done);
+        self.end_change()?;
+        self.end_returning(returning);
         Ok(())
     }
 
-    /// Codes UPDATE of a view; `values`: for each column what is assigned to it. `rows` is the cursor that
-    /// [`Compiler::materialize_view`] has filled, and which the values read.
+    /// Codes UPDATE of a view. `rows` is the cursor that [`Compiler::materialize_view`] has filled, and which the values
+    /// read.
     pub(super) fn update_view(
         &mut self,
         rows: i32,
-        view: &Arc<Table>,
-        values: &[Option<Expr>],
+        target: &Target,
+        assignments: &Assignments,
         or: Option<ast::ConflictAction>,
         triggers: &Triggers,
+        returning: Option<Returning<'_>>,
     ) -> Result<()> {
+        let view = &target.table;
+        let mut assigned = Assigned::new(target, assignments, Some(rows));
         let count = view.columns.len();
         let old = self.alloc_regs(2 * (1 + count));
         let new = old + 1 + count as i32;
@@ -66,14 +80,15 @@ impl Compiler<'_> {
         let top = self.jump(Opcode::Rewind, rows, done, 0) + 1;
         self.code_view_row(rows, view, old)?;
         self.op(Opcode::SCopy, old, new, 0);
-        for (i, value) in values.iter().enumerate() {
+        for (i, value) in assignments.columns.iter().enumerate() {
             let reg = new + 1 + i as i32;
             match value {
-                Some(value) => self.expr_code(value, reg)?,
+                Some(value) => self.code_assigned(&mut assigned, value, reg)?,
                 None => self.code_column_into(rows, i as i32, reg)?,
             }
         }
         self.fire(triggers, TriggerTime::InsteadOf, view, old, or, next);
+        self.code_returning(returning, target, new)?;
         self.place(next);
         self.op(Opcode::Next, rows, top, 0);
         self.place(done);
@@ -96,6 +111,8 @@ impl Compiler<'_> {
         view: &Arc<Table>,
         with: Option<&With>,
         where_clause: Option<&ast::Expr>,
+        order_by: &[ast::SortTerm],
+        limit: Option<&ast::Limit>,
     ) -> Result<i32> {
         let cursor = self.alloc_cursor(Some(view.clone()));
         let from = FromItem {
@@ -129,8 +146,8 @@ impl Compiler<'_> {
             with: with.cloned().map(Box::new),
             core: SelectCore::Select(Box::new(clause)),
             compounds: Vec::new(),
-            order_by: Vec::new(),
-            limit: None,
+            order_by: order_by.to_vec(),
+            limit: limit.cloned().map(Box::new),
             span: Span::default(),
         };
         let bound = resolve_select(self, &select, NameMode::None)?;

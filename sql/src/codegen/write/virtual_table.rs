@@ -10,7 +10,9 @@
 //!
 //! Source: SQLite's `updateVirtualTable`, `sqlite3VtabMakeWritable`, `sqlite3Insert`, `sqlite3DeleteFrom`.
 
+use super::assignments::Assignments;
 use super::insert::{Given, Rows};
+use super::update::Assigned;
 use super::{Target, conflict_code};
 use crate::ast;
 use crate::bound::{Expr, FromItem};
@@ -93,17 +95,18 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    /// UPDATE: `columns` are the new values, where there are any, and `rowid` that of the rowid.
+    /// UPDATE.
     pub(super) fn update_virtual(
         &mut self,
         target: &Target,
         item: &FromItem,
-        columns: &[Option<Expr>],
-        rowid: Option<&Expr>,
+        assignments: &Assignments,
         where_: Option<&Expr>,
         or: Option<ast::ConflictAction>,
     ) -> Result<()> {
         let (db, table) = (target.db, &target.table);
+        let (columns, rowid) = (&assignments.columns, assignments.rowid.as_ref());
+        let mut assigned = Assigned::new(target, assignments, None);
         self.multi_write = true;
         self.begin_virtual(db, table);
         let count = columns.len() + 2;
@@ -116,7 +119,7 @@ impl Compiler<'_> {
         for (i, value) in columns.iter().enumerate() {
             let reg = first + 2 + i as i32;
             match value {
-                Some(value) => self.expr_code(value, reg)?,
+                Some(value) => self.code_assigned(&mut assigned, value, reg)?,
                 None => self.code_column_into(item.cursor, i as i32, reg)?,
             }
         }
@@ -126,7 +129,7 @@ impl Compiler<'_> {
             (Ok(key), _) => {
                 self.op(Opcode::SCopy, first + 2 + key as i32, first + 1, 0);
             }
-            (Err(_), Some(rowid)) => self.expr_code(rowid, first + 1)?,
+            (Err(_), Some(rowid)) => self.code_assigned(&mut assigned, rowid, first + 1)?,
             (Err(_), None) => self.code_column_into(item.cursor, -1, first + 1)?,
         }
         self.op(Opcode::MakeRecord, first, count as i32, record);
