@@ -52,7 +52,7 @@ impl Chance {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -62,7 +62,7 @@ impl Chance {
 
     /// A number below `n`, which is not 0.
     pub fn below(&mut self, n: u64) -> u64 {
-        self.next() % n
+        self.number() % n
     }
 
     /// True in `permille` of a thousand cases.
@@ -394,10 +394,11 @@ impl SimDisk {
 
     /// The disk of the machine that is started after the power failed: what was durable, and some
     /// of what was not. This disk is of no use to anybody afterwards.
+    #[must_use]
     pub fn crash(&self) -> SimDisk {
         self.power.store(DEAD, Relaxed);
         let mut state = self.state();
-        let seed = state.chance.next();
+        let seed = state.chance.number();
         let mut chance = Chance::new(seed);
         let kept = chance.below(state.name_log.len() as u64 + 1) as usize;
         let kept = match chance.below(4) {
@@ -521,7 +522,7 @@ impl SimProcess {
     }
 
     pub(crate) fn seed(&self) -> u64 {
-        self.disk.state().chance.next()
+        self.disk.state().chance.number()
     }
 
     /// Performs an operation on a file.
@@ -598,9 +599,19 @@ impl SimProcess {
             }
             _ => false,
         };
+        // The power failed with this operation: nobody hears of it any more.
+        if self.life() != ALIVE {
+            return Err((kind, libc::EIO));
+        }
         if syncs {
             let rate = state.faults.sync;
-            let synced = state.begin(&self.disk.power, rate);
+            let mut synced = state.begin(&self.disk.power, rate);
+            if self.life() != ALIVE {
+                if state.chance.permille(500) {
+                    return Err((IoOp::Sync, libc::EIO));
+                }
+                synced = synced.and(Err(libc::EIO));
+            }
             let lies = state.lies_about(op.file().path());
             state.note(&[7, u64::from(synced.is_err())]);
             let State {
@@ -608,7 +619,7 @@ impl SimProcess {
             } = &mut *state;
             if let Some(ledger) = ledgers.get_mut(&file.ino) {
                 match synced {
-                    Ok(()) if lies => {}
+                    _ if lies => {}
                     Ok(()) => ledger.sync(),
                     Err(_) => ledger.fail_sync(chance),
                 }
@@ -851,10 +862,10 @@ mod tests {
             assert_eq!(bytes.len(), 2048);
             let whole = bytes.chunks(512).all(|s| s.iter().all(|b| *b == s[0]));
             assert!(whole, "a sector is one or the other");
-            let twos = bytes.iter().filter(|b| **b == 2).count();
+            let twos = bytes.chunks(512).filter(|s| s[0] == 2).count();
             *match twos {
                 0 => &mut lost,
-                2048 => &mut kept,
+                4 => &mut kept,
                 _ => &mut torn,
             } += 1;
         }

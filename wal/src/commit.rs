@@ -12,8 +12,8 @@
 //! 2. A frame that no page needs any more (a savepoint was rolled back) goes to the next page that is written; one that
 //!    is left over becomes a copy of page 1.
 //! 3. The commit mark is on the last frame. A transaction that changed nothing writes nothing.
-//! 4. The first commit of an empty file writes a header of one sector to the database file first, and syncs it: SQLite
-//!    throws the log of an empty file away. What is there then is a database of one page without tables.
+//! 4. The first commit of an empty file writes a header of one sector to the database file first, under a rollback journal,
+//!    and syncs it: SQLite throws the log of an empty file away. What is there then is a database of one page without tables.
 //! 5. A page of the freelist whose contents are meaningless is not written, unless the file is too short to have it.
 //! 6. After an error, of a commit or of spilling, the transaction can only be rolled back. After an error of a sync, or if the future is dropped while
 //!    a write is on its way, the database is poisoned.
@@ -563,6 +563,9 @@ async fn found_database(
 ) -> Result<()> {
     delete_if_there(io, &store.journal_path())?;
     store.delete_log(io)?;
+    if sync {
+        store.begin_founding(io, geometry).await?;
+    }
     let mut page = vec![0; geometry.page_size() as usize];
     empty_page1(&mut page, geometry, crate::AutoVacuum::None);
     io.write(
@@ -575,6 +578,8 @@ async fn found_database(
     .1?;
     if sync {
         io.sync(&store.file, SyncMode::Full).await?;
+        // The deletion becomes durable with the names, before the first commit counts.
+        delete_if_there(io, &store.journal_path())?;
     }
     Ok(())
 }

@@ -362,7 +362,11 @@ impl FileStore {
         self.lock.lock(LockLevel::Shared)?;
         let alone = alone && !self.file.is_read_only();
         if self.file.len()? != 0 && self.has_hot_journal(io)? {
-            return Err(Error::HotJournal(self.journal_path()));
+            self.lock.lock(LockLevel::Exclusive)?;
+            if !self.undo_founding(io).await? {
+                return Err(Error::HotJournal(self.journal_path()));
+            }
+            self.lock.unlock(LockLevel::Shared)?;
         }
         if alone {
             self.lock.lock(LockLevel::Exclusive)?;

@@ -189,7 +189,7 @@ pub fn bytes_of(tag: u64) -> Vec<u8> {
     let mut chance = Chance::new(tag);
     let mut bytes = Vec::with_capacity(len + 8);
     while bytes.len() < len {
-        bytes.extend_from_slice(&chance.next().to_le_bytes());
+        bytes.extend_from_slice(&chance.number().to_le_bytes());
     }
     bytes.truncate(len);
     bytes

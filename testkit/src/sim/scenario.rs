@@ -194,7 +194,7 @@ impl Scenario {
         };
         let count = 1 + c.below(4) as usize;
         let mut scenario = Scenario {
-            seed: c.next(),
+            seed: c.number(),
             page_size: [512, 1024, 4096, 4096][c.below(4) as usize],
             frames: 8 + c.below(60) as u32,
             autocheckpoint: [0, 3, 10, 40, 1000][c.below(5) as usize],
@@ -282,7 +282,7 @@ fn actions(c: &mut Chance, gives_up: bool) -> Vec<Action> {
                     Action::Begin
                 });
                 for _ in 0..1 + c.below(5) {
-                    let tag = c.next() >> 20;
+                    let tag = c.number() >> 20;
                     let change = match c.below(10) {
                         0..=3 => Action::Put(key(c), tag),
                         4 => Action::Fill(key(c), 1 + c.below(20) as i64, tag),
