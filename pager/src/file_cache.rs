@@ -125,15 +125,14 @@ impl FileCache {
 
     fn find_old(&self, attic: &Attic, page: u32, lsn: u64) -> Option<PageRef> {
         let versions = attic.pages.get(&page)?;
-        let seen = versions
+        let mut seen = versions
             .iter()
             .filter(|old| old.from <= lsn && lsn < old.until);
-        seen.filter_map(|old| {
+        seen.find_map(|old| {
             // SAFETY: the cache holds the pool.
             let pin = unsafe { old.frame.as_ref() }.pin(self.tag(page))?;
             (pin.lsn() == old.from).then_some(pin)
         })
-        .next()
     }
 
     /// Publishes what a commit changed: from `lsn` on, each page is as its version says; one
