@@ -26,8 +26,14 @@ impl Compiler<'_> {
             let FromSource::Select(inner) = &item.source else {
                 continue;
             };
-            if self.from_rows(item).is_some() {
-                continue;
+            match self.from_rows(item) {
+                None => {}
+                // Of a query that is coded a second time: its cursor is opened on this way too.
+                Some((FromRows::Ephemeral, _)) => {
+                    self.reuse_materialized(item);
+                    continue;
+                }
+                Some(_) => continue,
             }
             if self.can_be_coroutine(&select.from, i) {
                 self.code_coroutine(item, inner)?;
