@@ -2,7 +2,7 @@
 
 use crate::ast::{Statement, Stmt};
 use crate::codegen::select::Destination;
-use crate::compiler::{CompileContext, Compiler, Result, SqlError};
+use crate::compiler::{CompileContext, Compiler, Result};
 use crate::resolve::{NameMode, resolve_select};
 use ringwood_vdbe::{ColumnInfo, Explain, Program};
 
@@ -43,8 +43,8 @@ pub fn compile<'a>(
         Stmt::Attach(attach) => c.code_attach(attach)?,
         Stmt::Detach(name) => c.code_detach(name)?,
         Stmt::Vacuum(vacuum) => c.code_vacuum(vacuum)?,
-        Stmt::Analyze(_) => return Err(SqlError::unsupported("ANALYZE is")),
-        Stmt::Reindex(_) => return Err(SqlError::unsupported("REINDEX is")),
+        Stmt::Analyze(name) => c.code_analyze(name.as_deref())?,
+        Stmt::Reindex(name) => c.code_reindex(name.as_deref())?,
     }
     let mut program = c.finish()?;
     program.params = vec![None; statement.params.count as usize];

@@ -129,9 +129,10 @@ impl Inner {
             | Setting::TempStore => {
                 self.remembered.borrow_mut().insert(setting, number);
             }
-            Setting::AnalysisLimit | Setting::SoftHeapLimit | Setting::HardHeapLimit
-                if number >= 0 =>
-            {
+            Setting::AnalysisLimit if number >= 0 => {
+                flags.analysis_limit = u32::try_from(number).unwrap_or(0);
+            }
+            Setting::SoftHeapLimit | Setting::HardHeapLimit if number >= 0 => {
                 self.remembered.borrow_mut().insert(setting, number);
             }
             Setting::JournalSizeLimit => {
@@ -178,6 +179,7 @@ impl Inner {
             Setting::RecursiveTriggers => return flag(flags.recursive_triggers),
             Setting::ReverseUnorderedSelects => return flag(flags.reverse_unordered_selects),
             Setting::LegacyAlterTable => return flag(flags.legacy_alter_table),
+            Setting::AnalysisLimit => i64::from(flags.analysis_limit),
             Setting::ForeignKeys => return flag(flags.foreign_keys),
             Setting::DeferForeignKeys => return flag(env.defer_foreign_keys),
             Setting::QueryOnly => return flag(env.query_only),
@@ -238,7 +240,6 @@ impl Inner {
             | Setting::FullFsync
             | Setting::ReadUncommitted
             | Setting::TempStore
-            | Setting::AnalysisLimit
             | Setting::SoftHeapLimit
             | Setting::HardHeapLimit => remembered(0),
             Setting::CaseSensitiveLike

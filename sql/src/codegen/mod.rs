@@ -19,6 +19,7 @@
 //! | [`aggregate`] | aggregate functions: collecting, stepping, finishing |
 
 pub mod aggregate;
+pub mod analyze;
 pub mod attach;
 pub mod column;
 pub mod comparison;

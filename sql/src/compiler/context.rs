@@ -143,6 +143,8 @@ pub struct CompileFlags {
     pub writable_schema: bool,
     /// PRAGMA legacy_alter_table.
     pub legacy_alter_table: bool,
+    /// PRAGMA analysis_limit.
+    pub analysis_limit: u32,
     /// Whether temporary tables live in memory (no influence on code, only on EXPLAIN).
     pub read_only: bool,
 }
@@ -164,6 +166,7 @@ impl Default for CompileFlags {
             defer_foreign_keys: false,
             writable_schema: false,
             legacy_alter_table: false,
+            analysis_limit: 0,
             read_only: false,
         }
     }

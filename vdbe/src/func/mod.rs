@@ -30,6 +30,7 @@ mod quote;
 mod real_format;
 mod registry;
 pub mod scalar;
+pub mod stat;
 pub mod text;
 pub mod window;
 

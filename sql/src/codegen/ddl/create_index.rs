@@ -9,7 +9,7 @@
 //!
 //! Source: SQLite's `sqlite3CreateIndex`, `sqlite3RefillIndex`.
 
-use super::{Root, SchemaRow, TEMP, quoted};
+use super::{Root, SchemaRow, TEMP, Tree, quoted};
 use crate::ast;
 use crate::codegen::write::{DeleteEffects, Target};
 use crate::compiler::{Compiler, Result, SqlError};
@@ -44,7 +44,7 @@ impl Compiler<'_> {
         };
         self.add_schema_row(cursor, &row);
         self.op(Opcode::Close, cursor, 0, 0);
-        self.fill_index(db, &table, &index, root)?;
+        self.fill_index(db, &table, &index, Tree::Register(root))?;
         self.change_cookie(db);
         let filter = format!("name={} AND type='index'", quoted(&index.name));
         self.op4(Opcode::ParseSchema, db as i32, 0, 0, P4::text(filter));
@@ -123,13 +123,13 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    /// Fills an index, whose root page is in a register, from its table.
-    fn fill_index(
+    /// Fills an index from its table.
+    pub(super) fn fill_index(
         &mut self,
         db: usize,
         table: &Arc<Table>,
         index: &Arc<Index>,
-        root: i32,
+        tree: Tree,
     ) -> Result<()> {
         let from = self.alloc_cursor(Some(table.clone()));
         let (to, sorter) = (self.alloc_cursor(None), self.alloc_cursor(None));
@@ -159,8 +159,12 @@ impl Compiler<'_> {
         }
         self.op(Opcode::Next, from, scan + 1, 0);
         self.jump_here(scan);
+        let (root, flags) = match tree {
+            Tree::Register(root) => (root, p5::BULKCSR | p5::P2ISREG),
+            Tree::Page(root) => (root as i32, p5::BULKCSR),
+        };
         self.op4(Opcode::OpenWrite, to, root, db as i32, P4::KeyInfo(key));
-        self.p5(p5::BULKCSR | p5::P2ISREG);
+        self.p5(flags);
         let sorted = self.op(Opcode::SorterSort, sorter, 0, 0);
         let top;
         self.may_abort = true;

@@ -325,7 +325,7 @@ impl Compiler<'_> {
     }
 
     /// The engine reads the rows of a table and its indexes.
-    pub(super) fn parse_schema(&mut self, db: usize, table: &str) {
+    pub(crate) fn parse_schema(&mut self, db: usize, table: &str) {
         let filter = format!("tbl_name={} AND type!='trigger'", quoted(table));
         self.op4(Opcode::ParseSchema, db as i32, 0, 0, P4::text(filter));
     }

@@ -14,6 +14,7 @@
 //! | [`create_index`] | CREATE INDEX |
 //! | [`create_trigger`] | CREATE TRIGGER |
 //! | [`create_virtual`] | CREATE VIRTUAL TABLE |
+//! | [`reindex`] | REINDEX |
 //! | [`mod@drop`] | DROP TABLE, VIEW, INDEX, TRIGGER |
 //!
 //! Absent: ALTER: refused with an error.
@@ -25,6 +26,7 @@ pub mod create_table;
 pub mod create_trigger;
 pub mod create_virtual;
 pub mod drop;
+pub mod reindex;
 
 use crate::ast::QualifiedName;
 use crate::compiler::{Compiler, Result, SqlError};
@@ -38,20 +40,29 @@ pub(crate) const TEMP: usize = 1;
 
 /// Where a new object's root page is.
 #[derive(Clone, Copy, Debug)]
-enum Root {
+pub(crate) enum Root {
     /// In a register.
     Register(i32),
     /// Nowhere: a view.
     None,
 }
 
+/// The root page of a tree.
+#[derive(Clone, Copy, Debug)]
+enum Tree {
+    /// In a register.
+    Register(i32),
+    /// This page.
+    Page(u32),
+}
+
 /// A row of `sqlite_schema`.
-struct SchemaRow<'r> {
-    kind: &'r str,
-    name: &'r str,
-    table: &'r str,
-    root: Root,
-    sql: Option<&'r [u8]>,
+pub(crate) struct SchemaRow<'r> {
+    pub(crate) kind: &'r str,
+    pub(crate) name: &'r str,
+    pub(crate) table: &'r str,
+    pub(crate) root: Root,
+    pub(crate) sql: Option<&'r [u8]>,
 }
 
 impl Compiler<'_> {
@@ -100,7 +111,7 @@ impl Compiler<'_> {
     }
 
     /// Adds a row to `sqlite_schema`.
-    fn add_schema_row(&mut self, cursor: i32, row: &SchemaRow<'_>) {
+    pub(crate) fn add_schema_row(&mut self, cursor: i32, row: &SchemaRow<'_>) {
         let rowid = self.alloc_reg();
         let first = self.alloc_regs(6);
         let record = first + 5;
@@ -133,7 +144,7 @@ impl Compiler<'_> {
     }
 
     /// A file that has never been written gets its format and encoding.
-    fn init_file_format(&mut self, db: usize) {
+    pub(crate) fn init_file_format(&mut self, db: usize) {
         let reg = self.alloc_reg();
         self.op(Opcode::ReadCookie, db as i32, reg, p5::META_FILE_FORMAT);
         let known = self.op(Opcode::If, reg, 0, 0);
@@ -150,7 +161,7 @@ impl Compiler<'_> {
 
     /// Deletes the rows of a table of the engine in which columns have these texts; but not those in which `unless`
     /// has its text.
-    fn delete_matching(
+    pub(crate) fn delete_matching(
         &mut self,
         db: usize,
         table: &Arc<Table>,
