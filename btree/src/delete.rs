@@ -45,13 +45,19 @@ impl Cursor {
             self.remember_key(tx)?;
         }
         self.page = None;
+        let secure = tx.secure_delete();
         let data = tx.page_mut(no)?;
         let mut page = PageEdit::new(data, geometry, no).map_err(|e| e.into_stop(no))?;
         let free = page.free_space().map_err(|e| e.into_stop(no))? + self.entry.size() + 2;
         if !self.path.is_empty() && free * 3 > geometry.usable() as usize * 2 {
             return Err(Stop::Slow);
         }
-        page.remove(ix).map_err(|e| e.into_stop(no))?;
+        let removed = if secure {
+            page.wipe(ix)
+        } else {
+            page.remove(ix)
+        };
+        removed.map_err(|e| e.into_stop(no))?;
         self.node = page.node;
         self.changed();
         self.at_last = false;

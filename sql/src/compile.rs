@@ -4,7 +4,7 @@ use crate::ast::{Statement, Stmt};
 use crate::codegen::select::Destination;
 use crate::compiler::{CompileContext, Compiler, Result};
 use crate::resolve::{NameMode, resolve_select};
-use ringwood_vdbe::{ColumnInfo, Explain, Program};
+use ringwood_vdbe::{ColumnInfo, Explain, Opcode, Program};
 
 /// Compiles a statement. `text` is the text that it was parsed from.
 ///
@@ -21,9 +21,18 @@ pub fn compile<'a>(
             let select = resolve_select(&mut c, select, NameMode::Output)?;
             c.code_select(&select, &mut Destination::output())?;
         }
-        Stmt::Insert(insert) => c.code_insert(insert)?,
-        Stmt::Update(update) => c.code_update(update)?,
-        Stmt::Delete(delete) => c.code_delete(delete)?,
+        Stmt::Insert(insert) => {
+            c.code_insert(insert)?;
+            count_rows(&mut c, "rows inserted");
+        }
+        Stmt::Update(update) => {
+            c.code_update(update)?;
+            count_rows(&mut c, "rows updated");
+        }
+        Stmt::Delete(delete) => {
+            c.code_delete(delete)?;
+            count_rows(&mut c, "rows deleted");
+        }
         Stmt::Begin(kind) => c.code_begin(*kind),
         Stmt::Commit => c.code_end_transaction(false),
         Stmt::Rollback => c.code_end_transaction(true),
@@ -54,6 +63,20 @@ pub fn compile<'a>(
     program.sql = String::from_utf8_lossy(statement.span.slice(text)).into_owned();
     explain_columns(&mut program);
     Ok(program)
+}
+
+/// PRAGMA count_changes: a row that says how many rows were changed.
+fn count_rows(c: &mut Compiler<'_>, name: &str) {
+    if !c.ctx.flags.count_changes || !c.columns.is_empty() {
+        return;
+    }
+    c.columns = vec![ColumnInfo {
+        name: name.into(),
+        ..ColumnInfo::default()
+    }];
+    let reg = c.alloc_reg();
+    c.op(Opcode::ChangeCount, reg, 0, 0);
+    c.op(Opcode::ResultRow, reg, 1, 0);
 }
 
 /// EXPLAIN has result columns of its own.

@@ -44,7 +44,11 @@ settings! {
     /// Changes whenever somebody else has changed the database; read only.
     DataVersion = "data_version";
     /// 0 or 1.
+    CountChanges = "count_changes";
+    /// 0 or 1.
     DeferForeignKeys = "defer_foreign_keys";
+    /// 0 or 1, without effect.
+    EmptyResultCallbacks = "empty_result_callbacks";
     /// `UTF-8`, `UTF-16le`, `UTF-16be`.
     Encoding = "encoding";
     /// The path of the file; read only.
@@ -77,7 +81,7 @@ settings! {
     RecursiveTriggers = "recursive_triggers";
     /// 0 or 1.
     ReverseUnorderedSelects = "reverse_unordered_selects";
-    /// Always 0.
+    /// 0, 1, or 2 (fast).
     SecureDelete = "secure_delete";
     /// 0 or 1.
     ShortColumnNames = "short_column_names";
@@ -93,7 +97,7 @@ settings! {
     TrustedSchema = "trusted_schema";
     /// Frames; 0 for never.
     WalAutocheckpoint = "wal_autocheckpoint";
-    /// Always 0.
+    /// 0 or 1; set to 2 it becomes 0, and the schema is read again.
     WritableSchema = "writable_schema";
 }
 

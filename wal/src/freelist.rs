@@ -182,8 +182,14 @@ impl Tx {
         if self.is_autovacuum() && ptrmap::is_map_page(new, geometry) {
             let map = new;
             new = next_page(map.get(), geometry)?;
+            if new.get() > self.page_limit {
+                return Err(Error::Full);
+            }
             self.page_count = map.get();
             self.zero_page(map)?;
+        }
+        if new.get() > self.page_limit {
+            return Err(Error::Full);
         }
         self.page_count = new.get();
         self.set_header_field(Field::PageCount, new.get())?;
@@ -225,7 +231,9 @@ impl Tx {
             let geometry = self.geometry;
             freelist::push_leaf(self.present_mut(trunk_no)?, geometry, no);
             // A savepoint may still want the bytes; and a page that is new has to be written for the file to have it.
-            if !self.has_savepoint() && no.get() <= self.committed_page_count {
+            if self.secure_delete {
+                self.zero_page(no)?;
+            } else if !self.has_savepoint() && no.get() <= self.committed_page_count {
                 if let Some(entry) = self.dirty.get_mut().get_mut(no) {
                     entry.discarded = true;
                 }

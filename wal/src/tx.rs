@@ -36,7 +36,7 @@ use crate::savepoint::Savepoint;
 use crate::spill::SpillFile;
 use crate::turnstile::Turn;
 use hashbrown::HashMap;
-use ringwood_format::page::{Geometry, PageNo};
+use ringwood_format::page::{Geometry, PAGE_COUNT_MAX, PageNo};
 use ringwood_io::{IoHandle, ShmOwner};
 use ringwood_pager::{PageRef, Pool};
 use std::cell::{Cell, RefCell};
@@ -106,6 +106,10 @@ pub struct Tx {
     pub(crate) synchronous: Synchronous,
     pub(crate) autocheckpoint: u32,
     pub(crate) cache_size: i64,
+    /// Whether freed pages are overwritten.
+    pub(crate) secure_delete: bool,
+    /// The most pages that the database may have.
+    pub(crate) page_limit: u32,
     pub(crate) cache_pages: usize,
 
     tree_versions: RefCell<HashMap<PageNo, TreeVersion, foldhash::fast::RandomState>>,
@@ -154,6 +158,8 @@ impl Tx {
             synchronous: Synchronous::default(),
             autocheckpoint: AUTOCHECKPOINT_DEFAULT,
             cache_size: CACHE_SIZE_DEFAULT,
+            secure_delete: false,
+            page_limit: PAGE_COUNT_MAX,
             cache_pages: 0,
             tree_versions: RefCell::default(),
             hits: Cell::new(0),
@@ -241,6 +247,27 @@ impl Tx {
     /// `PRAGMA cache_size`: pages, or if negative KiB.
     pub fn cache_size(&self) -> i64 {
         self.cache_size
+    }
+
+    /// `PRAGMA secure_delete`: whether what is deleted is overwritten with zeros.
+    #[inline]
+    pub fn secure_delete(&self) -> bool {
+        self.secure_delete
+    }
+
+    /// Sets `PRAGMA secure_delete`.
+    pub fn set_secure_delete(&mut self, on: bool) {
+        self.secure_delete = on;
+    }
+
+    /// `PRAGMA max_page_count`: beyond it [`Tx::allocate`] fails with [`Error::Full`].
+    pub fn page_limit(&self) -> u32 {
+        self.page_limit
+    }
+
+    /// Sets `PRAGMA max_page_count`; not below what the database has.
+    pub fn set_page_limit(&mut self, pages: u32) {
+        self.page_limit = pages.max(self.page_count).min(PAGE_COUNT_MAX);
     }
 
     /// Sets `PRAGMA cache_size`: how much of a write transaction is kept in memory. What is read is kept as the pool's

@@ -215,11 +215,23 @@ impl<'a> PageEdit<'a> {
     /// # Errors
     /// If the cell or the freeblocks around it are malformed.
     pub(crate) fn remove(&mut self, ix: u16) -> Result<(), Corrupt> {
+        self.take_out(ix, false)
+    }
+
+    /// The same; the cell's bytes become zeros (`secure_delete`).
+    pub(crate) fn wipe(&mut self, ix: u16) -> Result<(), Corrupt> {
+        self.take_out(ix, true)
+    }
+
+    fn take_out(&mut self, ix: u16, wipe: bool) -> Result<(), Corrupt> {
         if ix >= self.node.count {
             return Err(self.corrupt("cell to be removed is not there"));
         }
         let limits = Limits::new(self.geometry, self.node.kind);
         let (at, size) = self.node.cell_span(self.data, ix, limits)?;
+        if wipe {
+            self.data[at as usize..at as usize + size as usize].fill(0);
+        }
         self.release(at as usize, size as usize)?;
         let pointer = self.node.pointers as usize + 2 * ix as usize;
         let end = self.node.pointers_end();

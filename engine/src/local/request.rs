@@ -41,16 +41,18 @@ impl Inner {
                 let value = self.setting(env, db, setting, value).await?;
                 return Ok(Answer::Values(vec![value]));
             }
-            Request::MaxPageCount { .. } => {
-                return Ok(Answer::Values(vec![Value::Integer(PAGE_COUNT_MAX)]));
+            Request::MaxPageCount { db, pages } => {
+                let tx = &mut env.dbs[db].tx;
+                if pages > 0 {
+                    tx.set_page_limit(pages);
+                }
+                let limit = i64::from(tx.page_limit());
+                return Ok(Answer::Values(vec![Value::Integer(limit)]));
             }
         }
         Ok(Answer::Done)
     }
 }
-
-/// The most pages of a database, as in SQLite.
-const PAGE_COUNT_MAX: i64 = 4_294_967_294;
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()

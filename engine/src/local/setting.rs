@@ -11,11 +11,13 @@
 
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ringwood_format::encoding::TextEncoding;
 use ringwood_format::page::Geometry;
 use ringwood_format::value::Value;
+use ringwood_vdbe::func::pattern::register_like;
 use ringwood_vdbe::{Env, Error as VdbeError, ResultCode, Setting};
 use ringwood_wal::{AutoVacuum, Synchronous, TxState};
 
@@ -123,6 +125,7 @@ impl Inner {
             Setting::CellSizeCheck
             | Setting::CheckpointFullFsync
             | Setting::FullFsync
+            | Setting::EmptyResultCallbacks
             | Setting::ReadUncommitted
             | Setting::TrustedSchema
             | Setting::CacheSpill
@@ -138,21 +141,31 @@ impl Inner {
             Setting::JournalSizeLimit => {
                 self.remembered.borrow_mut().insert(setting, number.max(-1));
             }
-            Setting::CaseSensitiveLike if on => {
-                return Err(unsupported("a LIKE that minds case is"));
+            Setting::CaseSensitiveLike => {
+                let mut functions = self.functions.borrow_mut();
+                register_like(Arc::make_mut(&mut *functions), on);
             }
-            Setting::WritableSchema if on => {
-                return Err(unsupported("writing to the schema table is"));
+            Setting::WritableSchema => {
+                flags.writable_schema = number == 1;
+                env.schema_reset |= number == 2;
+            }
+            Setting::CountChanges => flags.count_changes = on,
+            Setting::SecureDelete => {
+                let fast = matches!(value, Value::Text(text) if text.eq_ignore_ascii_case(b"fast"));
+                let on = matches!(value, Value::Text(text) if boolean(text));
+                let mode = if fast { 2 } else { i64::from(on) };
+                env.dbs[db].tx.set_secure_delete(mode != 0);
+                self.remembered.borrow_mut().insert(setting, mode);
+            }
+            Setting::Threads if number >= 0 => {
+                self.remembered.borrow_mut().insert(setting, number.min(8));
             }
             Setting::ForeignKeys
-            | Setting::CaseSensitiveLike
-            | Setting::WritableSchema
             | Setting::AnalysisLimit
             | Setting::SoftHeapLimit
             | Setting::HardHeapLimit
             | Setting::Threads
             | Setting::MmapSize
-            | Setting::SecureDelete
             | Setting::DataVersion
             | Setting::File => {}
         }
@@ -239,14 +252,15 @@ impl Inner {
             | Setting::CheckpointFullFsync
             | Setting::FullFsync
             | Setting::ReadUncommitted
+            | Setting::EmptyResultCallbacks
             | Setting::TempStore
+            | Setting::Threads
+            | Setting::SecureDelete
             | Setting::SoftHeapLimit
             | Setting::HardHeapLimit => remembered(0),
-            Setting::CaseSensitiveLike
-            | Setting::WritableSchema
-            | Setting::Threads
-            | Setting::MmapSize
-            | Setting::SecureDelete => 0,
+            Setting::WritableSchema => return flag(flags.writable_schema),
+            Setting::CountChanges => return flag(flags.count_changes),
+            Setting::CaseSensitiveLike | Setting::MmapSize => 0,
         }))
     }
 
@@ -275,6 +289,19 @@ impl Inner {
         }
         Ok(())
     }
+}
+
+/// SQLite's sqlite3GetBoolean.
+fn boolean(text: &[u8]) -> bool {
+    let is = |word: &str| text.eq_ignore_ascii_case(word.as_bytes());
+    let number = text.iter().take_while(|b| b.is_ascii_digit());
+    let number = number.fold(0u64, |n, b| {
+        n.wrapping_mul(10).wrapping_add(u64::from(b - b'0'))
+    });
+    number & 0xff != 0
+        || ["on", "yes", "true", "extra", "full"]
+            .iter()
+            .any(|word| is(word))
 }
 
 /// Looks at a database if no transaction does; whether it has begun one for it.
@@ -354,8 +381,4 @@ async fn set_auto_vacuum(env: &mut Env, db: usize, number: i64) -> Result<AutoVa
     }
     outcome?;
     Ok(mode)
-}
-
-fn unsupported(what: &str) -> VdbeError {
-    VdbeError::new(ResultCode::ERROR, format!("{what} not supported yet"))
 }

@@ -178,6 +178,11 @@ impl Definitions {
         builder.finish()
     }
 
+    /// The same for one row, as it is before anything is edited.
+    pub fn test_one(ctx: &CompileContext<'_>, row: &Definition) -> Result<()> {
+        test_row(ctx, row, true).map_err(|reason| failed(row, "", &reason))
+    }
+
     /// Whether every definition means something in `schema`. `strings`: whether what is in double quotes may be a
     /// string; `all`: views and triggers too, not tables and indexes alone.
     ///

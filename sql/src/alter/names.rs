@@ -14,6 +14,7 @@
 //! 3. The INTEGER PRIMARY KEY and the rowid under any of its names are column -1.
 //! 4. Names in views that a definition uses are not part of it.
 //! 5. A table-valued function may have any column.
+//! 6. `excluded` in an upsert is no table. (Stock SQLite renames it with its table, which changes what the trigger does.)
 //!
 //! Source: SQLite's `renameColumnExprCb`, `renameTableSelectCb`, `lookupName`.
 

@@ -153,6 +153,9 @@ impl Compiler<'_> {
                 row.kind != ObjectKind::Index || is_own_index
             };
             if concerned && !row.is_internal() {
+                if row.kind == ObjectKind::View && !self.ctx.flags.legacy_alter_table {
+                    Definitions::test_one(self.ctx, row)?;
+                }
                 self.rename_table_in(of, row, new)?;
             }
             self.rename_table_columns(of, row, new);

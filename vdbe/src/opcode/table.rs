@@ -347,6 +347,8 @@ opcodes! {
     RowCell(Cur, Val, RegOpt, No) waits "";
     /// Report the changes made so far as the statement's, and start from 0.
     ResetCount(No, No, No, No) now "";
+    /// Register P1 = the number of rows that the statement has changed so far. SQLite counts in a register.
+    ChangeCount(Out, No, No, No) now "r[P1]=changes";
     /// Insert the record in register P2 into index P1. With P4, its fields are P4 registers from P3 also.
     IdxInsert(Cur, In, First, Int) waits "key=r[P2]";
     /// Delete the entry with the key in P3 registers from P2 from index P1. If there is none and P5 is not 0, fail.

@@ -492,6 +492,7 @@ pub(super) fn run(program: &Program, s: &mut State, env: &mut Env) -> Pause {
             Opcode::NewRowid => wants!(change::new_rowid(s, env, insn)),
             Opcode::Insert => wants!(change::insert(s, env, insn)),
             Opcode::Delete => wants!(change::delete(s, env, insn)),
+            Opcode::ChangeCount => r!(insn.p1).set_int(s.changes),
             Opcode::RowCell => wants!(change::row_cell(s, env, insn)),
             Opcode::ResetCount => {
                 super::halt::set_changes(env, s.changes);

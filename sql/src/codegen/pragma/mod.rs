@@ -64,7 +64,9 @@ const fn form(setting: Setting) -> Form {
         Setting::AutomaticIndex
         | Setting::CellSizeCheck
         | Setting::CheckpointFullFsync
+        | Setting::CountChanges
         | Setting::DeferForeignKeys
+        | Setting::EmptyResultCallbacks
         | Setting::ForeignKeys
         | Setting::FullColumnNames
         | Setting::FullFsync
@@ -140,6 +142,7 @@ impl Compiler<'_> {
                 self.op(Opcode::MaxPgcnt, main as i32, reg, wanted);
                 self.op(Opcode::ResultRow, reg, 1, 0);
             }
+            "default_cache_size" => self.default_cache_size(main, arg),
             "data_version" => self.setting(Setting::DataVersion, main, None),
             "journal_mode" => self.journal_mode(db, arg),
             "wal_checkpoint" => {
@@ -199,6 +202,36 @@ impl Compiler<'_> {
         self.op(Opcode::ResultRow, reg, 1, 0);
     }
 
+    /// The cache size that the header suggests; without a sign.
+    fn default_cache_size(&mut self, db: usize, arg: Option<&str>) {
+        if let Some(arg) = arg {
+            let size = integer(arg).unsigned_abs().min(i32::MAX as u64) as i32;
+            self.writes_db(false, db);
+            let field = p5::META_DEFAULT_CACHE_SIZE;
+            self.op(Opcode::SetCookie, db as i32, field, size);
+            self.setting(Setting::CacheSize, db, Some(&size.to_string()));
+            return;
+        }
+        const DEFAULT: i32 = -2000;
+        let reg = self.pragma_row(&["cache_size"]);
+        let zero = self.alloc_reg();
+        self.uses_db(db);
+        self.op(
+            Opcode::ReadCookie,
+            db as i32,
+            reg,
+            p5::META_DEFAULT_CACHE_SIZE,
+        );
+        let done = self.label();
+        self.jump(Opcode::IfPos, reg, done, 0);
+        self.op(Opcode::Integer, 0, zero, 0);
+        self.op(Opcode::Subtract, reg, zero, reg);
+        self.jump(Opcode::IfPos, reg, done, 0);
+        self.op(Opcode::Integer, DEFAULT, reg, 0);
+        self.place(done);
+        self.op(Opcode::ResultRow, reg, 1, 0);
+    }
+
     fn journal_mode(&mut self, db: Option<usize>, arg: Option<&str>) {
         const MODES: [&str; 6] = ["delete", "persist", "off", "truncate", "memory", "wal"];
         let wanted =
@@ -230,7 +263,10 @@ impl Compiler<'_> {
         };
         match form {
             Form::Flag => {
-                self.op(Opcode::Integer, i32::from(boolean(arg)), value, 0);
+                let resets =
+                    setting == Setting::WritableSchema && arg.eq_ignore_ascii_case("reset");
+                let number = if resets { 2 } else { i32::from(boolean(arg)) };
+                self.op(Opcode::Integer, number, value, 0);
             }
             Form::Number | Form::NumberAnswered => self.code_integer(integer(arg), value),
             Form::Text | Form::TextAnswered => {
