@@ -16,6 +16,7 @@ pub mod grammar;
 pub mod plans;
 pub mod queries;
 pub mod ringwood;
+pub mod selects;
 pub mod sim;
 pub mod slt;
 pub mod sqlite;

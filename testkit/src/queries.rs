@@ -90,27 +90,27 @@ const SOURCES: [(&str, &[&str]); 7] = [
     ("ex", &["a", "b", "c"]),
 ];
 
-const VALUES: [&str; 12] = [
+pub(crate) const VALUES: [&str; 12] = [
     "5", "'x'", "'7'", "7", "1.5", "-1", "NULL", "1", "0", "abs(3)", "'abc'", "'ABC'",
 ];
 
 /// Columns in sight: alias and names of each source, outer queries' first.
-type Sight = Vec<(String, &'static [&'static str])>;
+pub(crate) type Sight = Vec<(String, &'static [&'static str])>;
 
 /// A query under construction.
-struct Query<'d> {
-    dice: &'d mut Dice,
-    sources: Sight,
+pub(crate) struct Query<'d> {
+    pub(crate) dice: &'d mut Dice,
+    pub(crate) sources: Sight,
     /// Sources of this query begin here; those before it are of queries around it.
-    own: usize,
+    pub(crate) own: usize,
     /// How deep subqueries may nest.
-    depth: usize,
+    pub(crate) depth: usize,
     /// Names are given out from here.
-    alias: usize,
+    pub(crate) alias: usize,
 }
 
 impl Query<'_> {
-    fn column(&mut self) -> String {
+    pub(crate) fn column(&mut self) -> String {
         // Now and then one of a query around this one.
         let from = if self.own > 0 && self.dice.below(4) == 0 {
             0
@@ -121,7 +121,7 @@ impl Query<'_> {
         self.column_of(at)
     }
 
-    fn column_of(&mut self, at: usize) -> String {
+    pub(crate) fn column_of(&mut self, at: usize) -> String {
         let (alias, columns) = self.sources[at].clone();
         format!("{alias}.{}", self.dice.pick(columns))
     }
@@ -161,7 +161,7 @@ impl Query<'_> {
         format!("SELECT {} FROM {from}{condition}", results.join(", "))
     }
 
-    fn condition(&mut self, depth: usize) -> String {
+    pub(crate) fn condition(&mut self, depth: usize) -> String {
         let x = self.column();
         match self.dice.below(if depth == 0 { 18 } else { 27 }) {
             0..=4 => format!("{x} = {}", self.operand()),
@@ -234,13 +234,13 @@ impl Query<'_> {
         }
     }
 
-    fn conditions(&mut self, most: usize) -> String {
+    pub(crate) fn conditions(&mut self, most: usize) -> String {
         let count = 1 + self.dice.below(most);
         let parts: Vec<String> = (0..count).map(|_| self.condition(1)).collect();
         parts.join(" AND ")
     }
 
-    fn from(&mut self, count: usize) -> String {
+    pub(crate) fn from(&mut self, count: usize) -> String {
         const JOINS: [&str; 8] = [
             ", ",
             ", ",

@@ -41,6 +41,9 @@ pub struct SelectFlags {
     pub window: bool,
     /// Its window functions differ in PARTITION BY (SQLite's SF_MultiPart).
     pub multi_part: bool,
+    /// Terms of the query around it were pushed down into it, or columns that nobody reads left out (SQLite's
+    /// SF_PushDown).
+    pub pushed_down: bool,
     /// Its ORDER BY counts even where the rows are not shown in that order (SQLite's SF_OrderByReqd).
     pub order_required: bool,
 }

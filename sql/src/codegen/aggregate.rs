@@ -407,7 +407,8 @@ impl Compiler<'_> {
                 && function.args.len() == 1
                 && same(&function.call.order_by[0].expr, &function.args[0]);
             let order_cursor = if ordered { self.alloc_cursor(None) } else { -1 };
-            let distinct_cursor = if distinct {
+            // Equal keys are one entry of the sorting index.
+            let distinct_cursor = if distinct && !order_is_args {
                 self.alloc_cursor(None)
             } else {
                 -1

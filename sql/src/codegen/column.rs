@@ -41,6 +41,7 @@ impl Compiler<'_> {
             } => {
                 // A coroutine will overwrite its registers: a copy, not an alias.
                 self.op(Opcode::Copy, reg, target, 0);
+                self.code_real_affinity(cursor, column, target);
                 Ok(target)
             }
             ColumnSource::Register {

@@ -133,6 +133,8 @@ pub struct Compiler<'a> {
     pub(crate) programs: Programs,
     /// Whether the statement is the engine's own, which may call internal functions.
     pub internal: bool,
+    /// The VALUES that is coded now stands in FROM, where EXPLAIN QUERY PLAN shows it as a table.
+    pub(crate) values_in_from: bool,
     /// Virtual columns that are being computed: (cursor, column), against loops.
     pub(crate) virtual_columns: Vec<(i32, usize)>,
     cursors: Vec<CursorInfo>,
@@ -191,6 +193,7 @@ impl<'a> Compiler<'a> {
             dropping: false,
             programs: Programs::default(),
             internal: false,
+            values_in_from: false,
             virtual_columns: Vec::new(),
             cursors: Vec::new(),
             mem_count: 0,

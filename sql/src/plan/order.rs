@@ -423,7 +423,8 @@ impl<'q> Where<'q> {
         match &self.sources[usize::from(source_no)].item.source {
             FromSource::Select(select) => {
                 let select: &Select = select;
-                !select.order_by.is_empty()
+                // That of a recursion is the order of its queue.
+                !select.order_by.is_empty() && !select.flags.recursive
             }
             FromSource::Table | FromSource::Recursive => false,
         }

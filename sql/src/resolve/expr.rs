@@ -192,12 +192,24 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             ast::BinaryOp::Remainder => BinaryOp::Remainder,
             ast::BinaryOp::Concat => BinaryOp::Concat,
         };
+        let place = left;
         let left = self.expr(left)?;
         let right = self.expr(right)?;
         if op.is_comparison() {
-            check_vectors(&left, &right)?;
+            self.check_vectors(&left, &right, place)?;
         }
         Ok(Expr::binary(op, left, right))
+    }
+
+    /// Both sides of a comparison must be equally wide. `place`: the left side.
+    fn check_vectors(&self, left: &Expr, right: &Expr, place: &ast::Expr) -> Result<()> {
+        if left.vector_size() == right.vector_size() {
+            return Ok(());
+        }
+        Err(match leftmost_token(place) {
+            Some(span) => self.error_at(span, "row value misused"),
+            None => SqlError::error("row value misused"),
+        })
     }
 
     /// IS and IS NOT: a test for NULL or for a truth, or a comparison.
@@ -213,6 +225,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             );
         }
         let is_name = matches!(right.kind, ExprKind::Id(_));
+        let place = left;
         let left = self.expr(left)?;
         let right = self.expr(right)?;
         if let (Expr::Bool(value), true) = (&right, is_name) {
@@ -222,7 +235,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
                 value: *value,
             });
         }
-        check_vectors(&left, &right)?;
+        self.check_vectors(&left, &right, place)?;
         Ok(Expr::binary(
             if not { BinaryOp::IsNot } else { BinaryOp::Is },
             left,
@@ -247,9 +260,10 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
 
     fn between(&mut self, not: bool, operands: &'a [ast::Expr; 3]) -> Result<Expr> {
         let [value, low, high] = operands;
+        let place = value;
         let (value, low, high) = (self.expr(value)?, self.expr(low)?, self.expr(high)?);
-        check_vectors(&value, &low)?;
-        check_vectors(&value, &high)?;
+        self.check_vectors(&value, &low, place)?;
+        self.check_vectors(&value, &high, place)?;
         Ok(Expr::Between(Box::new(Between {
             value,
             low,
@@ -487,12 +501,20 @@ pub(super) fn is_literal(expr: &ast::Expr) -> bool {
     }
 }
 
-/// Both sides of a comparison must be equally wide.
-fn check_vectors(left: &Expr, right: &Expr) -> Result<()> {
-    if left.vector_size() == right.vector_size() {
-        return Ok(());
+/// Where an expression begins, as far as stock SQLite remembers: the leftmost operand that is a token.
+fn leftmost_token(expr: &ast::Expr) -> Option<Span> {
+    match &expr.kind {
+        ExprKind::Literal(_) | ExprKind::Id(_) | ExprKind::Variable(_) | ExprKind::Call(_) => {
+            Some(expr.span)
+        }
+        ExprKind::Unary(_, inner)
+        | ExprKind::Binary(_, inner, _)
+        | ExprKind::IsNull(inner)
+        | ExprKind::NotNull(inner) => leftmost_token(inner),
+        ExprKind::Cast(cast) => leftmost_token(&cast.expr),
+        ExprKind::Collate(collate) => leftmost_token(&collate.expr),
+        _ => None,
     }
-    Err(SqlError::error("row value misused"))
 }
 
 /// The value of a number that is no integer.

@@ -71,6 +71,8 @@ fn definition<'a>(window: &'a WindowDef, others: &'a [WindowDef]) -> Result<Defi
 fn named<'a>(name: &ast::Name, windows: &'a [WindowDef]) -> Result<Definition<'a>> {
     let is_it = |window: &WindowDef| window.name.as_ref().is_some_and(|own| own.matches(name));
     match windows.iter().rposition(is_it) {
+        // The first one has nothing to build upon: what it says of that is not looked at.
+        Some(0) => Ok(Definition::alone(&windows[0])),
         Some(at) => definition(&windows[at], &windows[..at]),
         None => Err(SqlError::error(format!("no such window: {name}"))),
     }
@@ -78,7 +80,7 @@ fn named<'a>(name: &ast::Name, windows: &'a [WindowDef]) -> Result<Definition<'a
 
 /// Checks a WINDOW clause, whether its windows are used or not.
 pub(super) fn check_windows(windows: &[WindowDef]) -> Result<()> {
-    for (at, window) in windows.iter().enumerate() {
+    for (at, window) in windows.iter().enumerate().skip(1) {
         definition(window, &windows[..at])?;
     }
     Ok(())

@@ -159,6 +159,7 @@ fn rewrite_from(c: &mut Compiler<'_>, select: &mut Select, is_compound: bool) ->
         let FromSource::Select(inner) = &mut select.from.items[i].source else {
             continue;
         };
+        crate::codegen::select::show_merge_order(inner);
         rewrite(c, inner)?;
     }
     Ok(())
@@ -317,7 +318,9 @@ fn depends_on_groups_only(expr: &Expr, group_by: &[Expr]) -> bool {
                 Expr::Column(_) | Expr::AggregateColumn { .. } | Expr::AggregateValue { .. } => {
                     Walk::Stop
                 }
-                Expr::Function(call) if call.aggregate.is_some() => Walk::Stop,
+                Expr::Function(call) if call.aggregate.is_some() || call.window.is_some() => {
+                    Walk::Stop
+                }
                 Expr::Function(_) if !is_constant_call(expr) => Walk::Stop,
                 _ => Walk::Continue,
             }

@@ -67,6 +67,7 @@ pub(super) fn push_down(c: &mut Compiler<'_>, select: &mut Select, i: usize) -> 
     let FromSource::Select(inner) = &mut select.from.items[i].source else {
         return Ok(());
     };
+    inner.flags.pushed_down = true;
     let first = parts_of(inner)[0].result.clone();
     let mut part = Some(&mut **inner);
     while let Some(this) = part {
@@ -194,13 +195,16 @@ pub(super) fn drop_unused_columns(select: &mut Select, i: usize) {
             used |= 1 << column.min(63);
         }
     }
+    let mut changed = false;
     let mut part = Some(&mut **inner);
     while let Some(this) = part {
         for (number, column) in this.result.iter_mut().enumerate() {
             if used & (1 << number.min(63)) == 0 {
+                changed |= !matches!(column.expr, Expr::Null);
                 column.expr = Expr::Null;
             }
         }
         part = this.prior.as_mut().map(|(_, prior)| &mut **prior);
     }
+    inner.flags.pushed_down |= changed;
 }

@@ -163,6 +163,21 @@ fn virtual_tables() {
 }
 
 #[test]
+fn windows() {
+    script("windows", include_str!("../../scripts/windows.sql"));
+}
+
+#[test]
+fn recursion() {
+    script("recursion", include_str!("../../scripts/recursion.sql"));
+}
+
+#[test]
+fn selects() {
+    script("selects", include_str!("../../scripts/selects.sql"));
+}
+
+#[test]
 fn many_rows() {
     script("many", include_str!("../../scripts/many_rows.sql"));
 }

@@ -6,6 +6,7 @@ use ringwood_testkit::compare::{compare, plan_text};
 use ringwood_testkit::engine::{Cell, Engine};
 use ringwood_testkit::queries::{Dice, SCRIPT, STATISTICS, draw, draw_change, draw_condition};
 use ringwood_testkit::ringwood::Ringwood;
+use ringwood_testkit::selects;
 use ringwood_testkit::sqlite::Sqlite;
 use std::fmt::Write as _;
 
@@ -40,13 +41,17 @@ fn engines(name: &str, statistics: bool) -> (Sqlite, Ringwood) {
 }
 
 fn rows(name: &str, statistics: bool, depth: usize) {
+    compare_rows(name, statistics, |dice| draw(dice, depth));
+}
+
+fn compare_rows(name: &str, statistics: bool, draw: impl Fn(&mut Dice) -> String) {
     let (mut theirs, mut ours) = engines(name, statistics);
     let mut dice = Dice::new(number("SEED", 1));
     let mut report = String::new();
     let count = number("QUERIES", 2000);
     let mut wrong = 0;
     for _ in 0..count {
-        let query = draw(&mut dice, depth);
+        let query = draw(&mut dice);
         if let Some(difference) = compare(&mut theirs, &mut ours, &query) {
             wrong += 1;
             let _ = writeln!(report, "{difference}\n");
@@ -68,6 +73,16 @@ fn rows_are_equal_with_statistics() {
 #[test]
 fn rows_of_subqueries_are_equal() {
     rows("subqueries", false, 2);
+}
+
+#[test]
+fn rows_of_windows_recursions_and_compounds_are_equal() {
+    compare_rows("selects", false, |dice| selects::draw(dice, 0));
+}
+
+#[test]
+fn rows_of_windows_recursions_and_compounds_are_equal_with_subqueries() {
+    compare_rows("selects-statistics", true, |dice| selects::draw(dice, 1));
 }
 
 /// Updates and deletes by the same conditions: the same rows stay, and the indexes fit them.

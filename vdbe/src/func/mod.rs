@@ -203,7 +203,17 @@ impl fmt::Debug for FunctionDef {
     }
 }
 
-/// The state of an aggregate over one group.
+/// The state of an aggregate over one group, or of a window function over one partition.
+///
+/// | method | as an aggregate | over a window |
+/// |---|---|---|
+/// | [`step`](Aggregate::step) | for each row | for each row that enters the frame |
+/// | [`inverse`](Aggregate::inverse) | never | for each row that leaves it, in the order in which they entered |
+/// | [`value`](Aggregate::value) | never | for each row of the result, also before the first step |
+/// | [`finish`](Aggregate::finish) | once | instead of `value` where each frame is gone through anew (EXCLUDE), once per state |
+///
+/// A function that has no `inverse` serves as an aggregate only: OVER refuses it unless it has
+/// [`FunctionFlags::INVERSE`].
 pub trait Aggregate: Send {
     /// Takes one row in.
     fn step(&mut self, ctx: &mut FnContext<'_>, args: &[Mem]) -> Result<(), FnError>;

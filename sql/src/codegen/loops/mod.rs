@@ -390,7 +390,7 @@ impl<'q> Loops<'q> {
             self.plan.control -= Control::WANT_DISTINCT;
             self.plan.distinct = Distinct::Unique;
         }
-        if request.select.is_some_and(|s| !s.flags.values) {
+        if request.select.is_some() {
             c.explain(|| "SCAN CONSTANT ROW".to_owned());
         }
     }

@@ -436,10 +436,17 @@ impl Compiler<'_> {
                 | flag(FunctionFlags::DIRECT_ONLY, 0x8_0000)
                 | flag(FunctionFlags::SUBTYPE, 0x10_0000)
                 | flag(FunctionFlags::INNOCUOUS, 0x20_0000);
+            let windowed =
+                FunctionFlags::INVERSE | FunctionFlags::WINDOW_ONLY | FunctionFlags::MINMAX;
+            let kind = match def.is_aggregate() {
+                true if def.flags.intersects(windowed) => "w",
+                true => "a",
+                false => "s",
+            };
             vec![
                 Cell::from(&*def.name),
                 Cell::Integer(1),
-                Cell::from(if def.is_aggregate() { "a" } else { "s" }),
+                Cell::from(kind),
                 Cell::from("utf8"),
                 Cell::Integer(i64::from(def.arity)),
                 Cell::Integer(flags),

@@ -66,12 +66,23 @@ impl Compiler<'_> {
         self.open_destination(dest, select.result.len());
         let end = self.label();
         let (limits, ..) = self.code_limits(select, limits, end)?;
-        self.explain(|| {
-            format!(
-                "SCAN {count} CONSTANT ROW{}",
-                if count == 1 { "" } else { "S" }
-            )
-        });
+        if dest.is_queue() {
+            // There, stock SQLite takes the rows one by one.
+            self.explain_push(|| "COMPOUND QUERY".to_owned());
+            for i in 0..count {
+                let part = if i == 0 {
+                    "LEFT-MOST SUBQUERY"
+                } else {
+                    "UNION ALL"
+                };
+                self.explain_push(|| part.to_owned());
+                self.explain(|| "SCAN CONSTANT ROW".to_owned());
+                self.explain_pop();
+            }
+            self.explain_pop();
+        } else if !self.values_in_from {
+            self.explain(|| format!("SCAN {count}-ROW VALUES CLAUSE"));
+        }
         let next = self.label();
         self.code_row(
             ResultExprs::Columns(&select.result),
@@ -173,6 +184,28 @@ impl Compiler<'_> {
         dest: &mut Destination,
         limits: LimitRegs,
     ) -> Result<LogEst> {
+        let mut part = select;
+        while let Some((CompoundOp::UnionAll, prior)) = &part.prior {
+            part = prior;
+        }
+        // Behind a merge it is not called a compound.
+        let is_whole = part.prior.is_none();
+        if is_whole {
+            self.explain_push(|| "COMPOUND QUERY".to_owned());
+        }
+        let rows = self.code_union_all_parts(select, dest, limits);
+        if is_whole {
+            self.explain_pop();
+        }
+        rows
+    }
+
+    fn code_union_all_parts(
+        &mut self,
+        select: &Select,
+        dest: &mut Destination,
+        limits: LimitRegs,
+    ) -> Result<LogEst> {
         let Some((_, prior)) = &select.prior else {
             return Ok(0);
         };
@@ -190,15 +223,17 @@ impl Compiler<'_> {
         if !fixed {
             limit_rows = ROWS_MAX;
         }
-        let leftmost = prior.prior.is_none();
-        if leftmost {
-            self.explain_push(|| "COMPOUND QUERY".to_owned());
+        let is_chain = matches!(prior.prior, Some((CompoundOp::UnionAll, _)));
+        let left_rows = if is_chain {
+            self.code_union_all_parts(prior, dest, limits)?
+        } else if prior.prior.is_some() {
+            self.code_part(prior, dest, limits)?
+        } else {
             self.explain_push(|| "LEFT-MOST SUBQUERY".to_owned());
-        }
-        let left_rows = self.code_part(prior, dest, limits)?;
-        if leftmost {
+            let rows = self.code_part(prior, dest, limits)?;
             self.explain_pop();
-        }
+            rows
+        };
         let mut skip = None;
         if limits.limit != 0 {
             skip = Some(self.op(Opcode::IfNot, limits.limit, 0, 0));
@@ -375,7 +410,7 @@ impl Compiler<'_> {
         let rows = match op {
             CompoundOp::UnionAll | CompoundOp::Union => cost::add(left_rows, right_rows),
             CompoundOp::Intersect => left_rows.min(right_rows),
-            CompoundOp::Except => left_rows,
+            CompoundOp::Except => right_rows, // as stock SQLite
         };
         Ok(rows.min(limit_rows))
     }
@@ -579,6 +614,21 @@ fn is_union_limit_one(select: &Select) -> bool {
     matches!(select.prior, Some((CompoundOp::Union, _)))
         && select.offset.is_none()
         && select.limit.as_ref().and_then(Expr::as_integer) == Some(1)
+}
+
+/// Gives a compound that is going to be merged the ORDER BY that it has anyway, for the query around it to use.
+pub fn show_merge_order(select: &mut Select) {
+    let Some((op, _)) = &select.prior else {
+        return;
+    };
+    let op = *op;
+    if op != CompoundOp::UnionAll
+        && select.order_by.is_empty()
+        && !select.flags.recursive
+        && !is_union_limit_one(select)
+    {
+        select.order_by = merge_order(select, op);
+    }
 }
 
 /// The ORDER BY of a merge: the compound's, or its first column; and, unless duplicates may stay, all other columns.

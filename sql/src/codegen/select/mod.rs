@@ -28,6 +28,7 @@ mod row;
 mod sort;
 mod sources;
 
+pub use compound::show_merge_order;
 pub use destination::{Destination, DestinationKind};
 
 use crate::bound::walk::same;

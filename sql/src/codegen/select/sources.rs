@@ -16,6 +16,7 @@ use super::{Destination, DestinationKind};
 use crate::ast::Materialized;
 use crate::bound::{FromClause, FromItem, FromSource, Select};
 use crate::compiler::{Compiler, CursorOverride, FromRows, Optimizations, Result};
+use crate::plan::cost::{self, LogEst};
 use ringwood_vdbe::Opcode;
 
 impl Compiler<'_> {
@@ -37,7 +38,7 @@ impl Compiler<'_> {
             }
             if self.can_be_coroutine(&select.from, i) {
                 self.code_coroutine(item, inner)?;
-            } else if !self.reuse_materialized(item) {
+            } else if !self.reuse_materialized(item) && !self.reuse_neighbour(&select.from, i) {
                 self.code_materialized(item, inner)?;
             }
         }
@@ -60,6 +61,9 @@ impl Compiler<'_> {
         if from.items[0].join.left_of_right {
             return false;
         }
+        if from.items[i + 1..].iter().any(|later| is_same(later, item)) {
+            return false; // rows that are kept serve both
+        }
         let left = &from.items[..i];
         let movable = |item: &FromItem| !item.join.is_outer() && !item.join.cross;
         i == 0
@@ -73,10 +77,8 @@ impl Compiler<'_> {
         let yield_reg = self.alloc_reg();
         let entry = self.here() + 1;
         let init = self.op(Opcode::InitCoroutine, yield_reg, 0, entry);
-        self.explain_push(|| format!("CO-ROUTINE {}", item.source_name()));
         let mut dest = Destination::new(DestinationKind::Coroutine, yield_reg);
-        let estimate = self.code_select(inner, &mut dest)?;
-        self.explain_pop();
+        let estimate = self.code_from_select("CO-ROUTINE", item, inner, &mut dest)?;
         self.op(Opcode::EndCoroutine, yield_reg, 0, 0);
         self.jump_here(init);
         self.clear_temps();
@@ -99,6 +101,26 @@ impl Compiler<'_> {
         Ok(())
     }
 
+    /// The SELECT of an item, under a line that says how its rows come; VALUES has none.
+    fn code_from_select(
+        &mut self,
+        how: &str,
+        item: &FromItem,
+        inner: &Select,
+        dest: &mut Destination,
+    ) -> Result<LogEst> {
+        if inner.flags.values && !inner.rows.is_empty() && inner.prior.is_none() {
+            self.values_in_from = true;
+            let estimate = self.code_select(inner, dest);
+            self.values_in_from = false;
+            return estimate.map(|_| cost::ROWS_EPHEMERAL);
+        }
+        self.explain_push(|| format!("{how} {}", item.source_name()));
+        let estimate = self.code_select(inner, dest)?;
+        self.explain_pop();
+        Ok(estimate)
+    }
+
     /// A common table expression that was materialised for another item is used again.
     fn reuse_materialized(&mut self, item: &FromItem) -> bool {
         let Some(number) = item.cte else { return false };
@@ -107,8 +129,31 @@ impl Compiler<'_> {
         };
         self.op(Opcode::Gosub, return_reg, entry, 0);
         self.op(Opcode::OpenDup, item.cursor, cursor, 0);
-        self.set_from_rows(item, FromRows::Ephemeral, estimate);
+        let _ = estimate; // the second use is planned as if nothing were known, as stock SQLite does
+        self.set_from_rows(item, FromRows::Ephemeral, cost::ROWS_EPHEMERAL);
         true
+    }
+
+    /// The same for a view or common table expression that stands in the same FROM clause twice.
+    fn reuse_neighbour(&mut self, from: &FromClause, i: usize) -> bool {
+        let item = &from.items[i];
+        for other in from.items[..i].iter().filter(|other| is_same(other, item)) {
+            if let Some((
+                FromRows::Materialized {
+                    return_reg,
+                    entry,
+                    correlated: false,
+                },
+                _,
+            )) = self.from_rows(other)
+            {
+                self.op(Opcode::Gosub, return_reg, entry, 0);
+                self.op(Opcode::OpenDup, item.cursor, other.cursor, 0);
+                self.set_from_rows(item, FromRows::Ephemeral, cost::ROWS_EPHEMERAL);
+                return true;
+            }
+        }
+        false
     }
 
     fn code_materialized(&mut self, item: &FromItem, inner: &Select) -> Result<()> {
@@ -116,10 +161,8 @@ impl Compiler<'_> {
         let over = self.op(Opcode::Goto, 0, 0, 0);
         let entry = self.here();
         let once = (!item.correlated).then(|| self.op(Opcode::Once, 0, 0, 0));
-        self.explain_push(|| format!("MATERIALIZE {}", item.source_name()));
         let mut dest = Destination::new(DestinationKind::EphemeralTable, item.cursor);
-        let estimate = self.code_select(inner, &mut dest)?;
-        self.explain_pop();
+        let estimate = self.code_from_select("MATERIALIZE", item, inner, &mut dest)?;
         if let Some(once) = once {
             self.jump_here(once);
         }
@@ -141,4 +184,19 @@ impl Compiler<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether two items are the same view or common table expression, and nothing was pushed down into either (SQLite's
+/// isSelfJoinView).
+fn is_same(a: &FromItem, b: &FromItem) -> bool {
+    let (FromSource::Select(x), FromSource::Select(y)) = (&a.source, &b.source) else {
+        return false;
+    };
+    let is_same_view = x.flags.view && y.flags.view && a.db == b.db && a.table.name == b.table.name;
+    let is_same_cte = a.cte.is_some() && a.cte == b.cte;
+    (is_same_view || is_same_cte)
+        && !x.flags.pushed_down
+        && !y.flags.pushed_down
+        && !a.correlated
+        && !b.correlated
 }

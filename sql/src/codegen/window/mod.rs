@@ -29,7 +29,7 @@ mod function;
 
 use crate::bound::{Expr, FrameBound, FrameUnit, WindowPass};
 use crate::codegen::loops::Loops;
-use crate::compiler::{Compiler, Result};
+use crate::compiler::{ColumnSource, Compiler, Result};
 use function::State;
 use ringwood_vdbe::{Label, Opcode, P4};
 
@@ -201,10 +201,11 @@ impl Compiler<'_> {
             windows.end.peer = self.alloc_regs(count);
         }
         for i in 0..count as i32 {
-            let reg = self.code_column(input, i, new + i)?;
-            if reg != new + i {
-                self.op(Opcode::Copy, reg, new + i, 0);
-            }
+            // As it is: what reads the buffer gives it its type.
+            match self.column_source(input, i) {
+                ColumnSource::Register { reg, .. } => self.op(Opcode::Copy, reg, new + i, 0),
+                _ => self.op(Opcode::Column, input, i, new + i),
+            };
         }
         self.op(Opcode::MakeRecord, new, count as i32, record);
         let mut flush = None;
