@@ -13,6 +13,7 @@ mod builder;
 mod connection;
 mod core_thread;
 mod error;
+mod extension;
 pub mod local;
 pub mod params;
 mod row;
@@ -28,6 +29,7 @@ pub use error::{BoxError, Error, Result, ResultCode};
 pub use local::{LocalConnection, Optimizations};
 pub use params::{Params, params_from_iter};
 pub use ringwood_io::block_on;
+pub use ringwood_vdbe::env::ChangeKind;
 /// Virtual tables: the traits of modules, tables and cursors, and what the planner asks them.
 pub mod vtab {
     pub use ringwood_vdbe::Error as VtabError;

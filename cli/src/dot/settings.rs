@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::os::fd::AsFd as _;
 
+use ringwood::local::Limit;
+
 use super::{Flow, integer, is_option};
 use crate::mode::quote::{push_c, push_name};
 use crate::mode::{Mode, Wrapping};
@@ -92,48 +94,44 @@ pub fn explain(shell: &mut Shell, args: &[String]) -> Flow {
     Flow::Go
 }
 
-/// `.limit`: the engine's limits are fixed.
+/// `.limit`: shows and sets the connection's limits.
 pub fn limit(shell: &mut Shell, args: &[String]) -> Flow {
-    const LIMITS: [(&str, u64); 12] = [
-        ("length", 1_000_000_000),
-        ("sql_length", 1_000_000_000),
-        ("column", 2000),
-        ("expr_depth", 1000),
-        ("compound_select", 500),
-        ("vdbe_op", 250_000_000),
-        ("function_arg", 127),
-        ("attached", 10),
-        ("like_pattern_length", 50000),
-        ("variable_number", 32766),
-        ("trigger_depth", 1000),
-        ("worker_threads", 0),
-    ];
-    match args {
+    let Some(conn) = shell.connection_or_complain() else {
+        return Flow::Go;
+    };
+    let line = |shell: &mut Shell, name: &str, limit: Limit| {
+        let value = conn.limit(limit);
+        shell.print(format!("{name:>20} {value}\n"));
+    };
+    let name = match args {
         [_] => {
-            for (name, value) in LIMITS {
-                shell.print(format!("{name:>20} {value}\n"));
+            for (name, limit) in Limit::ALL {
+                line(shell, name, limit);
             }
-            Flow::Go
+            return Flow::Go;
         }
-        [_, name] => {
-            let found: Vec<_> = LIMITS
-                .iter()
-                .filter(|l| l.0.starts_with(&name.to_ascii_lowercase()))
-                .collect();
-            match found[..] {
-                [(name, value)] => {
-                    shell.print(format!("{name:>20} {value}\n"));
-                    Flow::Go
-                }
-                [] => shell.fail(format!(
-                    "unknown limit: \"{name}\"\nenter \".limits\" with no arguments for a list.\n"
-                )),
-                _ => shell.fail(format!("ambiguous limit: \"{name}\"\n")),
-            }
+        [_, name] | [_, name, _] => name,
+        _ => return shell.fail("Usage: .limit NAME ?NEW-VALUE?\n"),
+    };
+    let found: Vec<(&str, Limit)> = Limit::ALL
+        .into_iter()
+        .filter(|l| l.0.starts_with(&name.to_ascii_lowercase()))
+        .collect();
+    let (name, limit) = match found[..] {
+        [found] => found,
+        [] => {
+            return shell.fail(format!(
+                "unknown limit: \"{name}\"\nenter \".limits\" with no arguments for a list.\n"
+            ));
         }
-        [_, _, _] => shell.fail("Error: limits cannot be changed\n"),
-        _ => shell.fail("Usage: .limit NAME ?NEW-VALUE?\n"),
+        _ => return shell.fail(format!("ambiguous limit: \"{name}\"\n")),
+    };
+    if let [_, _, value] = args {
+        let value = integer(value);
+        conn.set_limit(limit, i32::try_from(value).unwrap_or(i32::MAX));
     }
+    line(shell, name, limit);
+    Flow::Go
 }
 
 /// `.log FILE|off`: errors are written to a file too.

@@ -18,6 +18,8 @@
 mod attach;
 mod backup;
 mod dbstat;
+mod functions;
+mod limits;
 mod modules;
 mod open;
 mod pragma_table;
@@ -43,6 +45,7 @@ use ringwood_sql::schema::{NameMap, Schema};
 use ringwood_vdbe::{Env, FunctionDef, FunctionRegistry, VirtualTables};
 use ringwood_wal::{Busy, BusyHandler, TxState};
 
+pub use limits::Limit;
 pub use open::OpenOptions;
 pub(crate) use open::{Store, open_store};
 pub use statement::{Rows, Statement};
@@ -87,6 +90,7 @@ pub(crate) struct Inner {
     collations: RefCell<NameMap<Collation>>,
     virtual_tables: Rc<VirtualTables>,
     limits: Cell<Limits>,
+    limit_values: Cell<limits::Limits>,
     flags: Cell<CompileFlags>,
     interrupt: Arc<AtomicBool>,
     /// What to do while somebody else holds a lock: the same for all databases.
@@ -196,6 +200,7 @@ impl LocalConnection {
                 collations: RefCell::default(),
                 virtual_tables,
                 limits: Cell::default(),
+                limit_values: Cell::default(),
                 flags: Cell::default(),
                 interrupt,
                 busy,

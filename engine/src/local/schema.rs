@@ -72,7 +72,11 @@ impl Inner {
                     }
                 }
                 compiled => {
-                    return compiled.map_err(|e: SqlError| Error::from_vdbe(e.into(), text));
+                    let program =
+                        compiled.map_err(|e: SqlError| Error::from_vdbe(e.into(), text))?;
+                    self.check_program(&program)
+                        .map_err(|e| Error::from_vdbe(e, text))?;
+                    return Ok(program);
                 }
             }
         }

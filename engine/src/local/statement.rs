@@ -41,7 +41,7 @@ impl std::fmt::Debug for Statement {
 impl Statement {
     /// Compiles the first statement of `sql`; gives the offset after it too.
     pub(super) async fn prepare(conn: Rc<Inner>, sql: &str) -> Result<Option<(Statement, usize)>> {
-        let mut parser = Parser::new(sql.as_bytes());
+        let mut parser = Parser::with_limits(sql.as_bytes(), conn.limit_values.get().parser());
         let parsed = match parser.next_statement() {
             None => return Ok(None),
             Some(Ok(parsed)) => parsed,
@@ -112,7 +112,9 @@ impl Statement {
     }
 
     async fn recompile(&mut self, env: &mut ringwood_vdbe::Env) -> Result<()> {
-        let parsed = match Parser::new(&self.sql).next_statement() {
+        let parsed = match Parser::with_limits(&self.sql, self.conn.limit_values.get().parser())
+            .next_statement()
+        {
             Some(Ok(parsed)) => parsed,
             _ => unreachable!("the text was parsed before"),
         };

@@ -4,5 +4,6 @@ mod changes;
 mod corruption;
 mod definitions;
 mod faults;
+mod limits;
 mod queries;
 mod sim;

@@ -38,6 +38,9 @@ impl Compiler<'_> {
                     name: name.into(),
                     ..table
                 });
+                if table.columns.len() > self.ctx.limits.columns {
+                    return Err(SqlError::error(format!("too many columns on {name}")));
+                }
                 self.check_definition(&table)?;
                 let mut sql = b"CREATE TABLE ".to_vec();
                 sql.extend_from_slice(create.text.slice(self.text));

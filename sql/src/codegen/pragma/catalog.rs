@@ -445,7 +445,7 @@ impl Compiler<'_> {
             };
             vec![
                 Cell::from(&*def.name),
-                Cell::Integer(1),
+                Cell::from(def.flags.contains(FunctionFlags::BUILTIN)),
                 Cell::from(kind),
                 Cell::from("utf8"),
                 Cell::Integer(i64::from(def.arity)),
