@@ -3,8 +3,9 @@
 //! Source: SQLite's `walker.c`.
 
 use super::{
-    Expr, ExprKind, FrameBound, FromClause, FunctionCall, JoinConstraint, Limit, Over,
-    QualifiedName, ResultColumn, Select, SelectCore, SortTerm, Source, WindowDef, With,
+    Assignment, Expr, ExprKind, FrameBound, FromClause, FunctionCall, InsertSource, JoinConstraint,
+    Limit, Over, QualifiedName, ResultColumn, Select, SelectCore, SortTerm, Source, TriggerStmt,
+    UpsertAction, WindowDef, With,
 };
 
 /// What stands below an expression.
@@ -170,6 +171,45 @@ fn tables_of_from<'a>(from: &'a FromClause, f: &mut dyn FnMut(&'a QualifiedName)
 /// The same for an expression.
 pub fn tables_of_expr<'a>(expr: &'a Expr, f: &mut dyn FnMut(&'a QualifiedName)) {
     children(expr, &mut |child| tables_of_child(child, f));
+}
+
+/// The same for a statement of a trigger; the table that it changes is not among them.
+pub fn tables_of_step<'a>(step: &'a TriggerStmt, f: &mut dyn FnMut(&'a QualifiedName)) {
+    match step {
+        TriggerStmt::Select(select) => tables_of_select(select, f),
+        TriggerStmt::Delete(delete) => {
+            let where_clause = delete.where_clause.iter();
+            where_clause.for_each(|e| tables_of_expr(e, f));
+        }
+        TriggerStmt::Update(update) => {
+            let where_clause = update.where_clause.iter();
+            where_clause.for_each(|e| tables_of_expr(e, f));
+            tables_of_assignments(&update.set, f);
+            update.from.iter().for_each(|from| tables_of_from(from, f));
+        }
+        TriggerStmt::Insert(insert) => {
+            if let InsertSource::Select(select) = &insert.source {
+                tables_of_select(select, f);
+            }
+            for upsert in &insert.upserts {
+                let target = upsert.target.iter();
+                for target in target {
+                    let columns = target.columns.iter().map(|term| &term.expr);
+                    let exprs = columns.chain(&target.where_clause);
+                    exprs.for_each(|e| tables_of_expr(e, f));
+                }
+                if let UpsertAction::Update { set, where_clause } = &upsert.action {
+                    tables_of_assignments(set, f);
+                    where_clause.iter().for_each(|e| tables_of_expr(e, f));
+                }
+            }
+        }
+    }
+}
+
+fn tables_of_assignments<'a>(set: &'a [Assignment], f: &mut dyn FnMut(&'a QualifiedName)) {
+    set.iter()
+        .for_each(|assignment| tables_of_expr(&assignment.value, f));
 }
 
 fn tables_of_child<'a>(child: Child<'a>, f: &mut dyn FnMut(&'a QualifiedName)) {

@@ -99,22 +99,9 @@ impl Compiler<'_> {
         if db == super::TEMP {
             return Ok(());
         }
-        let mut other = None;
-        ast::walk::tables_of_select(select, &mut |name| {
-            let of = name.schema.as_ref();
-            if let Some(of) = of.filter(|of| self.ctx.schema.db_index(&of.text) != Some(db)) {
-                other.get_or_insert_with(|| of.text.clone());
-            }
-        });
-        match other {
-            Some(other) => {
-                let written = String::from_utf8_lossy(object.name.span.slice(self.text));
-                let message =
-                    format!("{kind} {written} cannot reference objects in database {other}");
-                Err(SqlError::at(object.name.span.start, message))
-            }
-            None => Ok(()),
-        }
+        let mut sources = Vec::new();
+        ast::walk::tables_of_select(select, &mut |name| sources.push(name));
+        self.check_databases(kind, &object.name, db, &sources)
     }
 
     /// Whether there is such a table or view already, and IF NOT EXISTS was said.

@@ -43,6 +43,18 @@ impl Compiler<'_> {
         if has_params {
             return Err(SqlError::error("trigger cannot use variables"));
         }
+        if db != TEMP {
+            let mut sources = Vec::new();
+            let mut add = |name| sources.push(name);
+            if let Some(when) = &create.when {
+                ast::walk::tables_of_expr(when, &mut add);
+            }
+            for step in &create.steps {
+                ast::walk::tables_of_step(&step.stmt, &mut add);
+            }
+            self.check_databases("trigger", &create.name.name, db, &sources)
+                .map_err(|error| SqlError::error(error.message))?;
+        }
         self.writes_db(false, db);
         let mut sql = b"CREATE TRIGGER ".to_vec();
         sql.extend_from_slice(create.text.slice(self.text));
@@ -90,19 +102,7 @@ impl Compiler<'_> {
             };
             return Ok((db, table.clone()));
         }
-        if let Some(other) = &create.table.schema {
-            if of != Some(Some(db)) {
-                let written =
-                    String::from_utf8_lossy(create.name.name.span.slice(self.text)).into_owned();
-                return Err(SqlError::at(
-                    create.name.name.span.start,
-                    format!(
-                        "trigger {written} cannot reference objects in database {}",
-                        other.text
-                    ),
-                ));
-            }
-        }
+        self.check_databases("trigger", &create.name.name, db, &[&create.table])?;
         match schema.dbs[db].table(named) {
             Some(table) => Ok((db, table.clone())),
             None => Err(SqlError::error(format!(

@@ -28,7 +28,7 @@ pub mod create_virtual;
 pub mod drop;
 pub mod reindex;
 
-use crate::ast::QualifiedName;
+use crate::ast::{Name, QualifiedName};
 use crate::compiler::{Compiler, Result, SqlError};
 use crate::schema::Table;
 use ringwood_vdbe::opcode::p5;
@@ -87,6 +87,30 @@ impl Compiler<'_> {
             return Err(SqlError::error(format!(
                 "object name reserved for internal use: {name}"
             )));
+        }
+        Ok(())
+    }
+
+    /// A trigger or a view that is not temporary names objects of its own database only.
+    fn check_databases(
+        &self,
+        kind: &str,
+        name: &Name,
+        db: usize,
+        sources: &[&QualifiedName],
+    ) -> Result<()> {
+        for source in sources {
+            let Some(schema) = &source.schema else {
+                continue;
+            };
+            if self.ctx.schema.db_index(&schema.text) != Some(db) {
+                let written = String::from_utf8_lossy(name.span.slice(self.text));
+                let message = format!(
+                    "{kind} {written} cannot reference objects in database {}",
+                    schema.text
+                );
+                return Err(SqlError::at(name.span.start, message));
+            }
         }
         Ok(())
     }
