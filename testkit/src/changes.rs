@@ -1,14 +1,16 @@
-//! Generated statements that change tables, for comparing engines: every conflict action on every kind of constraint.
+//! Generated statements that change tables, for comparing engines: every conflict action on every kind of constraint,
+//! upserts, RETURNING, UPDATE with FROM and row values.
 //!
 //! Rules:
 //! 1. The same seed gives the same statements.
 //! 2. Statements go to the tables of [`SCRIPT`]: rowid tables with and without INTEGER PRIMARY KEY, AUTOINCREMENT, WITHOUT
-//!    ROWID, STRICT; NOT NULL, CHECK, UNIQUE with conflict clauses of their own; partial and expression indexes.
+//!    ROWID, STRICT, generated columns; NOT NULL, CHECK, UNIQUE with conflict clauses of their own; partial and expression indexes.
 //! 3. Values are few, so that they collide.
 //! 4. A UNIQUE constraint of a WITHOUT ROWID table is an index made afterwards: of those made with the table, stock SQLite
 //!    does not notice that they cover the primary key, and so takes rows in another order.
 
 use crate::queries::Dice;
+use std::fmt::Write as _;
 
 /// The tables and their indexes.
 pub const SCRIPT: &str = "
@@ -31,10 +33,14 @@ CREATE TABLE ai(id INTEGER PRIMARY KEY AUTOINCREMENT, x UNIQUE, y);
 CREATE TABLE plain(a, b, c);
 CREATE TABLE twin(a, b, c);
 CREATE INDEX twin_a ON twin(a);
+CREATE TABLE ge(a INTEGER PRIMARY KEY, b, c AS (b + 1) STORED UNIQUE, d, e AS (c || d) NOT NULL CHECK(e <> '3b'));
+CREATE INDEX gee ON ge(e, b);
+CREATE TABLE gw(k, n AS (v * 2), v, x AS (n + k) STORED, PRIMARY KEY(v, k)) WITHOUT ROWID;
+CREATE UNIQUE INDEX gwx ON gw(x) WHERE n > 4;
 ";
 
 /// Each table with its columns.
-pub const TABLES: [(&str, &[&str]); 9] = [
+pub const TABLES: [(&str, &[&str]); 11] = [
     ("r1", &["a", "b", "c", "d"]),
     ("r2", &["a", "b", "c", "d"]),
     ("w", &["k", "n", "v", "u"]),
@@ -44,6 +50,31 @@ pub const TABLES: [(&str, &[&str]); 9] = [
     ("ai", &["id", "x", "y"]),
     ("plain", &["a", "b", "c"]),
     ("twin", &["a", "b", "c"]),
+    ("ge", &["a", "b", "d"]),
+    ("gw", &["k", "v"]),
+];
+
+/// Keys that ON CONFLICT may name; some of them are none.
+const KEYS: [(&str, &[&str]); 11] = [
+    ("r1", &["(a)", "(b)", "(c, d)", "(d, c)", "(rowid)", "(c)"]),
+    (
+        "r2",
+        &[
+            "(a, b)",
+            "(b COLLATE nocase, a)",
+            "(c) WHERE b IS NOT NULL",
+            "(c)",
+        ],
+    ),
+    ("w", &["(k, n)", "(n, k)", "(u)"]),
+    ("w1", &["(k)"]),
+    ("rc", &["(a)", "(b)", "(d)", "(e)"]),
+    ("st", &["(a)"]),
+    ("ai", &["(id)", "(x)"]),
+    ("plain", &["(a, b) WHERE c IS NOT NULL", "(rowid)"]),
+    ("twin", &["(oid)"]),
+    ("ge", &["(a)", "(c)", "(b)"]),
+    ("gw", &["(k, v)", "(x) WHERE n > 4"]),
 ];
 
 const VALUES: [&str; 16] = [
@@ -114,6 +145,66 @@ fn condition(dice: &mut Dice, (name, columns): Table) -> String {
     }
 }
 
+/// ON CONFLICT clauses, mostly none.
+fn upserts(dice: &mut Dice, (name, columns): Table) -> String {
+    let mut text = String::new();
+    if dice.below(3) != 0 {
+        return text;
+    }
+    let keys = KEYS.iter().find(|(table, _)| *table == name);
+    let keys = keys.map_or(&[][..], |(_, keys)| keys);
+    let count = 1 + dice.below(3);
+    for i in 0..count {
+        let key = if i + 1 == count && dice.below(3) == 0 {
+            ""
+        } else {
+            dice.pick(keys)
+        };
+        let _ = write!(text, " ON CONFLICT{key} DO ");
+        if dice.below(3) == 0 {
+            text.push_str("NOTHING");
+            continue;
+        }
+        let set: Vec<String> = (0..=dice.below(2))
+            .map(|_| {
+                let value = match dice.below(3) {
+                    0 => format!("excluded.{}", dice.pick(columns)),
+                    1 => format!(
+                        "{name}.{} || excluded.{}",
+                        dice.pick(columns),
+                        dice.pick(columns)
+                    ),
+                    _ => expr(dice, columns),
+                };
+                format!("{} = {value}", dice.pick(columns))
+            })
+            .collect();
+        let _ = write!(text, "UPDATE SET {}", set.join(", "));
+        if dice.below(4) == 0 {
+            let _ = write!(text, " WHERE {}", condition(dice, (name, columns)));
+        }
+    }
+    text
+}
+
+/// RETURNING, mostly none.
+fn returning(dice: &mut Dice, (name, columns): Table) -> String {
+    match dice.below(12) {
+        0 => " RETURNING *".to_owned(),
+        1 => format!(
+            " RETURNING {}, {} AS x, typeof({name}.{})",
+            expr(dice, columns),
+            dice.pick(columns),
+            dice.pick(columns)
+        ),
+        2 => format!(
+            " RETURNING {}, (SELECT count(*) FROM {name})",
+            dice.pick(columns)
+        ),
+        _ => String::new(),
+    }
+}
+
 fn insert(dice: &mut Dice) -> String {
     let (name, columns) = table(dice);
     let verb = match dice.below(8) {
@@ -121,7 +212,8 @@ fn insert(dice: &mut Dice) -> String {
         _ => format!("INSERT {}", dice.pick(&OR)),
     };
     if dice.below(12) == 0 {
-        return format!("{verb} INTO {name} DEFAULT VALUES");
+        let returning = returning(dice, (name, columns));
+        return format!("{verb} INTO {name} DEFAULT VALUES{returning}");
     }
     let named: Vec<&str> = if dice.below(3) == 0 {
         let start = dice.below(columns.len());
@@ -153,7 +245,14 @@ fn insert(dice: &mut Dice) -> String {
         } else {
             format!(" WHERE {}", condition(dice, (from, theirs)))
         };
-        return format!("{verb} INTO {name}{list} SELECT {values} FROM {from}{filter}");
+        let mut clauses = upserts(dice, (name, columns));
+        if !clauses.is_empty() && filter.is_empty() {
+            clauses = format!(" WHERE true{clauses}");
+        }
+        let returning = returning(dice, (name, columns));
+        return format!(
+            "{verb} INTO {name}{list} SELECT {values} FROM {from}{filter}{clauses}{returning}"
+        );
     }
     let rows: Vec<String> = (0..=dice.below(3))
         .map(|_| {
@@ -161,7 +260,10 @@ fn insert(dice: &mut Dice) -> String {
             format!("({})", row.join(", "))
         })
         .collect();
-    format!("{verb} INTO {name}{list} VALUES {}", rows.join(", "))
+    let clauses = upserts(dice, (name, columns));
+    let returning = returning(dice, (name, columns));
+    let rows = rows.join(", ");
+    format!("{verb} INTO {name}{list} VALUES {rows}{clauses}{returning}")
 }
 
 fn update(dice: &mut Dice) -> String {
@@ -174,19 +276,45 @@ fn update(dice: &mut Dice) -> String {
         0 => String::new(),
         _ => format!(" WHERE {}", condition(dice, (name, columns))),
     };
-    format!(
-        "UPDATE {} {name} SET {}{filter}",
-        dice.pick(&OR),
-        set.join(", ")
-    )
+    let (or, set) = (dice.pick(&OR), set.join(", "));
+    let returning = returning(dice, (name, columns));
+    match dice.below(5) {
+        0 => {
+            let (from, theirs) = table(dice);
+            let (mine, other) = (dice.pick(columns), dice.pick(theirs));
+            // One row at most is found for each, or all of them bring the same.
+            let source = format!(
+                "(SELECT {other} AS q, max({}) AS m FROM {from} GROUP BY 1)",
+                dice.pick(theirs)
+            );
+            format!(
+                "UPDATE {or} {name} SET {} = m FROM {source} AS f WHERE f.q = {name}.{mine}{returning}",
+                dice.pick(columns)
+            )
+        }
+        1 => {
+            let (a, b) = (dice.pick(columns), dice.pick(columns));
+            let value = match dice.below(2) {
+                0 => format!("({}, {})", expr(dice, columns), expr(dice, columns)),
+                _ => format!(
+                    "(SELECT {}, max({}) FROM {name} AS i WHERE i.{a} >= {name}.{a})",
+                    dice.pick(&VALUES),
+                    dice.pick(columns)
+                ),
+            };
+            format!("UPDATE {or} {name} SET ({a}, {b}) = {value}{filter}{returning}")
+        }
+        _ => format!("UPDATE {or} {name} SET {set}{filter}{returning}"),
+    }
 }
 
 fn delete(dice: &mut Dice) -> String {
     let (name, columns) = table(dice);
+    let returning = returning(dice, (name, columns));
     match dice.below(12) {
-        0 => format!("DELETE FROM {name}"),
+        0 => format!("DELETE FROM {name}{returning}"),
         _ => format!(
-            "DELETE FROM {name} WHERE {}",
+            "DELETE FROM {name} WHERE {}{returning}",
             condition(dice, (name, columns))
         ),
     }

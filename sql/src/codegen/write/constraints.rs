@@ -351,16 +351,19 @@ impl Compiler<'_> {
         let ok = self.label();
         let mut top = None;
         // The first ON CONFLICT clause is for another key, which is looked at before.
-        let delay = match row.upserts {
+        let mut delay = match row.upserts {
             Some(_) if clause != Some(0) => Some(self.op(Opcode::Goto, 0, 0, 0)),
             _ => None,
         };
         if answer == Answer::Action(ConflictAction::Replace)
             && row.or != Some(ConflictAction::Replace)
             && !table.indexes.is_empty()
-            && delay.is_none()
         {
-            top = Some(self.op(Opcode::Goto, 0, 0, 0) + 1);
+            let over = match delay.take() {
+                Some(delay) => delay,
+                None => self.op(Opcode::Goto, 0, 0, 0),
+            };
+            top = Some(over + 1);
         }
         if let Some(old) = row.old {
             self.jump(Opcode::Eq, row.new, ok, old);
