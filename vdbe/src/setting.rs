@@ -91,6 +91,8 @@ settings! {
     Synchronous = "synchronous";
     /// 0 default, 1 file, 2 memory.
     TempStore = "temp_store";
+    /// A folder, without effect.
+    TempStoreDirectory = "temp_store_directory";
     /// A number without effect.
     Threads = "threads";
     /// 0 or 1.

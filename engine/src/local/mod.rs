@@ -82,6 +82,8 @@ pub(crate) struct Inner {
     read_only: bool,
     /// The number of the schema that was read last, whichever database's it was.
     generation: Cell<i32>,
+    /// `PRAGMA temp_store_directory`.
+    temp_directory: RefCell<Option<String>>,
     /// What `PRAGMA page_size` and `auto_vacuum` ask of the next VACUUM.
     next_vacuum: Cell<vacuum::Wanted>,
     /// `None`: to be read before the next statement is compiled.
@@ -194,6 +196,7 @@ impl LocalConnection {
                 attached: RefCell::default(),
                 read_only,
                 generation: Cell::new(0),
+                temp_directory: RefCell::default(),
                 next_vacuum: Cell::default(),
                 schema: RefCell::new(None),
                 functions: RefCell::new(builtins()),

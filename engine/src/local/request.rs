@@ -1,9 +1,11 @@
 //! What a running program asks of the engine, and the answers.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use ringwood_format::value::Value;
-use ringwood_vdbe::{Answer, Env, Error as VdbeError, Request, ResultCode};
+use ringwood_sql::parse::Parser;
+use ringwood_vdbe::{Answer, Env, Error as VdbeError, Exit, Request, ResultCode, Vm};
 use ringwood_wal::{CheckpointMode, Error as StoreError, JournalMode, TxState};
 
 use super::Inner;
@@ -33,7 +35,10 @@ impl Inner {
             }
             Request::JournalMode { db, mode } => return journal_mode(env, db, mode).await,
             Request::Checkpoint { db, mode } => return checkpoint(env, db, mode).await,
-            Request::Execute { .. } => return Err(unsupported("statements within statements are")),
+            Request::Execute {
+                sql,
+                analysis_limit,
+            } => self.execute_within(env, &sql, analysis_limit).await?,
             Request::Vacuum { db, into } => return self.vacuum(env, db, into).await,
             Request::Attach { file, name } => return self.attach(env, &file, &name).await,
             Request::Detach { name } => return self.detach(env, &name).await,
@@ -54,12 +59,53 @@ impl Inner {
     }
 }
 
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+impl Inner {
+    /// Runs statements while another one is under way.
+    async fn execute_within(
+        self: &Rc<Self>,
+        env: &mut Env,
+        sql: &[u8],
+        analysis_limit: Option<u32>,
+    ) -> Result<(), VdbeError> {
+        let before = self.flags.get();
+        if let Some(limit) = analysis_limit {
+            let mut flags = before;
+            flags.analysis_limit = limit;
+            self.flags.set(flags);
+        }
+        // In a box: the statement may ask for things in turn.
+        let outcome = Box::pin(self.run_all(env, sql)).await;
+        self.flags.set(before);
+        outcome
+    }
+
+    async fn run_all(self: &Rc<Self>, env: &mut Env, sql: &[u8]) -> Result<(), VdbeError> {
+        let mut parser = Parser::new(sql);
+        while let Some(parsed) = parser.next_statement() {
+            let parsed = parsed.map_err(|e| VdbeError::new(ResultCode::ERROR, e.to_string()))?;
+            let program = self.compile_in(env, &parsed, sql).await;
+            let program = program.map_err(|e| {
+                VdbeError::new(ResultCode::from_i32(e.extended_code()), e.message())
+            })?;
+            let mut vm = Vm::new(Arc::new(program));
+            loop {
+                match vm.step(env).await? {
+                    Exit::Row => {}
+                    Exit::Done => break,
+                    Exit::Request(request) => {
+                        let answer = self.answer(env, request).await;
+                        // A failed answer is told by the next step.
+                        let _ = vm.answer(env, answer);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
-fn unsupported(what: &str) -> VdbeError {
-    VdbeError::new(ResultCode::ERROR, format!("{what} not supported yet"))
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// Sets or tells the journal mode; the number is SQLite's (0 delete … 5 wal, -1 ask).

@@ -128,7 +128,6 @@ impl Inner {
             | Setting::EmptyResultCallbacks
             | Setting::ReadUncommitted
             | Setting::TrustedSchema
-            | Setting::CacheSpill
             | Setting::TempStore => {
                 self.remembered.borrow_mut().insert(setting, number);
             }
@@ -150,6 +149,28 @@ impl Inner {
                 env.schema_reset |= number == 2;
             }
             Setting::CountChanges => flags.count_changes = on,
+            Setting::CacheSpill => {
+                let Value::Text(text) = value else {
+                    return Ok(());
+                };
+                let size = std::str::from_utf8(text)
+                    .ok()
+                    .and_then(|t| t.trim().parse().ok());
+                let on = boolean(text) || size.is_some_and(|size: i64| size != 0);
+                let size = if on { size.unwrap_or(1).max(1) } else { 0 };
+                self.remembered.borrow_mut().insert(setting, size);
+            }
+            Setting::TempStoreDirectory => {
+                let Value::Text(text) = value else {
+                    return Ok(());
+                };
+                let name = String::from_utf8_lossy(text).into_owned();
+                if !name.is_empty() && !std::path::Path::new(&name).is_dir() {
+                    let message = "not a writable directory";
+                    return Err(VdbeError::new(ResultCode::ERROR, message));
+                }
+                *self.temp_directory.borrow_mut() = (!name.is_empty()).then_some(name);
+            }
             Setting::SecureDelete => {
                 let fast = matches!(value, Value::Text(text) if text.eq_ignore_ascii_case(b"fast"));
                 let on = matches!(value, Value::Text(text) if boolean(text));
@@ -247,7 +268,14 @@ impl Inner {
             }
             Setting::TrustedSchema => remembered(1),
             Setting::JournalSizeLimit => remembered(-1),
-            Setting::CacheSpill => remembered(483),
+            Setting::CacheSpill => match remembered(1) {
+                0 => 0,
+                size => size.max(cache_pages(tx.cache_size(), tx.geometry())),
+            },
+            Setting::TempStoreDirectory => {
+                let name = self.temp_directory.borrow().clone();
+                return Ok(name.map_or(Value::Null, Value::text));
+            }
             Setting::CellSizeCheck
             | Setting::CheckpointFullFsync
             | Setting::FullFsync
@@ -291,6 +319,15 @@ impl Inner {
     }
 }
 
+/// How many pages stock SQLite's cache holds: each has 144 bytes of its own.
+fn cache_pages(size: i64, geometry: Geometry) -> i64 {
+    if size >= 0 {
+        size
+    } else {
+        size.saturating_neg().saturating_mul(1024) / (i64::from(geometry.page_size()) + 144)
+    }
+}
+
 /// SQLite's sqlite3GetBoolean.
 fn boolean(text: &[u8]) -> bool {
     let is = |word: &str| text.eq_ignore_ascii_case(word.as_bytes());
@@ -319,7 +356,12 @@ fn set_synchronous(env: &mut Env, db: usize, number: i64) -> Result<(), VdbeErro
         let message = "Safety level may not be changed inside a transaction";
         return Err(VdbeError::new(ResultCode::ERROR, message));
     }
-    env.dbs[db].tx.set_synchronous(match number {
+    // As stock SQLite keeps it: three bits of the number above.
+    let level = match ((number & 0xff) + 1) & 7 {
+        0 => 0,
+        level => level - 1,
+    };
+    env.dbs[db].tx.set_synchronous(match level {
         0 => Synchronous::Off,
         1 => Synchronous::Normal,
         3 => Synchronous::Extra,

@@ -447,6 +447,8 @@ pub struct Where<'q> {
     pub outer_rows: LogEst,
     /// PRAGMA automatic_index.
     pub automatic_index: bool,
+    /// Loops that nobody wants in an order run backwards (`PRAGMA reverse_unordered_selects`).
+    pub reverse_unordered: bool,
     /// Optimisations that are switched off.
     pub disabled: Optimizations,
     /// The main database is UTF-16 little-endian.
@@ -514,6 +516,7 @@ impl<'q> Where<'q> {
             limit: 0,
             outer_rows: 0,
             automatic_index: true,
+            reverse_unordered: false,
             disabled: Optimizations::empty(),
             utf16le: false,
             has_expression_index,
@@ -583,6 +586,9 @@ impl<'q> Where<'q> {
                 } else {
                     self.rows_out + 1
                 })?;
+            }
+            if self.order_by.is_none() && self.reverse_unordered {
+                self.reverse = Mask::MAX;
             }
             self.index_for_correlated();
             self.place_filters();

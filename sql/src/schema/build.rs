@@ -135,6 +135,11 @@ impl DbSchemaBuilder {
                 let mut made = define_table(&create, sql).map_err(message)?;
                 made.name = name.into();
                 made.order = self.next_order();
+                if self.schema.file_format < 4 {
+                    for index in &mut made.indexes {
+                        ascend(Arc::make_mut(index));
+                    }
+                }
                 made.root = root as u32;
                 made.sql = Some(text);
                 if made.without_rowid {
@@ -149,10 +154,14 @@ impl DbSchemaBuilder {
                 if root < 1 {
                     return Err("invalid rootpage".to_owned());
                 }
+                let file_format = self.schema.file_format;
                 let owner = self
                     .open_table(&create.table.text)
                     .ok_or_else(|| format!("no such table: {}", create.table.text))?;
                 let mut index = define_index(&create, owner).map_err(message)?;
+                if file_format < 4 {
+                    ascend(&mut index);
+                }
                 index.root = root as u32;
                 index.sql = Some(text);
                 index.name = name.into();
@@ -403,6 +412,13 @@ fn without_quotes(token: &[u8]) -> Vec<u8> {
             out
         }
         _ => token.to_vec(),
+    }
+}
+
+/// Before schema format 4 DESC has no effect.
+fn ascend(index: &mut Index) {
+    for column in &mut index.columns {
+        column.desc = false;
     }
 }
 

@@ -75,8 +75,13 @@ fn on_both(
 }
 
 fn script(name: &str, text: &str) {
+    script_after(name, "", text);
+}
+
+/// The same after a statement that a new database begins with.
+fn script_after(name: &str, first: &str, text: &str) {
     let folder = Folder::new(name);
-    let memory = text.replace("--memory ", "");
+    let memory = format!("{first}{}", text.replace("--memory ", ""));
     let differences = on_both(
         &mut Sqlite::memory(),
         &mut Ringwood::memory(),
@@ -91,8 +96,10 @@ fn script(name: &str, text: &str) {
     let folder = Folder::new(name);
     let (theirs, ours) = (folder.0.join("theirs.db"), folder.0.join("ours.db"));
     let mut stock = Sqlite::open(&theirs).unwrap();
-    stock.run("PRAGMA journal_mode=WAL").unwrap();
     let mut ringwood = Ringwood::open(&ours).unwrap();
+    let differences = on_both(&mut stock, &mut ringwood, &folder.0, first);
+    assert!(differences.is_empty(), "{}", report(&differences));
+    stock.run("PRAGMA journal_mode=WAL").unwrap();
     let differences = on_both(&mut stock, &mut ringwood, &folder.0, text);
     assert!(
         differences.is_empty(),
@@ -125,7 +132,116 @@ macro_rules! scripts {
 scripts! {
     alter_columns
     alter_constraints
+    alter_triggers
+    analyze
     attach
+    pragmas
     rename
     vacuum
+}
+
+macro_rules! in_utf16 {
+    ($($test:ident $name:ident $encoding:literal)+) => {
+        $(#[test]
+        fn $test() {
+            let text = include_str!(concat!("../../scripts/definitions/", stringify!($name), ".sql"));
+            let first = format!("PRAGMA encoding='{}';", $encoding);
+            script_after(stringify!($test), &first, text);
+        })+
+    };
+}
+
+in_utf16! {
+    utf16_alter_columns alter_columns "UTF-16le"
+    utf16_alter_triggers alter_triggers "UTF-16be"
+    utf16_analyze analyze "UTF-16le"
+    utf16_rename rename "UTF-16be"
+    utf16_vacuum vacuum "UTF-16le"
+}
+
+/// A file of schema format 1, in which DESC has no effect, through statements that change definitions.
+#[test]
+fn old_schema_format() {
+    const MAKE: &str = "CREATE TABLE t(a, b, c DEFAULT 7);
+        INSERT INTO t VALUES (5,'five',6),(3,'three',4),(9,'nine',10);
+        CREATE INDEX i ON t(a); PRAGMA writable_schema=ON;
+        UPDATE sqlite_schema SET sql='CREATE INDEX i ON t(a DESC)' WHERE name='i';";
+    const SCRIPT: &str = "PRAGMA journal_mode=WAL; PRAGMA foreign_keys=OFF;
+        SELECT a FROM t ORDER BY a DESC; SELECT a FROM t WHERE a>4 ORDER BY a; PRAGMA integrity_check;
+        PRAGMA index_xinfo(i); INSERT INTO t VALUES(0,'nil',1),(1,'one',0);
+        SELECT *, typeof(a) FROM t ORDER BY a; CREATE INDEX j ON t(b DESC); PRAGMA index_xinfo(j);
+        SELECT b FROM t ORDER BY b DESC; ANALYZE; SELECT * FROM sqlite_stat1 ORDER BY idx; REINDEX;
+        PRAGMA integrity_check; ALTER TABLE t ADD COLUMN d DEFAULT 1; SELECT * FROM t ORDER BY a;
+        CREATE INDEX k ON t(d DESC, a DESC); SELECT a FROM t WHERE d=1 ORDER BY a DESC;
+        ALTER TABLE t DROP COLUMN c; ALTER TABLE t RENAME COLUMN a TO z; ALTER TABLE t RENAME TO u;
+        UPDATE u SET z=z+1; SELECT * FROM u ORDER BY z; PRAGMA integrity_check;
+        SELECT name, sql FROM sqlite_schema ORDER BY rowid;";
+    let folder = Folder::new("format");
+    let (theirs, ours) = (folder.0.join("theirs.db"), folder.0.join("ours.db"));
+    let mut maker = Sqlite::open(&theirs).unwrap();
+    for sql in statements(MAKE) {
+        maker.run(sql).unwrap();
+    }
+    drop(maker);
+    let mut bytes = std::fs::read(&theirs).unwrap();
+    bytes[44..48].copy_from_slice(&[0, 0, 0, 1]);
+    std::fs::write(&theirs, &bytes).unwrap();
+    std::fs::write(&ours, &bytes).unwrap();
+    let mut stock = Sqlite::open(&theirs).unwrap();
+    let mut ringwood = Ringwood::open(&ours).unwrap();
+    let differences = on_both(&mut stock, &mut ringwood, &folder.0, SCRIPT);
+    assert!(differences.is_empty(), "{}", report(&differences));
+    drop(ringwood);
+    whole(&ours);
+}
+
+/// What VACUUM INTO writes, and what a database with another page size becomes.
+#[test]
+fn vacuum_into_files() {
+    let folder = Folder::new("into");
+    let ours = folder.0.join("ours.db");
+    let mut ringwood = Ringwood::open(&ours).unwrap();
+    let script = "CREATE TABLE t(a INTEGER PRIMARY KEY, b UNIQUE, c);
+        CREATE TABLE w(a, b, PRIMARY KEY(b, a)) WITHOUT ROWID; CREATE INDEX i ON t(c DESC);
+        CREATE VIEW v AS SELECT b FROM t; PRAGMA user_version=9;
+        WITH n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<500)
+          INSERT INTO t SELECT i, 'b'||i, printf('%200d', i) FROM n;
+        INSERT INTO w SELECT a, b FROM t; DELETE FROM t WHERE a%3=0;";
+    for sql in statements(script) {
+        ringwood.run(sql).unwrap();
+    }
+    for (size, vacuum) in [(4096, 0), (512, 1), (65536, 2), (1024, 0)] {
+        let copy = folder.0.join(format!("copy{size}.db"));
+        let path = copy.display();
+        ringwood.run(&format!("PRAGMA page_size={size}")).unwrap();
+        ringwood
+            .run(&format!("PRAGMA auto_vacuum={vacuum}"))
+            .unwrap();
+        ringwood.run(&format!("VACUUM INTO '{path}'")).unwrap();
+        let again = ringwood.run(&format!("VACUUM INTO '{path}'"));
+        assert_eq!(
+            again.unwrap_err().message,
+            "output file already exists",
+            "{size}"
+        );
+        whole(&copy);
+        let mut stock = Sqlite::open(&copy).unwrap();
+        for (sql, wanted) in [
+            ("PRAGMA page_size", size),
+            ("PRAGMA auto_vacuum", vacuum),
+            ("PRAGMA user_version", 9),
+            ("PRAGMA freelist_count", 0),
+            ("SELECT count(*) FROM v", 334),
+            ("SELECT count(*) FROM w", 500),
+            ("SELECT count(*) FROM t WHERE c>''", 334),
+        ] {
+            let rows = stock.run(sql).unwrap().rows;
+            assert_eq!(rows, [vec![Cell::Integer(wanted)]], "{size}: {sql}");
+        }
+        let mode = stock.run("PRAGMA journal_mode").unwrap().rows;
+        assert_eq!(mode, [vec![Cell::Text(b"delete".to_vec())]]);
+    }
+    ringwood.run("VACUUM").unwrap();
+    drop(ringwood);
+    whole(&ours);
 }

@@ -428,7 +428,7 @@ opcodes! {
     ParseSchema(Db, Val, No, Text) waits "";
     /// Load the statistics of database P1.
     LoadAnalysis(Db, No, No, No) waits "";
-    /// Run the SQL text P4.
+    /// Run the SQL text P4; if P1 has bit 0x02, with P2 as the limit of ANALYZE.
     SqlExec(Val, Val, No, Text) waits "";
     /// Forget table P4 of database P1.
     DropTable(Db, No, No, Text) waits "";

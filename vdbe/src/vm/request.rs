@@ -58,6 +58,8 @@ pub enum Request {
     Execute {
         /// The text.
         sql: Arc<[u8]>,
+        /// `PRAGMA analysis_limit` meanwhile.
+        analysis_limit: Option<u32>,
     },
     /// Set the journal mode (or only tell it, if `mode` is -1). Answer: one value, the mode's name.
     JournalMode {
@@ -141,7 +143,10 @@ pub(super) fn request(s: &State, insn: &Insn) -> Option<Request> {
         Opcode::DropTable => Request::DropTable { db, name: text() },
         Opcode::DropIndex => Request::DropIndex { db, name: text() },
         Opcode::DropTrigger => Request::DropTrigger { db, name: text() },
-        Opcode::SqlExec => Request::Execute { sql: text() },
+        Opcode::SqlExec => Request::Execute {
+            sql: text(),
+            analysis_limit: (insn.p1 & 2 != 0).then_some(insn.p2.max(0) as u32),
+        },
         Opcode::JournalMode => Request::JournalMode { db, mode: insn.p3 },
         Opcode::Checkpoint => Request::Checkpoint {
             db: (insn.p1 < 64).then_some(db),

@@ -26,7 +26,12 @@ impl Compiler<'_> {
         let Some((db, table)) = self.table_to_index(create)? else {
             return Ok(());
         };
-        let index = Arc::new(define_index(create, &table)?);
+        let mut index = define_index(create, &table)?;
+        if self.ctx.schema.dbs[db].file_format < 4 {
+            // DESC has no effect then.
+            index.columns.iter_mut().for_each(|c| c.desc = false);
+        }
+        let index = Arc::new(index);
         self.check_index_definition(&table, &index)?;
         self.writes_db(true, db);
         let root = self.alloc_reg();

@@ -247,6 +247,7 @@ fn analyzed<'q>(c: &mut Compiler<'_>, request: &mut Request<'q>) -> Result<Where
     plan.result_width = request.select.map_or(0, |s| s.result.len());
     plan.automatic_index = c.ctx.flags.automatic_index;
     plan.disabled = c.ctx.flags.disabled;
+    plan.reverse_unordered = c.ctx.flags.reverse_unordered_selects;
     plan.utf16le = c
         .ctx
         .schema

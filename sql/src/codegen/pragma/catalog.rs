@@ -44,7 +44,7 @@ impl From<usize> for Cell {
 }
 
 /// The names that `PRAGMA pragma_list` gives.
-const PRAGMAS: [&str; 65] = [
+const PRAGMAS: [&str; 66] = [
     "analysis_limit",
     "application_id",
     "auto_vacuum",
@@ -99,16 +99,15 @@ const PRAGMAS: [&str; 65] = [
     "table_list",
     "table_xinfo",
     "temp_store",
+    "temp_store_directory",
     "threads",
     "trusted_schema",
     "user_version",
     "wal_autocheckpoint",
     "wal_checkpoint",
     "writable_schema",
-    // Not there yet, and refused.
     "data_version",
     "incremental_vacuum",
-    // Without effect.
     "count_changes",
     "empty_result_callbacks",
     "default_cache_size",

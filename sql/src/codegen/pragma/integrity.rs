@@ -13,9 +13,8 @@
 //!
 //! Source: SQLite's `sqlite3Pragma` (PragTyp_INTEGRITY_CHECK).
 
-use super::integer;
 use crate::codegen::write::Target;
-use crate::compiler::{Compiler, Result};
+use crate::compiler::{Compiler, Result, SqlError};
 use crate::schema::{IndexKey, Table};
 use ringwood_vdbe::{Opcode, P4};
 use std::sync::Arc;
@@ -47,10 +46,17 @@ impl Compiler<'_> {
         let mut limit = ERRORS_MAX;
         let mut only = None;
         if let Some(arg) = arg {
-            match self.ctx.schema.find_table(db, arg) {
-                Some((db, table)) if integer(arg) == 0 => only = Some((db, table.clone())),
-                _ if integer(arg) > 0 => limit = integer(arg).min(i64::from(i32::MAX)),
-                _ => {}
+            match arg.parse::<i32>() {
+                Ok(number) if number > 0 => limit = i64::from(number),
+                Ok(_) => {}
+                Err(_) => match self.ctx.schema.find_table(db, arg) {
+                    Some((db, table)) => only = Some((db, table.clone())),
+                    None => {
+                        let of = db.map(|db| format!("{}.", self.ctx.schema.dbs[db].name));
+                        let of = of.unwrap_or_default();
+                        return Err(SqlError::error(format!("no such table: {of}{arg}")));
+                    }
+                },
             }
         }
         self.pragma_row(&[name]);

@@ -3,6 +3,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`catalog`] | what the schema holds, as rows made when the statement is compiled: table_info, index_list, … |
+//! | `optimize` | ANALYZE where it is due |
 //! | [`integrity`] | integrity_check, quick_check |
 //! | `foreign_keys` | foreign_key_check |
 //! | here | header fields, settings of the connection, journal and checkpoints |
@@ -19,6 +20,7 @@
 pub mod catalog;
 mod foreign_keys;
 pub mod integrity;
+mod optimize;
 
 use crate::ast::Pragma;
 use crate::compiler::{Compiler, Result, SqlError};
@@ -80,7 +82,7 @@ const fn form(setting: Setting) -> Form {
         | Setting::TrustedSchema
         | Setting::WritableSchema
         | Setting::CaseSensitiveLike => Form::Flag,
-        Setting::CacheSize | Setting::CacheSpill | Setting::PageSize => Form::Number,
+        Setting::CacheSize | Setting::PageSize => Form::Number,
         Setting::AnalysisLimit
         | Setting::BusyTimeout
         | Setting::HardHeapLimit
@@ -90,7 +92,11 @@ const fn form(setting: Setting) -> Form {
         | Setting::Threads
         | Setting::WalAutocheckpoint => Form::NumberAnswered,
         Setting::SecureDelete | Setting::LockingMode => Form::TextAnswered,
-        Setting::DataVersion | Setting::Encoding | Setting::File => Form::Text,
+        Setting::CacheSpill
+        | Setting::DataVersion
+        | Setting::Encoding
+        | Setting::File
+        | Setting::TempStoreDirectory => Form::Text,
         Setting::Synchronous => Form::Words(SYNCHRONOUS),
         Setting::TempStore => Form::Words(TEMP_STORE),
         Setting::AutoVacuum => Form::Words(AUTO_VACUUM),
@@ -164,11 +170,9 @@ impl Compiler<'_> {
             "integrity_check" | "quick_check" => {
                 return self.integrity_check(&name, db, arg, name == "quick_check");
             }
-            "optimize" | "shrink_memory" => {
-                if name == "optimize" {
-                    self.pragma_row(&[&*name]);
-                }
-            }
+            "optimize" => return self.optimize(db, arg),
+            "shrink_memory" => {}
+            "temp_store_directory" => self.temp_store_directory(arg),
             _ => match Setting::from_name(&name).filter(|setting| *setting != Setting::File) {
                 Some(setting) => self.setting(setting, main, arg),
                 None => return self.catalog_pragma(&name, db, arg),
@@ -192,7 +196,9 @@ impl Compiler<'_> {
     fn header_field(&mut self, name: &str, db: usize, field: i32, arg: Option<&str>) {
         if let Some(arg) = arg {
             self.writes_db(false, db);
-            self.op(Opcode::SetCookie, db as i32, field, integer(arg) as i32);
+            // What is no number of 32 bits is 0.
+            let number = i32::try_from(integer(arg)).unwrap_or(0);
+            self.op(Opcode::SetCookie, db as i32, field, number);
             self.p5(1);
             return;
         }
@@ -200,6 +206,20 @@ impl Compiler<'_> {
         self.uses_db(db);
         self.op(Opcode::ReadCookie, db as i32, reg, field);
         self.op(Opcode::ResultRow, reg, 1, 0);
+    }
+
+    /// Where temporary files are; a row only if it was set.
+    fn temp_store_directory(&mut self, arg: Option<&str>) {
+        if arg.is_some() {
+            self.setting(Setting::TempStoreDirectory, 0, arg);
+            return;
+        }
+        let reg = self.pragma_row(&["temp_store_directory"]);
+        let name = Setting::TempStoreDirectory.name();
+        self.op4(Opcode::Setting, 0, reg, 0, P4::text(name));
+        let none = self.op(Opcode::IsNull, reg, 0, 0);
+        self.op(Opcode::ResultRow, reg, 1, 0);
+        self.jump_here(none);
     }
 
     /// The cache size that the header suggests; without a sign.
