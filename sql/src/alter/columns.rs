@@ -219,7 +219,7 @@ impl Compiler<'_> {
         let mut definitions = Definitions::new(schema, of.db);
         let all = !self.ctx.flags.legacy_alter_table;
         definitions.test(self.ctx, schema, "", true, all)?;
-        definitions.fix_quotes(schema, all)?;
+        definitions.fix_quotes(self.ctx, all)?;
         let row = definitions
             .table_mut(of.db, &table.name)
             .ok_or_else(corrupt)?;

@@ -180,7 +180,7 @@ impl Definitions {
 
     /// The same for one row, as it is before anything is edited.
     pub fn test_one(ctx: &CompileContext<'_>, row: &Definition) -> Result<()> {
-        test_row(ctx, row, true).map_err(|reason| failed(row, "", &reason))
+        test_row(ctx, row, true).map_err(|error| explained(row, "", error))
     }
 
     /// Whether every definition means something in `schema`. `strings`: whether what is in double quotes may be a
@@ -213,7 +213,7 @@ impl Definitions {
             }
             let is_data = matches!(row.kind, ObjectKind::Table | ObjectKind::Index);
             if is_data || all {
-                test_row(&inner, row, strings).map_err(|reason| failed(row, when, &reason))?;
+                test_row(&inner, row, strings).map_err(|error| explained(row, when, error))?;
             }
         }
         Ok(())
@@ -229,23 +229,32 @@ fn failed(row: &Definition, when: &str, reason: &str) -> SqlError {
     ))
 }
 
-fn test_row(ctx: &CompileContext<'_>, row: &Definition, strings: bool) -> Result<(), String> {
+/// The same for an error of the compiler; that a virtual table has to be connected first is none of the definition's.
+fn explained(row: &Definition, when: &str, error: SqlError) -> SqlError {
+    if error.is_connecting() {
+        error
+    } else {
+        failed(row, when, &error.message)
+    }
+}
+
+fn test_row(ctx: &CompileContext<'_>, row: &Definition, strings: bool) -> Result<()> {
     let text = row.text().unwrap_or_default().as_bytes();
-    let message = |e: SqlError| e.message;
     let mut c = Compiler::new(ctx, text, ast::Explain::No);
-    match row.parse()? {
+    match row.parse().map_err(SqlError::error)? {
         Stmt::CreateTable(create) => {
-            let table = Arc::new(define_table(&create, text).map_err(message)?);
-            c.check_definition(&table).map_err(message)
+            let table = Arc::new(define_table(&create, text)?);
+            c.check_definition(&table)
         }
         Stmt::CreateIndex(create) => {
             let table = ctx.schema.dbs[row.db].table(&create.table.text).cloned();
             let Some(table) = table else {
                 let db = &ctx.schema.dbs[row.db].name;
-                return Err(format!("no such table: {db}.{}", create.table.text));
+                let message = format!("no such table: {db}.{}", create.table.text);
+                return Err(SqlError::error(message));
             };
-            let index = define_index(&create, &table).map_err(message)?;
-            c.check_index_definition(&table, &index).map_err(message)
+            let index = define_index(&create, &table)?;
+            c.check_index_definition(&table, &index)
         }
         Stmt::CreateView(_) => {
             let name = row.new_name.as_deref().unwrap_or(&row.name);
@@ -253,9 +262,12 @@ fn test_row(ctx: &CompileContext<'_>, row: &Definition, strings: bool) -> Result
                 return Ok(());
             };
             let resolved = Resolver::new(&mut c).view_select(row.db, &view);
-            resolved.map(drop).map_err(message)
+            resolved.map(drop)
         }
-        Stmt::CreateTrigger(create) => Finder::new(ctx.schema, row.db, strings).trigger(&create),
+        Stmt::CreateTrigger(create) => {
+            let mut finder = Finder::new(ctx.schema, ctx.virtual_tables, row.db, strings);
+            finder.trigger(&create).map_err(SqlError::error)
+        }
         _ => Ok(()),
     }
 }

@@ -25,6 +25,7 @@ use crate::ast::{
     TriggerStmt, UpsertAction, With,
 };
 use crate::schema::{Schema, Table, TableKind};
+use ringwood_vdbe::vtab::VirtualTables;
 use std::sync::Arc;
 
 /// What a name means. Tables are given by database and name.
@@ -78,6 +79,8 @@ struct Cte {
 /// Looks for names.
 pub(super) struct Finder<'s> {
     schema: &'s Schema,
+    /// Modules whose tables need no CREATE.
+    modules: &'s VirtualTables,
     /// The database of the definition; names without a database are looked for in it alone, unless it is temp.
     db: usize,
     /// Whether a double-quoted name that names nothing is a string.
@@ -98,9 +101,15 @@ const DEPTH_MAX: u32 = 100;
 
 impl<'s> Finder<'s> {
     /// A finder for definitions of database `db`.
-    pub fn new(schema: &'s Schema, db: usize, strings: bool) -> Finder<'s> {
+    pub fn new(
+        schema: &'s Schema,
+        modules: &'s VirtualTables,
+        db: usize,
+        strings: bool,
+    ) -> Finder<'s> {
         Finder {
             schema,
+            modules,
             db,
             strings,
             scopes: Vec::new(),
@@ -485,7 +494,20 @@ impl<'s> Finder<'s> {
                         });
                         continue;
                     }
-                    let (db, table) = self.table(name)?;
+                    let (db, table) = match self.table(name) {
+                        Err(_) if self.modules.module(&name.name.text).is_some() => {
+                            // Rule 5: a module's own table.
+                            out.push(Item {
+                                label: alias.map_or(&*name.name.text, |alias| &*alias.text).into(),
+                                has_alias: true,
+                                table: None,
+                                columns: Vec::new(),
+                                any_column: true,
+                            });
+                            continue;
+                        }
+                        found => found?,
+                    };
                     self.note(name.name.span, Meaning::Table(db, table.name.clone()));
                     out.push(self.table_item(db, &table, alias)?);
                 }
@@ -568,7 +590,7 @@ impl<'s> Finder<'s> {
         if self.depth >= DEPTH_MAX {
             return Err(format!("view {} is circularly defined", view.name));
         }
-        let mut inner = Finder::new(self.schema, db, true);
+        let mut inner = Finder::new(self.schema, self.modules, db, true);
         inner.depth = self.depth + 1;
         inner.select(select)
     }
@@ -604,9 +626,7 @@ impl<'s> Finder<'s> {
                         // Its name is not renamed, as in stock SQLite: the test afterwards finds it.
                         Ok(_) => Ok(()),
                         // A table-valued function, perhaps.
-                        Err(_) if matches!(&expr.kind, ExprKind::InTable(of) if !of.args.is_empty()) => {
-                            Ok(())
-                        }
+                        Err(_) if self.modules.module(&name.name.text).is_some() => Ok(()),
                         Err(e) => Err(e),
                     },
                 },

@@ -24,8 +24,7 @@ use crate::ast::{
     Span, Stmt, TableBody, TableConstraintKind,
 };
 use crate::codegen::ddl::TEMP;
-use crate::compiler::{Compiler, Result, SqlError};
-use crate::schema::Schema;
+use crate::compiler::{CompileContext, Compiler, Result, SqlError};
 use ringwood_vdbe::opcode::p5;
 use ringwood_vdbe::{Opcode, P4, ResultCode};
 
@@ -90,8 +89,13 @@ fn table_exprs(create: &CreateTable) -> Vec<&Expr> {
 }
 
 /// What the names in a definition mean; nothing for what has none.
-fn find(schema: &Schema, row: &Definition, strings: bool) -> Result<Vec<(Span, Meaning)>, String> {
-    let mut finder = Finder::new(schema, row.db, strings);
+fn find(
+    ctx: &CompileContext<'_>,
+    row: &Definition,
+    strings: bool,
+) -> Result<Vec<(Span, Meaning)>, String> {
+    let schema = ctx.schema;
+    let mut finder = Finder::new(schema, ctx.virtual_tables, row.db, strings);
     match row.parse()? {
         Stmt::CreateView(create) => finder.view(&create.select)?,
         Stmt::CreateTrigger(create) => finder.trigger(&create)?,
@@ -173,7 +177,7 @@ impl Compiler<'_> {
 
     /// The text of one row.
     fn rename_table_in(&self, of: &Altered, row: &mut Definition, new: &str) -> Result<()> {
-        let (schema, flags) = (self.ctx.schema, &self.ctx.flags);
+        let (ctx, flags) = (self.ctx, &self.ctx.flags);
         let old = &of.table.name;
         let Some(text) = row.text().map(str::to_owned) else {
             return Ok(());
@@ -205,7 +209,7 @@ impl Compiler<'_> {
             _ => {}
         }
         if !legacy {
-            let found = find(schema, row, true).map_err(|e| broken(row, &e))?;
+            let found = find(ctx, row, true).map_err(|e| broken(row, &e))?;
             let means_it = |meaning: &Meaning| match meaning {
                 Meaning::Table(db, name) | Meaning::Qualifier(db, name) => {
                     *db == of.db && name.eq_ignore_ascii_case(old)
@@ -299,7 +303,7 @@ impl Compiler<'_> {
         let mut definitions = Definitions::new(schema, of.db);
         let all = !self.ctx.flags.legacy_alter_table;
         definitions.test(self.ctx, schema, "", true, all)?;
-        definitions.fix_quotes(schema, all)?;
+        definitions.fix_quotes(self.ctx, all)?;
         Self::check_rowid_alias(of, &from.text, "rename from")?;
         Self::check_rowid_alias(of, &to.text, "rename to")?;
         let quoted = to.quote != Quote::None;
@@ -311,7 +315,7 @@ impl Compiler<'_> {
                 row.kind != ObjectKind::Index || *row.table == *of.table.name
             };
             if concerned && !row.is_internal() {
-                rename_column_in(schema, of, row, column, &to.text, quoted)?;
+                rename_column_in(self.ctx, of, row, column, &to.text, quoted)?;
             }
         }
         let after = definitions.schema(schema, "after rename")?;
@@ -331,7 +335,7 @@ impl Compiler<'_> {
 
 impl Definitions {
     /// Strings in double quotes become strings in single quotes (rule 2).
-    pub(super) fn fix_quotes(&mut self, schema: &Schema, tested: bool) -> Result<()> {
+    pub(super) fn fix_quotes(&mut self, ctx: &CompileContext<'_>, tested: bool) -> Result<()> {
         for row in &mut self.rows {
             if row.is_passed_over() {
                 continue;
@@ -345,7 +349,7 @@ impl Definitions {
             }
             // The error has no words of its own, as in stock SQLite, where it can only be met with legacy_alter_table.
             let logic_error = |_| SqlError::error(ResultCode::ERROR.message());
-            let found = find(schema, row, true).map_err(logic_error)?;
+            let found = find(ctx, row, true).map_err(logic_error)?;
             let strings = found.iter().filter(|(_, m)| *m == Meaning::String);
             let mut spans: Spans = strings.map(|(span, _)| *span).collect();
             if spans.is_empty() {
@@ -387,7 +391,7 @@ fn parents(create: &CreateTable, f: &mut dyn FnMut(&Name, &[Name])) {
 
 /// The text of one row under a column's new name.
 fn rename_column_in(
-    schema: &Schema,
+    ctx: &CompileContext<'_>,
     of: &Altered,
     row: &mut Definition,
     column: usize,
@@ -412,11 +416,11 @@ fn rename_column_in(
                 }
             });
             if is_it {
-                columns_in(schema, of, row, column, &mut spans)?;
+                columns_in(ctx, of, row, column, &mut spans)?;
             }
         }
         Stmt::CreateIndex(_) | Stmt::CreateView(_) | Stmt::CreateTrigger(_) => {
-            columns_in(schema, of, row, column, &mut spans)?;
+            columns_in(ctx, of, row, column, &mut spans)?;
         }
         _ => {}
     }
@@ -427,13 +431,13 @@ fn rename_column_in(
 }
 
 fn columns_in(
-    schema: &Schema,
+    ctx: &CompileContext<'_>,
     of: &Altered,
     row: &Definition,
     column: usize,
     spans: &mut Spans,
 ) -> Result<()> {
-    let found = find(schema, row, true).map_err(|e| broken(row, &e))?;
+    let found = find(ctx, row, true).map_err(|e| broken(row, &e))?;
     let sought = number(&of.table, column);
     for (span, meaning) in found {
         if let Meaning::Column(db, table, at) = meaning {

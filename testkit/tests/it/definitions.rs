@@ -135,8 +135,10 @@ scripts! {
     alter_triggers
     analyze
     attach
+    attach_files
     pragmas
     rename
+    rename_modules
     vacuum
 }
 

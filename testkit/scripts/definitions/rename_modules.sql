@@ -1,0 +1,17 @@
+CREATE TABLE t(a, b);
+INSERT INTO t VALUES('[1,2]', 3);
+CREATE VIEW v1 AS SELECT t.b, value, json_each.key FROM t, json_each(t.a) WHERE b > value;
+CREATE VIEW v2 AS SELECT name, type FROM pragma_table_info('t') ORDER BY cid;
+CREATE VIEW v3 AS SELECT count(*) AS n FROM pragma_database_list WHERE name IN (SELECT 'main' FROM t);
+CREATE VIEW v4 AS SELECT 3 IN (SELECT value FROM json_each('[3]')), b IN generate_series(1, 4) FROM t;
+DROP VIEW v4;
+CREATE TRIGGER tr AFTER INSERT ON t BEGIN UPDATE t SET b = (SELECT sum(value) FROM json_each(new.a)) WHERE t.a = new.a; END;
+ALTER TABLE t RENAME b TO bb;
+ALTER TABLE t RENAME TO tt;
+ALTER TABLE tt ADD c DEFAULT 4;
+ALTER TABLE tt DROP c;
+SELECT sql FROM sqlite_schema ORDER BY rowid;
+SELECT * FROM v1; SELECT * FROM v3;
+INSERT INTO tt VALUES('[4,5]', 0); SELECT * FROM tt;
+ALTER TABLE tt RENAME a TO aa;
+SELECT sql FROM sqlite_schema ORDER BY rowid;
