@@ -1,3 +1,4 @@
+PRAGMA foreign_keys=OFF;
 CREATE TABLE m(a, b);
 INSERT INTO m VALUES(1,2);
 ATTACH '{folder}/one.db' AS one;

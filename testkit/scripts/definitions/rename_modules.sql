@@ -1,3 +1,4 @@
+PRAGMA foreign_keys=OFF;
 CREATE TABLE t(a, b);
 INSERT INTO t VALUES('[1,2]', 3);
 CREATE VIEW v1 AS SELECT t.b, value, json_each.key FROM t, json_each(t.a) WHERE b > value;

@@ -135,7 +135,6 @@ scripts! {
     alter_triggers
     analyze
     attach
-    attach_files
     pragmas
     rename
     rename_modules

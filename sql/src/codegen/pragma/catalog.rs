@@ -136,9 +136,7 @@ impl Compiler<'_> {
                 self.rows(&["name"], rows.collect());
             }
             "pragma_list" => {
-                let rows = PRAGMAS[..PRAGMAS.len() - 5]
-                    .iter()
-                    .map(|name| vec![Cell::from(*name)]);
+                let rows = PRAGMAS.iter().map(|name| vec![Cell::from(*name)]);
                 self.rows(&["name"], rows.collect());
             }
             "compile_options" => {
