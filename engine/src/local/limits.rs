@@ -112,10 +112,7 @@ impl Limits {
     pub(super) fn parser(self) -> ParserLimits {
         let get = |limit| self.get(limit) as u32;
         ParserLimits {
-            expr_depth: match get(Limit::ExprDepth) {
-                0 => Limit::ExprDepth.highest() as u32,
-                depth => depth,
-            },
+            expr_depth: get(Limit::ExprDepth),
             variable_number: get(Limit::VariableNumber),
             function_args: get(Limit::FunctionArg),
             compound_select: get(Limit::CompoundSelect),
@@ -169,10 +166,7 @@ impl Inner {
         self.limits.set(ringwood_sql::compiler::Limits {
             length: count(Limit::Length) as u32,
             columns: count(Limit::Column),
-            expr_depth: match count(Limit::ExprDepth) {
-                0 => Limit::ExprDepth.highest() as usize,
-                depth => depth,
-            },
+            expr_depth: count(Limit::ExprDepth),
             compound_select: match count(Limit::CompoundSelect) {
                 0 => usize::MAX,
                 parts => parts,
@@ -194,12 +188,14 @@ impl Inner {
     pub(super) fn check_program(&self, program: &Program) -> Result<(), VdbeError> {
         let limit = self.limit_values.get().get(Limit::VdbeOp) as usize;
         let mut room = 42;
-        while room < program.insns.len() {
-            room *= 2;
+        loop {
             if room > limit {
                 return Err(VdbeError::code(ResultCode::NOMEM));
             }
+            if room >= program.insns.len() {
+                return Ok(());
+            }
+            room *= 2;
         }
-        Ok(())
     }
 }

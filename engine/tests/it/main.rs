@@ -2,5 +2,7 @@
 
 mod errors;
 mod files;
+mod hostile;
 mod local;
 mod remote;
+mod virtual_tables;

@@ -214,6 +214,9 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
                 "all VALUES must have the same number of terms",
             ));
         }
+        if count > self.c.ctx.limits.columns {
+            return Err(SqlError::error("too many columns in result set"));
+        }
         let mut select = self.empty_select();
         select.number = values.number;
         select.flags.values = true;

@@ -303,6 +303,8 @@ fn join(ctx: &mut FnContext<'_>, separator: &[u8], args: &[Mem]) -> Result<(), F
 
 /// The characters with these numbers.
 fn char_of(ctx: &mut FnContext<'_>, args: &[Mem]) -> Result<(), FnError> {
+    // As much as stock SQLite sets aside.
+    check_room(ctx, 4 * args.len() as u64 + 1)?;
     let out = ctx.result().start_bytes(Kind::Text);
     for arg in args {
         let c = match arg.to_int() {

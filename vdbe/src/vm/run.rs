@@ -260,6 +260,9 @@ pub(super) fn run(program: &Program, s: &mut State, env: &mut Env) -> Pause {
             }
             Opcode::Int64 | Opcode::Real | Opcode::String8 | Opcode::Blob => {
                 constant(&mut r!(insn.p2), insn);
+                if r!(insn.p2).byte_len() > env.limits.length {
+                    leave!(Pause::Fail(Box::new(Error::code(ResultCode::TOOBIG))))
+                }
             }
             Opcode::Null | Opcode::BeginSubrtn => {
                 for mem in &mut s.mems[insn.p2 as usize..=insn.p3.max(insn.p2) as usize] {
