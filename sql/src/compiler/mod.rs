@@ -121,6 +121,8 @@ pub struct Compiler<'a> {
     pub query_loop: i16,
     /// Depth of nesting of views and triggers, against endless recursion.
     pub nesting: u32,
+    /// How many subqueries of expressions are being resolved, one within the other.
+    pub subquery_depth: usize,
     /// The trigger whose program this is.
     pub trigger: Option<TriggerContext>,
     /// The database in which names without one are looked for; none: in all of them.
@@ -187,6 +189,7 @@ impl<'a> Compiler<'a> {
             indexed_exprs: Vec::new(),
             query_loop: 0,
             nesting: 0,
+            subquery_depth: 0,
             trigger: None,
             fixed_db: None,
             foreign_text: false,

@@ -450,13 +450,29 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
     fn inner_select(&mut self, select: &'a ast::Select) -> Result<(Select, bool)> {
         let outer = std::mem::replace(&mut self.outermost_use, usize::MAX);
         let in_on = std::mem::replace(&mut self.in_on, false);
-        let bound = self.select(select, NameMode::None);
+        self.c.subquery_depth += 1;
+        let bound = self
+            .check_subquery_depth()
+            .and_then(|()| self.select(select, NameMode::None));
+        self.c.subquery_depth -= 1;
         self.in_on = in_on;
         let correlated = self.outermost_use != usize::MAX && self.outermost_use < self.scopes.len();
         self.outermost_use = self.outermost_use.min(outer);
         let mut bound = bound?;
         bound.flags.correlated |= correlated;
         Ok((bound, correlated))
+    }
+
+    /// Stock SQLite adds the heights of all expressions that a subquery stands in: each is one higher than the next.
+    fn check_subquery_depth(&self) -> Result<()> {
+        let max = self.c.ctx.limits.expr_depth;
+        let depth = self.c.subquery_depth + 1;
+        if depth * (depth + 1) / 2 > max {
+            return Err(SqlError::error(format!(
+                "Expression tree is too large (maximum depth {max})"
+            )));
+        }
+        Ok(())
     }
 
     /// A subquery as a value: one row is enough.

@@ -31,6 +31,10 @@ pub(super) struct Part {
     pub scope: Scope,
 }
 
+/// How deep queries may nest, views included: so deep a stack of 2 MiB lets them be compiled. Stock SQLite takes a few
+/// hundred, as its parser's stack allows.
+const NESTING_MAX: u32 = 200;
+
 impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
     /// Resolves a SELECT; what is in sight now is around it.
     pub fn select(&mut self, select: &'a ast::Select, names: NameMode) -> Result<Select> {
@@ -48,7 +52,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
     /// One level of nesting more.
     pub(super) fn enter(&mut self) -> Result<()> {
         self.c.nesting += 1;
-        if self.c.nesting as usize > self.c.ctx.limits.expr_depth {
+        if self.c.nesting > NESTING_MAX {
             return Err(SqlError::error("VIEWs and/or subqueries nested too deep"));
         }
         Ok(())

@@ -79,6 +79,10 @@ fn compare_with_affinity(
     collation: &Collation,
     encoding: TextEncoding,
 ) -> Ordering {
+    if left.zeros() > 0 || right.zeros() > 0 {
+        // A blob has no affinity, and is of another class than what an affinity would change.
+        return compare_zeros(left, right);
+    }
     let has_text = left.kind() == Kind::Text || right.kind() == Kind::Text;
     if has_text && affinity >= p5::AFF_NUMERIC {
         return compare_values_encoded(as_number(left), as_number(right), collation, encoding);
