@@ -17,7 +17,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
-            processes: 1,
+            processes: 3,
             mutation: Mutation::None,
             stock: 60,
         }
