@@ -117,6 +117,7 @@ impl Inner {
             None => DbSchemaBuilder::new(&env.dbs[db].name),
         };
         builder.generation(env.dbs[db].generation as u32);
+        builder.trust(self.flags.get().writable_schema);
         let fresh = read_rows(&env.dbs[db].tx, builder, filter.as_ref()).await?;
         env.dbs[db].schema_cookie = fresh.cookie;
         env.dbs[db].file_format = fresh.file_format;
@@ -148,6 +149,7 @@ pub(super) async fn load(
     db.generation = inner.next_generation();
     let mut builder = DbSchemaBuilder::new(&db.name);
     builder.generation(db.generation as u32);
+    builder.trust(inner.flags.get().writable_schema);
     let loaded = read_rows(&db.tx, builder, None).await;
     if opened {
         db.tx.end_read();
@@ -168,7 +170,8 @@ async fn read_rows(
 ) -> Result<DbSchema, VdbeError> {
     builder.cookie(tx.header_field(Field::SchemaCookie));
     builder.encoding(tx.encoding());
-    builder.file_format(match tx.header_field(Field::SchemaFormat) {
+    // Of the four bytes SQLite looks at the last one.
+    builder.file_format(match tx.header_field(Field::SchemaFormat) & 0xFF {
         0 => 4,
         format @ 1..=4 => format as u8,
         _ => return Err(VdbeError::new(ResultCode::ERROR, "unsupported file format")),
@@ -229,7 +232,8 @@ async fn read_statistics(
 
 pub(super) fn text_at(row: &[Value], column: usize) -> Option<&[u8]> {
     match row.get(column) {
-        Some(Value::Text(text)) => Some(text),
+        // Asked for as text, a blob is one.
+        Some(Value::Text(bytes) | Value::Blob(bytes)) => Some(bytes),
         _ => None,
     }
 }

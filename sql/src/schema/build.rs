@@ -27,6 +27,8 @@ pub struct DbSchemaBuilder {
     statistics: Vec<(String, Option<String>, String)>,
     /// Whether rows may be there already.
     extends: bool,
+    /// Whether rows may say otherwise than their texts.
+    trusts: bool,
 }
 
 impl DbSchemaBuilder {
@@ -37,6 +39,7 @@ impl DbSchemaBuilder {
             tables: NameMap::default(),
             statistics: Vec::new(),
             extends: false,
+            trusts: false,
         }
     }
 
@@ -47,12 +50,18 @@ impl DbSchemaBuilder {
             tables: NameMap::default(),
             statistics: Vec::new(),
             extends: true,
+            trusts: false,
         }
     }
 
     /// The cookie of the file header.
     pub fn cookie(&mut self, cookie: u32) {
         self.schema.cookie = cookie;
+    }
+
+    /// Whether a row's type and names need not be those of its text: where the schema can be written.
+    pub fn trust(&mut self, trusts: bool) {
+        self.trusts = trusts;
     }
 
     /// How often the connection has read the schema.
@@ -93,7 +102,7 @@ impl DbSchemaBuilder {
         let (name, table) = (lossy(name), lossy(table));
         let outcome = match sql {
             Some(sql) if starts_with_create(sql) => {
-                self.definition(kind.unwrap_or_default(), &name, root, sql)
+                self.definition(kind.unwrap_or_default(), &name, &table, root, sql)
             }
             Some(_) => Err(String::new()),
             None => self.constraint_index(&name, &table, root),
@@ -113,11 +122,21 @@ impl DbSchemaBuilder {
         Ok(())
     }
 
-    fn definition(&mut self, kind: &[u8], name: &str, root: i64, sql: &[u8]) -> Result<(), String> {
+    fn definition(
+        &mut self,
+        kind: &[u8],
+        name: &str,
+        table: &str,
+        root: i64,
+        sql: &[u8],
+    ) -> Result<(), String> {
         let parsed = parse_statement(sql).map_err(|e| e.to_string())?;
         let Some(statement) = parsed else {
             return Err(String::new());
         };
+        if !self.trusts && !says(&statement.kind, [kind, name.as_bytes(), table.as_bytes()]) {
+            return Err(String::new());
+        }
         let text: Arc<str> = String::from_utf8_lossy(sql).into();
         let message = |e: SqlError| e.message;
         match statement.kind {
@@ -420,6 +439,22 @@ fn ascend(index: &mut Index) {
     for column in &mut index.columns {
         column.desc = false;
     }
+}
+
+/// Whether a definition is of this type, name and table: `sqlite3CheckObjectName`.
+fn says(statement: &Stmt, row: [&[u8]; 3]) -> bool {
+    let (kind, name, table) = match statement {
+        Stmt::CreateTable(c) => ("table", &c.name.name.text, &c.name.name.text),
+        Stmt::CreateVirtualTable(c) => ("table", &c.name.name.text, &c.name.name.text),
+        Stmt::CreateView(c) => ("view", &c.name.name.text, &c.name.name.text),
+        Stmt::CreateIndex(c) => ("index", &c.name.name.text, &c.table.text),
+        Stmt::CreateTrigger(c) => ("trigger", &c.name.name.text, &c.table.name.text),
+        _ => return true,
+    };
+    let said = [kind.as_bytes(), name.as_bytes(), table.as_bytes()];
+    said.iter()
+        .zip(row)
+        .all(|(said, row)| said.eq_ignore_ascii_case(row))
 }
 
 fn starts_with_create(sql: &[u8]) -> bool {

@@ -269,7 +269,7 @@ fn actions(c: &mut Chance, gives_up: bool) -> Vec<Action> {
     let mut actions = Vec::new();
     let keys = [16, 64, 300][c.below(3) as usize];
     let key = |c: &mut Chance| c.below(keys) as i64;
-    for _ in 0..1 + c.below(10) {
+    for _ in 0..=c.below(10) {
         match c.below(12) {
             0 => actions.push(Action::Read),
             1 => actions.push(Action::Checkpoint(c.below(4) as u8)),
@@ -281,7 +281,7 @@ fn actions(c: &mut Chance, gives_up: bool) -> Vec<Action> {
                 } else {
                     Action::Begin
                 });
-                for _ in 0..1 + c.below(5) {
+                for _ in 0..=c.below(5) {
                     let tag = c.number() >> 20;
                     let change = match c.below(10) {
                         0..=3 => Action::Put(key(c), tag),

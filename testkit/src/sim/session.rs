@@ -373,7 +373,7 @@ impl Session {
         if std::env::var_os("RINGWOOD_SIM_LOUD").is_some() {
             eprintln!("      {} {sql} {give_up:?}", self.number);
         }
-        match limited(give_up, query(&self.conn, sql, values)).await {
+        match limited(give_up, Box::pin(query(&self.conn, sql, values))).await {
             None => {
                 *self.shared.given_up.borrow_mut() += 1;
                 // A write that was given up half way poisons the log.

@@ -7,3 +7,4 @@ mod faults;
 mod limits;
 mod queries;
 mod sim;
+mod unsafe_blocks;

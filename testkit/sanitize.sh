@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Runs the test suites of the crates with unsafe code, and of those right above them, under the address and the thread
+# sanitizer: `testkit/sanitize.sh [address|thread [CRATE…]]`. Needs the nightly features of the compiler that is there,
+# hence RUSTC_BOOTSTRAP; the thread sanitizer also wants the standard library built with it (rust-src), and is run
+# without where there is none, which reports nothing false as long as the library's own atomics are seen.
+set -eu
+cd "$(dirname "$0")/.."
+kinds=${1:-address thread}; shift || true
+crates=${*:-ringwood-io ringwood-pager ringwood-wal ringwood-btree}
+target=$(rustc -vV | sed -n 's/^host: //p')
+packages=(); for crate in $crates; do packages+=(-p "$crate"); done
+for kind in $kinds; do
+    flags="-Zsanitizer=$kind"; extra=()
+    if [ "$kind" = thread ]; then
+        flags="$flags -Cunsafe-allow-abi-mismatch=sanitizer"
+        if [ -d "$(rustc --print sysroot)/lib/rustlib/src/rust/library" ]; then extra=(-Zbuild-std); fi
+    fi
+    echo "== $kind"
+    RUSTC_BOOTSTRAP=1 RUSTFLAGS="$flags" ASAN_OPTIONS=detect_leaks=1 TSAN_OPTIONS=halt_on_error=1 \
+        cargo test -q --target "$target" --target-dir "target/sanitize-$kind" "${extra[@]}" "${packages[@]}" --lib --tests
+done
