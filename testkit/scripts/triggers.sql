@@ -331,6 +331,9 @@ DROP TRIGGER f1;
 CREATE TEMP TRIGGER f1 AFTER INSERT ON f BEGIN SELECT * FROM nosuch; END;
 INSERT INTO f VALUES(1);
 DROP TRIGGER f1;
+CREATE TEMP TRIGGER f1 AFTER INSERT ON f BEGIN SELECT new.a, new.nosuch FROM f; END;
+INSERT INTO f VALUES(1);
+DROP TRIGGER f1;
 CREATE TRIGGER f1 AFTER INSERT ON f WHEN nosuch BEGIN SELECT 1; END;
 INSERT INTO f VALUES(1);
 DROP TRIGGER f1;
@@ -411,6 +414,31 @@ CREATE TRIGGER o1 AFTER UPDATE ON o BEGIN
 END;
 UPDATE o SET total = total + 1;
 SELECT what FROM wl ORDER BY i DESC LIMIT 12;
+
+-- The same common table expression in two steps, and the outer OR.
+CREATE TABLE ct(a UNIQUE, b);
+CREATE TABLE cu(v);
+CREATE TRIGGER cu1 AFTER INSERT ON cu BEGIN
+  INSERT INTO ct WITH q(x) AS (SELECT new.v) SELECT x, 1 FROM q;
+  INSERT INTO ct WITH q(x) AS (SELECT new.v + 10), r AS (SELECT * FROM q) SELECT q.x + r.x, 2 FROM q, r;
+  UPDATE ct SET b = (WITH q(x) AS (SELECT max(a) FROM ct) SELECT x FROM q) WHERE a = new.v;
+END;
+INSERT OR IGNORE INTO cu VALUES(1), (1), (2);
+INSERT OR REPLACE INTO cu VALUES(1), (3);
+INSERT INTO cu VALUES(3);
+SELECT * FROM ct;
+-- Upserts, RETURNING, UPDATE FROM.
+CREATE TABLE up(k INTEGER PRIMARY KEY, v, w DEFAULT 0);
+CREATE TABLE upl(what);
+CREATE TRIGGER up1 BEFORE INSERT ON up BEGIN INSERT INTO upl VALUES('bi ' || new.k); END;
+CREATE TRIGGER up2 AFTER INSERT ON up BEGIN INSERT INTO upl VALUES('ai ' || new.k); END;
+CREATE TRIGGER up3 BEFORE UPDATE ON up BEGIN INSERT INTO upl VALUES('bu ' || old.v || new.v); END;
+CREATE TRIGGER up4 AFTER UPDATE OF v ON up BEGIN INSERT INTO upl VALUES('au ' || old.v || new.v); UPDATE up SET w = w + 1 WHERE k = new.k; END;
+INSERT INTO up(k, v) VALUES(1, 'a'), (2, 'b'), (1, 'c') ON CONFLICT(k) DO UPDATE SET v = excluded.v || v RETURNING k, v, w;
+INSERT INTO up(k, v) VALUES(1, 'd'), (3, 'e') ON CONFLICT DO NOTHING RETURNING *;
+UPDATE up SET v = x.column2 FROM (VALUES(1, 'X'), (2, 'Y')) AS x WHERE k = x.column1 RETURNING k, v, w;
+DELETE FROM up WHERE k = 1 RETURNING v;
+SELECT * FROM up; SELECT * FROM upl;
 
 -- Transactions around triggers; schema changes and statements that were prepared before.
 BEGIN;

@@ -3,8 +3,8 @@
 //! Source: SQLite's `walker.c`.
 
 use super::{
-    Assignment, Expr, ExprKind, FrameBound, FromClause, FunctionCall, InsertSource, JoinConstraint,
-    Limit, Over, QualifiedName, ResultColumn, Select, SelectCore, SortTerm, Source, TriggerStmt,
+    Expr, ExprKind, FrameBound, FromClause, FunctionCall, InsertSource, JoinConstraint, Limit,
+    Over, QualifiedName, ResultColumn, Select, SelectCore, SortTerm, Source, TriggerStmt,
     UpsertAction, WindowDef, With,
 };
 
@@ -177,39 +177,39 @@ pub fn tables_of_expr<'a>(expr: &'a Expr, f: &mut dyn FnMut(&'a QualifiedName)) 
 pub fn tables_of_step<'a>(step: &'a TriggerStmt, f: &mut dyn FnMut(&'a QualifiedName)) {
     match step {
         TriggerStmt::Select(select) => tables_of_select(select, f),
-        TriggerStmt::Delete(delete) => {
-            let where_clause = delete.where_clause.iter();
-            where_clause.for_each(|e| tables_of_expr(e, f));
-        }
+        TriggerStmt::Delete(delete) => tables_of_exprs(&delete.where_clause, f),
         TriggerStmt::Update(update) => {
-            let where_clause = update.where_clause.iter();
-            where_clause.for_each(|e| tables_of_expr(e, f));
-            tables_of_assignments(&update.set, f);
-            update.from.iter().for_each(|from| tables_of_from(from, f));
+            tables_of_exprs(&update.where_clause, f);
+            tables_of_exprs(update.set.iter().map(|set| &set.value), f);
+            if let Some(from) = &update.from {
+                tables_of_from(from, f);
+            }
         }
         TriggerStmt::Insert(insert) => {
             if let InsertSource::Select(select) = &insert.source {
                 tables_of_select(select, f);
             }
             for upsert in &insert.upserts {
-                let target = upsert.target.iter();
-                for target in target {
-                    let columns = target.columns.iter().map(|term| &term.expr);
-                    let exprs = columns.chain(&target.where_clause);
-                    exprs.for_each(|e| tables_of_expr(e, f));
+                if let Some(target) = &upsert.target {
+                    tables_of_exprs(target.columns.iter().map(|term| &term.expr), f);
+                    tables_of_exprs(&target.where_clause, f);
                 }
                 if let UpsertAction::Update { set, where_clause } = &upsert.action {
-                    tables_of_assignments(set, f);
-                    where_clause.iter().for_each(|e| tables_of_expr(e, f));
+                    tables_of_exprs(set.iter().map(|set| &set.value), f);
+                    tables_of_exprs(where_clause, f);
                 }
             }
         }
     }
 }
 
-fn tables_of_assignments<'a>(set: &'a [Assignment], f: &mut dyn FnMut(&'a QualifiedName)) {
-    set.iter()
-        .for_each(|assignment| tables_of_expr(&assignment.value, f));
+fn tables_of_exprs<'a>(
+    exprs: impl IntoIterator<Item = &'a Expr>,
+    f: &mut dyn FnMut(&'a QualifiedName),
+) {
+    for expr in exprs {
+        tables_of_expr(expr, f);
+    }
 }
 
 fn tables_of_child<'a>(child: Child<'a>, f: &mut dyn FnMut(&'a QualifiedName)) {

@@ -19,7 +19,7 @@ use crate::ast::{self, ConflictAction, TriggerEvent, TriggerStmt};
 use crate::codegen::select::{Destination, DestinationKind};
 use crate::codegen::write::Change;
 use crate::codegen::write::autoincrement::Sequence;
-use crate::compiler::{Compiler, Result};
+use crate::compiler::{Compiler, Result, SqlError};
 use crate::resolve::{NameMode, Resolver, Scope, resolve_select};
 use crate::schema::{ForeignKey, Table, Trigger};
 use ringwood_vdbe::{Opcode, P4, SubProgram};
@@ -190,7 +190,12 @@ impl Compiler<'_> {
         });
         sub.programs = std::mem::take(&mut self.programs);
         sub.programs.main_registers = self.reg_count();
-        sub.code_program(&wanted)?;
+        // The text is not the statement's: no place in it.
+        let placeless = |error: SqlError| SqlError {
+            offset: None,
+            ..error
+        };
+        sub.code_program(&wanted).map_err(placeless)?;
         self.programs = std::mem::take(&mut sub.programs);
         self.set_reg_count(self.programs.main_registers);
         self.take_effects(&sub);
@@ -210,15 +215,23 @@ impl Compiler<'_> {
                 let name = format!("-- TRIGGER {}", trigger.name);
                 self.b.set_p4(0, P4::text(name));
                 self.code_when(trigger.create.when.as_ref(), end)?;
-                for step in &trigger.create.steps {
-                    self.code_step(&step.stmt, wanted.or)?;
+                // Trees live until the end: common table expressions are known by their address.
+                let overridden: Vec<Option<TriggerStmt>> = trigger
+                    .create
+                    .steps
+                    .iter()
+                    .map(|step| overridden(&step.stmt, wanted.or))
+                    .collect();
+                for (step, overridden) in trigger.create.steps.iter().zip(&overridden) {
+                    self.code_step(overridden.as_ref().unwrap_or(&step.stmt))?;
                 }
             }
             Cause::Action(action) => {
                 self.foreign_text = true;
                 self.fixed_db = Some(action.db);
                 self.code_when(action.when.as_ref(), end)?;
-                self.code_step(&action.step, wanted.or)?;
+                let overridden = overridden(&action.step, wanted.or);
+                self.code_step(overridden.as_ref().unwrap_or(&action.step))?;
             }
         }
         self.place(end);
@@ -233,19 +246,9 @@ impl Compiler<'_> {
         self.expr_if_false(&when, end, true)
     }
 
-    fn code_step(&mut self, step: &TriggerStmt, or: Option<ConflictAction>) -> Result<()> {
+    fn code_step(&mut self, step: &TriggerStmt) -> Result<()> {
         match step {
-            TriggerStmt::Insert(insert) if or.is_some() && insert.or != or => {
-                let mut overridden = insert.clone();
-                overridden.or = or;
-                self.code_insert(&overridden)?;
-            }
             TriggerStmt::Insert(insert) => self.code_insert(insert)?,
-            TriggerStmt::Update(update) if or.is_some() && update.or != or => {
-                let mut overridden = update.clone();
-                overridden.or = or;
-                self.code_update(&overridden)?;
-            }
             TriggerStmt::Update(update) => self.code_update(update)?,
             TriggerStmt::Delete(delete) => self.code_delete(delete)?,
             TriggerStmt::Select(select) => {
@@ -257,5 +260,22 @@ impl Compiler<'_> {
         }
         self.op(Opcode::ResetCount, 0, 0, 0);
         Ok(())
+    }
+}
+
+/// A step with the conflict action of the outermost statement, if that is another than its own.
+fn overridden(step: &TriggerStmt, or: Option<ConflictAction>) -> Option<TriggerStmt> {
+    match step {
+        TriggerStmt::Insert(insert) if or.is_some() && insert.or != or => {
+            let mut other = insert.clone();
+            other.or = or;
+            Some(TriggerStmt::Insert(other))
+        }
+        TriggerStmt::Update(update) if or.is_some() && update.or != or => {
+            let mut other = update.clone();
+            other.or = or;
+            Some(TriggerStmt::Update(other))
+        }
+        _ => None,
     }
 }
