@@ -314,7 +314,10 @@ fn damaged_files_get_the_verdict_of_stock_sqlite() {
     for text in different.iter().take(if all { usize::MAX } else { 40 }) {
         println!("{text}");
     }
-    assert!(peak < 256 << 10, "{peak} KiB");
+    // Only in a process of its own it is known whose memory that is.
+    if std::env::var_os("NEXTEST").is_some() {
+        assert!(peak < 256 << 10, "{peak} KiB");
+    }
     // Ratchets: they may only fall.
     assert!(
         different.len() * 1000 <= count * 8,
