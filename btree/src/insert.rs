@@ -26,7 +26,7 @@ use crate::node::{Entry, IntoStop, corrupt};
 use crate::page::edit::PageEdit;
 use crate::wait::wait;
 use ringwood_format::btree_page::CELL_SIZE_MIN;
-use ringwood_format::key::UnpackedKey;
+use ringwood_format::key::{UnpackedKey, compare_record, compare_records};
 use ringwood_format::page::PageNo;
 use ringwood_format::varint;
 use ringwood_wal::{Result, Stop, Try, Tx};
@@ -187,7 +187,8 @@ impl Cursor {
             self.at_last = appended;
             self.appending = appended;
         }
-        if hint.keep_position {
+        // An entry in the place of the old one is where the cursor is.
+        if hint.keep_position && !(found == Seek::Equal && self.state == State::Valid) {
             self.save_this_key(record);
             self.state = State::Saved;
         }
@@ -308,6 +309,9 @@ impl Cursor {
         {
             return Ok(found);
         }
+        if hint.keep_position && self.stands_on(tx, record, key)? {
+            return Ok(Seek::Equal);
+        }
         if hint.append {
             self.find_last(tx)?;
         }
@@ -323,6 +327,22 @@ impl Cursor {
                 info: &info,
             },
         )
+    }
+
+    /// Whether the cursor is on the entry of that key, all of which is on the page: an UPDATE that goes on from there.
+    fn stands_on(&mut self, tx: &Tx, record: &[u8], key: Option<&UnpackedKey<'_>>) -> Try<bool> {
+        if self.state != State::Valid || !self.is_fresh() || self.entry.overflow.is_some() {
+            return Ok(false);
+        }
+        self.pin(tx)?;
+        let entry = self.local_payload();
+        let order = match (key, &self.info) {
+            (Some(key), _) => compare_record(entry, key),
+            (None, Some(info)) => compare_records(entry, record, info),
+            (None, None) => return Ok(false),
+        };
+        let no = self.node.no;
+        Ok(order.map_err(|e| e.into_stop(no))? == std::cmp::Ordering::Equal)
     }
 
     /// Puts an entry without overflow pages beside the cursor's, and the cursor on it.

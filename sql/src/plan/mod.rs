@@ -40,7 +40,7 @@
 //! behaviour of its planner.
 
 use crate::bound::walk::{self, Node, Walk};
-use crate::bound::{Expr, FromSource, In, InSet, IndexHint, Select, SubqueryId};
+use crate::bound::{ColumnRef, Expr, FromSource, In, InSet, IndexHint, Select, SubqueryId};
 use crate::compiler::{Optimizations, SqlError};
 use crate::schema::IndexKey;
 use bitflags::bitflags;
@@ -715,7 +715,8 @@ impl<'q> Where<'q> {
         item.columns_used & !held
     }
 
-    /// Looks through the SELECT itself whether an index covers a source; for tables of more than 63 columns.
+    /// Looks through the SELECT itself whether an index covers a source: for tables of more than 63 columns, and for
+    /// indexes that hold expressions.
     pub fn covers_by_walk(&self, source: u8, index_no: u16) -> Option<LoopFlags> {
         let select = self.select?;
         let item = self.sources[usize::from(source)].item;
@@ -724,18 +725,52 @@ impl<'q> Where<'q> {
             .columns
             .iter()
             .any(|c| c.key.column().is_some_and(|c| c >= 63));
-        if index.has_expr || !wide {
+        let is_virtual =
+            |c: &i32| usize::try_from(*c).is_ok_and(|c| item.table.columns[c].is_virtual());
+        let has_virtual = index
+            .columns
+            .iter()
+            .filter_map(|c| c.key.column())
+            .any(|c| is_virtual(&c));
+        if index.has_expr && has_virtual || !index.has_expr && !wide {
             return None;
         }
-        let covered = walk::walk_select(select, &mut |node| match node {
-            Node::Expr(Expr::Column(c))
-                if c.cursor == item.cursor && index.position_of(c.column).is_none() =>
-            {
-                Walk::Stop
+        let not_held =
+            |c: &ColumnRef| c.cursor == item.cursor && index.position_of(c.column).is_none();
+        if select.flags.aggregate && index.has_expr {
+            // Columns outside the aggregates' arguments are collected, so that what they stand in is no longer alike.
+            let outside = select.result.iter().map(|column| &column.expr);
+            let outside = outside.chain(select.order_by.iter().map(|term| &term.expr));
+            let collected = outside.chain(&select.having).any(|expr| {
+                !walk::walk(expr, &mut |node| match node {
+                    Node::Expr(Expr::Function(call)) if call.aggregate.is_some() => Walk::Prune,
+                    Node::Expr(Expr::Column(c)) if not_held(c) => Walk::Stop,
+                    _ => Walk::Continue,
+                })
+            });
+            if collected {
+                return None;
             }
-            _ => Walk::Continue,
+        }
+        let mut by_expr = false;
+        let held = |expr: &Expr| {
+            let mut exprs = self.index_exprs.iter();
+            exprs.any(|e| e.source == source && e.index == index_no && walk::same(&e.expr, expr))
+        };
+        let covered = walk::walk_select(select, &mut |node| match node {
+            Node::Expr(Expr::Column(c)) if not_held(c) => Walk::Stop,
+            Node::Expr(Expr::Column(_)) | Node::Select(_) => Walk::Continue,
+            Node::Expr(expr) if index.has_expr && held(expr) => {
+                by_expr = true;
+                Walk::Prune
+            }
+            Node::Expr(_) => Walk::Continue,
         });
-        covered.then_some(LoopFlags::IDX_ONLY)
+        covered.then_some(if by_expr {
+            LoopFlags::EXPRIDX
+        } else {
+            LoopFlags::IDX_ONLY
+        })
     }
 
     /// Whether an expression needs no more of a source than an index holds.

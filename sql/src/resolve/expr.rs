@@ -193,6 +193,9 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             ast::BinaryOp::Concat => BinaryOp::Concat,
         };
         let place = left;
+        if op == BinaryOp::And && is_false_conjunction(left, right) {
+            return Ok(Expr::Integer(0)); // nothing in it is looked up
+        }
         let left = self.expr(left)?;
         let right = self.expr(right)?;
         if op.is_comparison() {
@@ -508,11 +511,74 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
     }
 }
 
+/// Whether the parser of stock SQLite makes a 0 of it.
+fn is_false(expr: &ast::Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Literal(Literal::Integer(0)) => true,
+        ExprKind::IsNull(inner) => is_literal(inner),
+        ExprKind::InList {
+            not: false,
+            operands,
+        } => operands.1.is_empty(),
+        ExprKind::Binary(ast::BinaryOp::Is, left, right) => {
+            matches!(right.kind, ExprKind::Literal(Literal::Null)) && is_literal(left)
+        }
+        ExprKind::Binary(ast::BinaryOp::And, left, right) => is_false_conjunction(left, right),
+        _ => false,
+    }
+}
+
+/// `0 AND x`, where x calls no function, is 0.
+pub(super) fn is_false_conjunction(left: &ast::Expr, right: &ast::Expr) -> bool {
+    (is_false(left) || is_false(right)) && !calls_function(left) && !calls_function(right)
+}
+
+/// Whether a function is called, outside subqueries.
+fn calls_function(expr: &ast::Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Literal(Literal::Current(_)) | ExprKind::Call(_) | ExprKind::Like(_) => true,
+        ExprKind::Binary(ast::BinaryOp::Arrow | ast::BinaryOp::LongArrow, ..) => true,
+        ExprKind::Literal(_)
+        | ExprKind::Id(_)
+        | ExprKind::Column(_)
+        | ExprKind::Variable(_)
+        | ExprKind::Exists(_)
+        | ExprKind::Subquery(_)
+        | ExprKind::Raise(_) => false,
+        ExprKind::Unary(_, inner) | ExprKind::IsNull(inner) | ExprKind::NotNull(inner) => {
+            calls_function(inner)
+        }
+        ExprKind::Binary(_, left, right) => calls_function(left) || calls_function(right),
+        ExprKind::Between { operands, .. } => operands.iter().any(calls_function),
+        ExprKind::InList { operands, .. } => {
+            calls_function(&operands.0) || operands.1.iter().any(calls_function)
+        }
+        ExprKind::InSelect { operands, .. } => calls_function(&operands.0),
+        ExprKind::InTable(in_table) => calls_function(&in_table.expr),
+        ExprKind::Case(case) => {
+            case.operand.as_ref().is_some_and(calls_function)
+                || case
+                    .arms
+                    .iter()
+                    .any(|(when, then)| calls_function(when) || calls_function(then))
+                || case.otherwise.as_ref().is_some_and(calls_function)
+        }
+        ExprKind::Cast(cast) => calls_function(&cast.expr),
+        ExprKind::Collate(collate) => calls_function(&collate.expr),
+        ExprKind::Row(items) => items.iter().any(calls_function),
+    }
+}
+
 /// Whether it is a literal other than NULL, signs aside.
 pub(super) fn is_literal(expr: &ast::Expr) -> bool {
     match &expr.kind {
         ExprKind::Unary(ast::UnaryOp::Plus | ast::UnaryOp::Minus, inner) => is_literal(inner),
         ExprKind::Literal(literal) => !matches!(literal, Literal::Null | Literal::Current(_)),
+        ExprKind::IsNull(inner) | ExprKind::NotNull(inner) => is_literal(inner),
+        ExprKind::Binary(ast::BinaryOp::Is | ast::BinaryOp::IsNot, left, right) => {
+            matches!(right.kind, ExprKind::Literal(Literal::Null)) && is_literal(left)
+        }
+        ExprKind::Binary(ast::BinaryOp::And, left, right) => is_false_conjunction(left, right),
         _ => false,
     }
 }

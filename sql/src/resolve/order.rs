@@ -3,7 +3,7 @@
 //! Source: SQLite's `resolveOrderGroupBy`, `resolveCompoundOrderBy`.
 
 use super::Resolver;
-use super::expr::is_literal;
+use super::expr::{is_false_conjunction, is_literal};
 use crate::ast::{self, ExprKind, NullsOrder, Span};
 use crate::bound::walk::{Likeness, has_aggregate_of, likeness, same};
 use crate::bound::{Expr, OrderTerm, ResultColumn, SortOrder};
@@ -53,6 +53,9 @@ fn strip_collate(expr: &ast::Expr) -> (&ast::Expr, smallvec::SmallVec<[&ast::Nam
 fn ordinal(expr: &ast::Expr) -> Option<i64> {
     match &expr.kind {
         ExprKind::Literal(ast::Literal::Integer(i)) => i32::try_from(*i).ok().map(i64::from),
+        ExprKind::Binary(ast::BinaryOp::And, left, right) if is_false_conjunction(left, right) => {
+            Some(0)
+        }
         ExprKind::IsNull(inner) if is_literal(inner) => Some(0),
         ExprKind::NotNull(inner) if is_literal(inner) => Some(1),
         ExprKind::Binary(op, left, right)
@@ -125,7 +128,8 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             Ok(number) if (1..=result.len()).contains(&number) => Ok(Some(number - 1)),
             _ => {
                 let mut e = self.out_of_range(clause, term, result.len(), number_span(expr));
-                if number > 0 && !is_compound {
+                let is_digits = matches!(expr.kind, ExprKind::Literal(_) | ExprKind::Unary(..));
+                if number > 0 && !is_compound || !is_digits {
                     e.offset = None; // as stock SQLite, which finds it out later
                 }
                 Err(e)

@@ -127,6 +127,22 @@ fn upserts_and_returning_with_triggers_and_foreign_keys() {
 }
 
 #[test]
+fn updates_without_rowid() {
+    script(
+        "without-rowid",
+        include_str!("../../scripts/without_rowid_update.sql"),
+    );
+}
+
+#[test]
+fn expression_indexes_that_cover() {
+    script(
+        "expression-index",
+        include_str!("../../scripts/expression_index.sql"),
+    );
+}
+
+#[test]
 fn update_from_and_row_values() {
     script("update-from", include_str!("../../scripts/update_from.sql"));
 }

@@ -1,0 +1,11 @@
+CREATE TABLE w(k INTEGER, j INTEGER, a TEXT, b INT, PRIMARY KEY(k, j)) WITHOUT ROWID;
+WITH c(n) AS (VALUES(0),(1),(2),(3),(4),(5),(6),(7),(8),(9)) INSERT INTO w SELECT x.n*1000+y.n*100+z.n*10+u.n, x.n % 7, 'text ' || y.n, z.n FROM c x, c y, c z, c u;
+UPDATE w SET b = b + 1;
+UPDATE w SET a = a || 'x' WHERE k % 3 = 0;
+UPDATE w SET a = a || a || a || a WHERE k % 5 = 0;
+UPDATE w SET a = substr(a, 1, 3) WHERE k % 2 = 0;
+UPDATE w SET a = a || hex(zeroblob(2500)) WHERE k % 50 = 0;
+UPDATE w SET b = length(a);
+UPDATE w SET a = 's' || substr(a, 1, 5), b = k;
+SELECT count(*), sum(b), sum(length(a)), sum(k), max(a) FROM w;
+PRAGMA integrity_check;
