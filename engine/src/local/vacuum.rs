@@ -408,7 +408,7 @@ async fn copy_tree(
                 .await?;
         }
         count += 1;
-        if count % CHECK_EVERY == 0 {
+        if count.is_multiple_of(CHECK_EVERY) {
             if env.interrupt.load(Ordering::Relaxed) {
                 return Err(VdbeError::code(ResultCode::INTERRUPT));
             }

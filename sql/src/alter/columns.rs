@@ -329,12 +329,15 @@ fn default_fits(column: &crate::schema::Column) -> Option<bool> {
     };
     let declared = column.decl_type.as_deref().unwrap_or("");
     let declared = declared.to_ascii_uppercase();
-    Some(match (&**value, declared.as_str()) {
-        (_, "ANY") => true,
-        (Value::Integer(_), "INT" | "INTEGER" | "REAL") => true,
-        (Value::Real(_), "REAL") | (Value::Text(_), "TEXT") | (Value::Blob(_), "BLOB") => true,
-        _ => false,
-    })
+    let is_any = declared == "ANY";
+    let fits = matches!(
+        (&**value, declared.as_str()),
+        (Value::Integer(_), "INT" | "INTEGER" | "REAL")
+            | (Value::Real(_), "REAL")
+            | (Value::Text(_), "TEXT")
+            | (Value::Blob(_), "BLOB")
+    );
+    Some(is_any || fits)
 }
 
 #[cold]

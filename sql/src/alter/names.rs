@@ -620,22 +620,26 @@ impl<'s> Finder<'s> {
             outcome = match child {
                 Child::Expr(expr) => self.expr(expr),
                 Child::Select(select) => self.select(select).map(drop),
-                Child::Table(name) => match self.ctes.iter().any(|cte| name.name.is(&cte.name)) {
-                    true if name.schema.is_none() => Ok(()),
-                    _ => match self.table(name) {
-                        // Its name is not renamed, as in stock SQLite: the test afterwards finds it.
-                        Ok(_) => Ok(()),
-                        // A table-valued function, perhaps.
-                        Err(_) if self.modules.module(&name.name.text).is_some() => Ok(()),
-                        Err(e) => Err(e),
-                    },
-                },
+                Child::Table(name) => self.in_table(name),
             };
             if outcome.is_err() {
                 break;
             }
         }
         outcome
+    }
+
+    /// `x IN name`. It is not renamed, as in stock SQLite, where the test afterwards finds it.
+    fn in_table(&self, name: &QualifiedName) -> Result {
+        let is_cte = self.ctes.iter().any(|cte| name.name.is(&cte.name));
+        if is_cte && name.schema.is_none() {
+            return Ok(());
+        }
+        match self.table(name) {
+            // Rule 5.
+            Err(_) if self.modules.module(&name.name.text).is_some() => Ok(()),
+            found => found.map(drop),
+        }
     }
 
     fn bare(&mut self, name: &Name) -> Result {

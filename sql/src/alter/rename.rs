@@ -201,10 +201,8 @@ impl Compiler<'_> {
                 spans.push(create.name.name.span);
             }
             Stmt::CreateIndex(create) => spans.push(create.table.span),
-            Stmt::CreateTrigger(create) if legacy => {
-                if create.table.name.is(old) {
-                    spans.push(create.table.name.span);
-                }
+            Stmt::CreateTrigger(create) if legacy && create.table.name.is(old) => {
+                spans.push(create.table.name.span);
             }
             _ => {}
         }

@@ -135,6 +135,7 @@ scripts! {
     alter_triggers
     analyze
     attach
+    attach_files
     pragmas
     rename
     rename_modules
