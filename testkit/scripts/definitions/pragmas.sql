@@ -41,3 +41,4 @@ BEGIN; PRAGMA foreign_keys=1; PRAGMA foreign_keys; PRAGMA synchronous=1; PRAGMA 
  EXPLAIN QUERY PLAN PRAGMA table_info(t);
 PRAGMA table_info ( "t" ) ; PRAGMA user_version = +5; PRAGMA user_version; PRAGMA user_version = on; PRAGMA user_version; PRAGMA "user_version"; PRAGMA main . user_version; PRAGMA 'user_version';
 PRAGMA pragma_list;
+DROP TABLE ck;
