@@ -552,6 +552,8 @@ impl Shell {
         }
         let (file, options) = file_and_options(path, self.read_only);
         let conn = LocalConnection::open_with(file, &options)?;
+        // Files come from anywhere: what their schemas call must be harmless.
+        conn.execute("PRAGMA trusted_schema=OFF", ())?;
         self.interrupts.aim(Some(conn.interrupt_handle()));
         self.conn = Some(conn.clone());
         Ok(conn)

@@ -28,6 +28,9 @@ pub(super) type Remembered = HashMap<Setting, i64>;
 
 type Outcome = std::result::Result<Value, VdbeError>;
 
+/// As SQLite's default build.
+const MMAP_SIZE_MAX: i64 = 0x7fff_0000;
+
 impl Inner {
     /// Sets a setting if there is a value; tells what it is then.
     pub(super) async fn setting(
@@ -178,6 +181,11 @@ impl Inner {
                 env.dbs[db].tx.set_secure_delete(mode != 0);
                 self.remembered.borrow_mut().insert(setting, mode);
             }
+            // A limit that is kept: no file is mapped here.
+            Setting::MmapSize => {
+                let limit = number.clamp(0, MMAP_SIZE_MAX);
+                self.remembered.borrow_mut().insert(setting, limit);
+            }
             Setting::Threads if number >= 0 => {
                 self.remembered.borrow_mut().insert(setting, number.min(8));
             }
@@ -186,7 +194,6 @@ impl Inner {
             | Setting::SoftHeapLimit
             | Setting::HardHeapLimit
             | Setting::Threads
-            | Setting::MmapSize
             | Setting::DataVersion
             | Setting::File => {}
         }
@@ -283,12 +290,13 @@ impl Inner {
             | Setting::EmptyResultCallbacks
             | Setting::TempStore
             | Setting::Threads
+            | Setting::MmapSize
             | Setting::SecureDelete
             | Setting::SoftHeapLimit
             | Setting::HardHeapLimit => remembered(0),
             Setting::WritableSchema => return flag(flags.writable_schema),
             Setting::CountChanges => return flag(flags.count_changes),
-            Setting::CaseSensitiveLike | Setting::MmapSize => 0,
+            Setting::CaseSensitiveLike => 0,
         }))
     }
 

@@ -212,17 +212,12 @@ impl Inner {
                 .insert_rowid(target, rowid, record.as_slice().into(), hint)
                 .await?;
         }
-        let mut last_rowid = None;
         for (from, to, key) in trees {
-            let rowid = copy_tree(env, db, target, from, to, key).await?;
-            last_rowid = rowid.or(last_rowid);
+            copy_tree(env, db, target, from, to, key).await?;
         }
-        // As in stock SQLite, which inserts the rows: last those of views and triggers, as far as there are some.
+        // As in stock SQLite, which inserts the rows of views and triggers with a statement, and copies all others.
         if objects.last().is_some_and(|object| !object.has_tree) {
-            last_rowid = Some(objects.len() as i64);
-        }
-        if let Some(rowid) = last_rowid {
-            env.facts.last_insert_rowid = rowid;
+            env.facts.last_insert_rowid = objects.len() as i64;
         }
         let source = &env.dbs[db].tx;
         let cookie = source.header_field(Field::SchemaCookie).wrapping_add(1);
@@ -367,7 +362,6 @@ async fn schema_rows(tx: &Tx) -> Result<Vec<Vec<Value>>, VdbeError> {
     Ok(rows)
 }
 
-/// Copies the entries of a tree; the last rowid, if it is a table that has some.
 async fn copy_tree(
     env: &Env,
     db: usize,
@@ -375,7 +369,7 @@ async fn copy_tree(
     from: PageNo,
     to: PageNo,
     key: Option<Arc<KeyInfo>>,
-) -> Result<Option<i64>, VdbeError> {
+) -> Result<(), VdbeError> {
     /// Entries between two looks at the interrupt flag.
     const CHECK_EVERY: u32 = 256;
     let source = &env.dbs[db].tx;
@@ -392,7 +386,6 @@ async fn copy_tree(
     };
     let mut payload = Vec::new();
     let mut count = 0u32;
-    let mut last = None;
     let mut more = retry(source, |tx| read.first(tx)).await?;
     while more {
         payload.clear();
@@ -401,10 +394,8 @@ async fn copy_tree(
         if key.is_some() {
             write.insert_key(target, &payload, None, hint).await?;
         } else {
-            let rowid = read.rowid();
-            last = Some(rowid);
             write
-                .insert_rowid(target, rowid, payload.as_slice().into(), hint)
+                .insert_rowid(target, read.rowid(), payload.as_slice().into(), hint)
                 .await?;
         }
         count += 1;
@@ -418,5 +409,5 @@ async fn copy_tree(
         }
         more = retry(source, |tx| read.next(tx)).await?;
     }
-    Ok(last)
+    Ok(())
 }
