@@ -1,7 +1,7 @@
 //! Golden scripts, SQLite oracle, sqllogictest runner and generators.
 //!
 //! Reading order: [`engine`] (one trait over both engines), [`sqlite`] (the oracle), [`ringwood`], [`slt`]
-//! (sqllogictest), [`queries`] (generated SELECTs), [`changes`] (generated changes), [`compare`] (both engines side by
+//! (sqllogictest), [`queries`] (generated SELECTs), [`changes`] (generated changes), [`effects`] (triggers and foreign keys), [`compare`] (both engines side by
 //! side), [`plans`] (their plans), [`sim`] (the simulator), [`data`] (where the corpora lie).
 //!
 //! **Absent:** nothing here is part of the product; no library crate depends on it outside its
@@ -11,6 +11,7 @@ pub mod changes;
 pub mod compare;
 pub mod compat;
 pub mod data;
+pub mod effects;
 pub mod engine;
 pub mod grammar;
 pub mod plans;

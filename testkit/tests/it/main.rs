@@ -3,6 +3,7 @@
 mod changes;
 mod corruption;
 mod definitions;
+mod effects;
 mod faults;
 mod limits;
 mod queries;

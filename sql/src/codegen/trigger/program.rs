@@ -148,11 +148,6 @@ impl Compiler<'_> {
         list.len() as u32 - 1
     }
 
-    /// Whether the program calls others.
-    pub fn has_programs(&self) -> bool {
-        !self.programs.wanted.is_empty()
-    }
-
     /// Ends the part of a statement that changes rows: compiles the programs that it calls, and writes the largest
     /// rowids into `sqlite_sequence`. In a trigger's program nothing: the main program does it for all.
     pub fn end_change(&mut self) -> Result<()> {

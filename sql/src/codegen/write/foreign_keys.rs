@@ -14,7 +14,9 @@
 //!    a key is not looked at.
 //! 3. A row that is its own parent violates nothing.
 //! 4. Comparisons have the affinity and the collation of the parent's columns.
-//! 5. While a table is dropped, missing parents and mismatches are no errors: its rows have no parents then.
+//! 5. The program of a key's own SET NULL does not look for parents: there are none to look for. Stock SQLite also leaves
+//!    that out after a REPLACE into a table that refers to itself so, and lets rows without parents in; not here.
+//! 6. While a table is dropped, missing parents and mismatches are no errors: its rows have no parents then.
 //!
 //! Source: SQLite's `sqlite3FkCheck`, `fkLookupParent`, `fkScanChildren`, `sqlite3FkRequired`, `sqlite3FkOldmask`;
 //! "SQLite Foreign Key Support".
@@ -244,7 +246,7 @@ impl Compiler<'_> {
                     key.parent
                 )));
             }
-            // Rule 5.
+            // Rule 6.
             if let Some(old) = old {
                 let ok = self.label();
                 for column in &key.columns {
@@ -272,7 +274,7 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    /// Whether this is the program of the very key's SET NULL: its rows have no parents any more.
+    /// Rule 5.
     fn sets_null(&self, key: &ForeignKey) -> bool {
         let Some(context) = &self.trigger else {
             return false;

@@ -61,7 +61,7 @@ impl Compiler<'_> {
             !matches!(&insert.source, InsertSource::Select(select) if is_one_row(select));
         let fires = !triggers.is_empty();
         let has_returning = !insert.returning.is_empty();
-        let multi_write = multi_row || table.autoincrement || fires || has_returning;
+        let multi_write = multi_row || fires || has_returning;
         self.writes_db(multi_write, db);
         if table.is_virtual() {
             if !insert.upserts.is_empty() {
