@@ -43,7 +43,10 @@ impl Payload<'_> {
         if stored > 0 {
             out[..stored].copy_from_slice(&self.bytes[from..from + stored]);
         }
-        out[stored..].fill(0);
+        // Seldom: and a call that fills nothing is not free.
+        if stored < out.len() {
+            out[stored..].fill(0);
+        }
     }
 
     /// Whether the payload from `from` on starts with `bytes`.

@@ -222,6 +222,15 @@ impl Cursor {
         self.state == State::Valid && self.page.is_some() && self.is_fresh()
     }
 
+    /// Gives up the pin on the page of a table cursor's entry, which stays where it is: a change through another cursor
+    /// then need not copy the page. Before reading again, [`restore`](Cursor::restore).
+    #[inline]
+    pub fn unpin(&mut self) {
+        if self.is_table() && self.state == State::Valid {
+            self.page = None;
+        }
+    }
+
     /// The rowid of a table cursor's entry. After the entry was deleted or the tree was changed, still the old one.
     #[inline]
     pub fn rowid(&self) -> i64 {

@@ -75,6 +75,10 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             return Err(SqlError::error(message));
         }
         let recursion = recursion(cte)?;
+        if self.c.cursor_count() as usize >= self.c.ctx.limits.expr_depth {
+            // Expressions that use each other twice would double with each level.
+            return Err(SqlError::error("VIEWs and/or subqueries nested too deep"));
+        }
         // The body sees the WITH clause that it stands in, and those around.
         let hidden = self.withs.split_off(frame + 1);
         self.open_ctes.push(OpenCte {

@@ -13,7 +13,7 @@
 //! Source: SQLite's `OP_Insert`, `OP_Delete`, `OP_IdxInsert`, `OP_IdxDelete`, `OP_NewRowid`.
 
 use super::column::ready;
-use super::cursor::TreeCursor;
+use super::cursor::{TreeCursor, unpin_twins};
 use super::seek::{expand, values};
 use super::state::{State, no_cursor, tree, tx_of, tx_of_mut};
 use super::trap::{At, Step, fail, fail_with};
@@ -53,6 +53,7 @@ fn payload(mem: &Mem) -> Payload<'_> {
 /// Insert, where no page has to be balanced.
 #[inline]
 pub(super) fn insert(s: &mut State, env: &mut Env, insn: &Insn) -> Step {
+    unpin_twins(&mut s.cursors, insn.p1);
     let State {
         cursors,
         mems,
@@ -143,6 +144,7 @@ pub(super) fn delete(s: &mut State, env: &mut Env, insn: &Insn) -> Step {
     if insn.p2 as u16 & p5::ISNOOP != 0 {
         return Ok(());
     }
+    unpin_twins(&mut s.cursors, insn.p1);
     let State { cursors, temp, .. } = s;
     let c = tree!(cursors, insn.p1);
     if c.deferred && !c.null_row {
@@ -163,6 +165,7 @@ pub(super) fn delete(s: &mut State, env: &mut Env, insn: &Insn) -> Step {
 
 /// Delete, with everything that it takes.
 pub(super) async fn delete_slow(s: &mut State, env: &mut Env, insn: &Insn) -> Result<()> {
+    unpin_twins(&mut s.cursors, insn.p1);
     let State { cursors, temp, .. } = s;
     let c = slow_tree(cursors, insn.p1)?;
     let rowid = if c.is_table { c.cur.rowid() } else { 0 };

@@ -47,6 +47,8 @@ pub(super) struct TreeCursor {
     pub(super) store: u8,
     pub(super) is_table: bool,
     pub(super) null_row: bool,
+    /// Other cursors stand on the same ephemeral table (`OpenDup`), and must not pin what is changed through this one.
+    pub(super) has_twins: bool,
     pub(super) deferred: bool,
     pub(super) use_random_rowid: bool,
     pub(super) seek_hit: u16,
@@ -67,6 +69,7 @@ impl TreeCursor {
             store,
             is_table: info.is_none(),
             null_row: true,
+            has_twins: false,
             deferred: false,
             use_random_rowid: false,
             seek_hit: 0,
@@ -85,6 +88,32 @@ impl TreeCursor {
         self.null_row = !on_row;
         self.deferred = false;
         self.row.valid = false;
+    }
+}
+
+/// Takes the pins from the cursors on the same ephemeral table, which is about to be changed through cursor `at`.
+#[inline]
+pub(super) fn unpin_twins(cursors: &mut [Slot], at: i32) {
+    if let Slot::Tree(TreeCursor {
+        has_twins: true, ..
+    }) = &cursors[at as usize]
+    {
+        unpin_twins_slow(cursors, at as usize);
+    }
+}
+
+#[cold]
+fn unpin_twins_slow(cursors: &mut [Slot], at: usize) {
+    let Slot::Tree(c) = &cursors[at] else { return };
+    let (root, store) = (c.cur.root(), c.store);
+    for (i, slot) in cursors.iter_mut().enumerate() {
+        match slot {
+            Slot::Tree(c) if i != at && c.store == store && c.is_table && c.cur.root() == root => {
+                c.cur.unpin();
+                c.row.valid = false;
+            }
+            _ => {}
+        }
     }
 }
 

@@ -86,15 +86,17 @@ pub(super) async fn open_ephemeral(s: &mut State, env: &mut Env, insn: &Insn) ->
 
 /// OpenDup.
 pub(super) fn open_dup(s: &mut State, insn: &Insn) -> Step {
-    let Slot::Tree(c) = &s.cursors[insn.p2 as usize] else {
+    let Slot::Tree(c) = &mut s.cursors[insn.p2 as usize] else {
         return Err(no_cursor(insn.p2));
     };
+    c.has_twins = true;
     let info = c.info.clone();
     let cur = match &info {
         Some(info) => Cursor::index(c.cur.root(), info.clone()),
         None => Cursor::table(c.cur.root()),
     };
-    let dup = TreeCursor::new(cur, c.store, info);
+    let mut dup = TreeCursor::new(cur, c.store, info);
+    dup.has_twins = true;
     s.cursors[insn.p1 as usize] = Slot::Tree(dup);
     Ok(())
 }
