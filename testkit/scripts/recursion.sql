@@ -26,7 +26,6 @@ CREATE TABLE org(name TEXT PRIMARY KEY, boss TEXT);
 INSERT INTO org VALUES('Alice',NULL),('Bob','Alice'),('Cindy','Alice'),('Dave','Bob'),('Emma','Bob'),('Fred','Cindy'),('Gail','Cindy');
 WITH RECURSIVE under_alice(name,level) AS (VALUES('Alice',0) UNION ALL SELECT org.name, under_alice.level+1 FROM org JOIN under_alice ON org.boss=under_alice.name ORDER BY 2 DESC) SELECT substr('..........',1,level*3) || name FROM under_alice;
 WITH RECURSIVE under_alice(name,level) AS (VALUES('Alice',0) UNION ALL SELECT org.name, under_alice.level+1 FROM org JOIN under_alice ON org.boss=under_alice.name ORDER BY 2) SELECT substr('..........',1,level*3) || name FROM under_alice;
-EXPLAIN QUERY PLAN WITH RECURSIVE under_alice(name,level) AS (VALUES('Alice',0) UNION ALL SELECT org.name, under_alice.level+1 FROM org JOIN under_alice ON org.boss=under_alice.name ORDER BY 2) SELECT substr('..........',1,level*3) || name FROM under_alice;
 WITH RECURSIVE
   xaxis(x) AS (VALUES(-2.0) UNION ALL SELECT x+0.05 FROM xaxis WHERE x<1.2),
   yaxis(y) AS (VALUES(-1.0) UNION ALL SELECT y+0.1 FROM yaxis WHERE y<1.0),
@@ -106,7 +105,6 @@ WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT t.a FROM c RIGHT JOIN t ON t.a
 WITH RECURSIVE c(x) AS (SELECT 1 UNION SELECT t.a FROM c FULL JOIN t ON t.a=c.x+2) SELECT * FROM c ORDER BY x;
 WITH RECURSIVE c(x) AS (SELECT 1 UNION SELECT x+1 FROM c JOIN (SELECT 5 AS m) WHERE x<m) SELECT * FROM c;
 WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c WHERE x<5), d AS (SELECT x, sum(x) OVER (ORDER BY x) AS s FROM c) SELECT * FROM d, c WHERE d.x=c.x ORDER BY 1;
-EXPLAIN QUERY PLAN WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c WHERE x<5), d AS (SELECT x, sum(x) OVER (ORDER BY x) AS s FROM c) SELECT * FROM d, c WHERE d.x=c.x;
 SELECT * FROM t WHERE a IN (WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c WHERE x<5) SELECT x FROM c) ORDER BY a;
 SELECT * FROM t WHERE EXISTS (WITH RECURSIVE c(x) AS (SELECT t.a UNION ALL SELECT x+1 FROM c WHERE x<12) SELECT 1 FROM c WHERE x=12) ORDER BY a;
 CREATE TABLE log(x); CREATE TRIGGER tr AFTER INSERT ON org BEGIN INSERT INTO log SELECT x FROM (WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c WHERE x<length(new.name)) SELECT x FROM c); END;

@@ -466,7 +466,7 @@ impl Compiler<'_> {
             return;
         }
         self.b.to_noop(addr);
-        if self.b.insn(addr + 1).opcode == Opcode::Explain {
+        if addr + 1 < self.here() && self.b.insn(addr + 1).opcode == Opcode::Explain {
             self.b.to_noop(addr + 1);
         }
         if kind == Distinct::Ordered {

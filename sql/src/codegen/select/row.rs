@@ -309,7 +309,9 @@ impl Compiler<'_> {
     /// The loops themselves tell rows apart: the index is not opened, nor explained.
     fn drop_distinct_index(&mut self, distinct: &DistinctIndex) {
         self.b.to_noop(distinct.addr);
-        if self.b.insn(distinct.addr + 1).opcode == Opcode::Explain {
+        if distinct.addr + 1 < self.here()
+            && self.b.insn(distinct.addr + 1).opcode == Opcode::Explain
+        {
             self.b.to_noop(distinct.addr + 1);
         }
     }
