@@ -69,7 +69,12 @@ impl Compiler<'_> {
 
     fn check_alterable(of: &Altered) -> Result<()> {
         let name = &of.table.name;
-        if name.len() >= 7 && name.as_bytes()[..7].eq_ignore_ascii_case(b"sqlite_") {
+        let is_eponymous = matches!(
+            &of.table.kind,
+            crate::schema::TableKind::Virtual(def) if def.is_eponymous
+        );
+        let is_internal = name.len() >= 7 && name.as_bytes()[..7].eq_ignore_ascii_case(b"sqlite_");
+        if is_internal || is_eponymous {
             return Err(SqlError::error(format!("table {name} may not be altered")));
         }
         Ok(())

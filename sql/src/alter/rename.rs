@@ -168,6 +168,15 @@ impl Compiler<'_> {
         let all = !self.ctx.flags.legacy_alter_table;
         definitions.test(self.ctx, &after, "after rename", true, all)?;
         self.store_definitions(of, &definitions)?;
+        if of.table.is_virtual() {
+            // Its module may have tables of its own to rename.
+            let table = self.connected(of.db, &of.table)?;
+            let operand = self.vtab_operand(of.db, &table);
+            let reg = self.alloc_reg();
+            self.op4(Opcode::VBegin, 0, 0, 0, operand.clone());
+            self.op4(Opcode::String8, 0, reg, 0, P4::text(new));
+            self.op4(Opcode::VRename, reg, 0, 0, operand);
+        }
         if let Some(sequence) = db.table("sqlite_sequence").cloned() {
             self.rename_in_sequence(of.db, &sequence, &old, new)?;
         }

@@ -171,6 +171,14 @@ fn table_functions() {
 }
 
 #[test]
+fn altered_virtual_tables() {
+    script(
+        "altered_virtual_tables",
+        include_str!("../../scripts/altered_virtual_tables.sql"),
+    );
+}
+
+#[test]
 fn virtual_tables() {
     script(
         "virtual_tables",

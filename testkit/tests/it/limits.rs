@@ -79,7 +79,7 @@ const CASES: &[(Limit, &[i32], &[&str])] = &[
     ),
     (
         Limit::ExprDepth,
-        &[0, 1, 2, 3, 5],
+        &[1, 2, 3, 5],
         &[
             "SELECT 1",
             "SELECT 1+2",

@@ -260,7 +260,9 @@ pub(super) fn run(program: &Program, s: &mut State, env: &mut Env) -> Pause {
             }
             Opcode::Int64 | Opcode::Real | Opcode::String8 | Opcode::Blob => {
                 constant(&mut r!(insn.p2), insn);
-                if r!(insn.p2).byte_len() > env.limits.length {
+                // Of a BLOB its digits count, as they are written.
+                let digits = 1 + u64::from(insn.opcode == Opcode::Blob);
+                if digits * r!(insn.p2).byte_len() > env.limits.length {
                     leave!(Pause::Fail(Box::new(Error::code(ResultCode::TOOBIG))))
                 }
             }

@@ -27,7 +27,8 @@
 //!    equality constraints on them, from the left.
 //! 5. A module that is [eponymous](ModuleKind::Eponymous) can be used under its own name without CREATE VIRTUAL TABLE.
 //!
-//! Absent: `sqlite3_vtab_nochange` (unchanged columns of an UPDATE are always read), `xIntegrity`.
+//! Absent: `sqlite3_vtab_nochange` (unchanged columns of an UPDATE are always read), LIMIT and OFFSET as constraints,
+//! `xIntegrity`.
 //!
 //! Source: SQLite's "The Virtual Table Mechanism Of SQLite", `vtab.c`.
 

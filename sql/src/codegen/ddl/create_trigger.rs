@@ -138,6 +138,9 @@ fn check_kind(create: &ast::CreateTrigger, table: &Table, temp: bool) -> Result<
         Some(schema) if temp => format!("{}.{}", schema.text, create.table.name.text),
         _ => create.table.name.text.to_string(),
     };
+    if table.is_virtual() {
+        return Err(SqlError::error("cannot create triggers on virtual tables"));
+    }
     let is_instead = create.time == TriggerTime::InsteadOf;
     if table.is_view() && !is_instead {
         let time = match create.time {
