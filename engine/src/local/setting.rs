@@ -84,7 +84,21 @@ impl Inner {
                 self.busy
                     .set_timeout(Duration::from_millis(number.max(0) as u64));
             }
-            Setting::CacheSize => env.dbs[db].tx.set_cache_size(number),
+            Setting::CacheSize => {
+                let tx = &mut env.dbs[db].tx;
+                tx.set_cache_size(number);
+                // What is read is kept by the pool that all connections share: whoever asks for more gets it.
+                let page_size = i64::from(tx.geometry().page_size());
+                let bytes = if number < 0 {
+                    number.saturating_neg().saturating_mul(1024)
+                } else {
+                    number.saturating_mul(page_size)
+                };
+                let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+                if bytes > env.pool.budget_bytes() {
+                    env.pool.set_budget_bytes(bytes);
+                }
+            }
             Setting::WalAutocheckpoint => {
                 let frames = u32::try_from(number).unwrap_or(0);
                 env.dbs
