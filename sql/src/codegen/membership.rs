@@ -209,6 +209,10 @@ impl Compiler<'_> {
         }
 
         // NULL on the left: false or NULL, and the search is left out.
+        let left_null = (0..count).any(|i| self.can_be_null(in_.left.vector_field(i)));
+        let nulls = left_null || index.has_null.is_some();
+        // Where nothing can be NULL, what is not found is not there.
+        let distinguish = distinguish && (nulls || index.kind != InKind::Ephemeral);
         let null_left = if distinguish { self.label() } else { if_false };
         for (i, &to) in index.map.iter().enumerate() {
             if self.can_be_null(in_.left.vector_field(i)) {
@@ -680,6 +684,22 @@ impl Compiler<'_> {
                     desc: false,
                     big_null: false,
                 });
+                // Numbers are told apart by a filter, which costs less than a search; texts are not.
+                let numbers = |item: &Expr| matches!(item, Expr::Integer(_) | Expr::Real(_));
+                let bits = if once
+                    && filter
+                    && affinity != Affinity::Text
+                    && list.iter().any(numbers)
+                    && self.optimizes(Optimizations::BLOOM_FILTER)
+                {
+                    let reg = self.alloc_reg();
+                    let size = (list.len() * 16).clamp(64, 10_000);
+                    self.op(Opcode::Blob, size as i32, reg, 0);
+                    self.set_subroutine_filter(in_.id, reg);
+                    reg
+                } else {
+                    0
+                };
                 let (value, record) = (self.temp_reg(), self.temp_reg());
                 // Within a Once nothing is gained by factoring.
                 let factor = std::mem::replace(&mut self.factor_constants, false);
@@ -693,6 +713,9 @@ impl Compiler<'_> {
                         affinity_letters([affinity]),
                     );
                     self.op4(Opcode::IdxInsert, cursor, record, value, P4::Int(1));
+                    if bits != 0 {
+                        self.op4(Opcode::FilterAdd, bits, 0, value, P4::Int(1));
+                    }
                 }
                 self.factor_constants = factor;
                 self.release_temp(value);
