@@ -16,6 +16,7 @@ pub fn compile<'a>(
     text: &'a [u8],
 ) -> Result<Program> {
     let mut c = Compiler::new(ctx, text, statement.explain);
+    c.select_numbers = statement.selects;
     match &statement.kind {
         Stmt::Select(select) => {
             let select = resolve_select(&mut c, select, NameMode::Output)?;

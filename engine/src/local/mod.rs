@@ -224,7 +224,10 @@ impl LocalConnection {
     /// # Errors
     /// `SqlInput` with the place for text that does not compile; `Misuse` if there is no statement.
     pub fn prepare(&self, sql: &str) -> Result<Statement> {
-        self.inner.io.block_on(self.prepare_async(sql))
+        match self.prepare_next(sql)? {
+            Some((statement, _)) => Ok(statement),
+            None => Err(Error::Misuse("the text holds no statement".into())),
+        }
     }
 
     /// As [`prepare`](Self::prepare).
@@ -238,11 +241,18 @@ impl LocalConnection {
     /// Compiles the first statement of `sql` and gives the offset of the text after it, or `None`
     /// if only white space and comments are left. For scripts.
     pub fn prepare_next(&self, sql: &str) -> Result<Option<(Statement, usize)>> {
-        self.inner.io.block_on(self.prepare_next_async(sql))
+        if let Some(prepared) = Statement::prepare_now(&self.inner, sql) {
+            return prepared;
+        }
+        let prepared = Statement::prepare(self.inner.clone(), sql);
+        self.inner.io.block_on(prepared)
     }
 
     /// As [`prepare_next`](Self::prepare_next).
     pub async fn prepare_next_async(&self, sql: &str) -> Result<Option<(Statement, usize)>> {
+        if let Some(prepared) = Statement::prepare_now(&self.inner, sql) {
+            return prepared;
+        }
         Statement::prepare(self.inner.clone(), sql).await
     }
 

@@ -46,22 +46,7 @@ impl Inner {
     ) -> Result<Program> {
         loop {
             let schema = self.schema(env).await?;
-            let functions = self.functions();
-            let mut flags = self.flags.get();
-            // It ends with the transaction.
-            flags.defer_foreign_keys = env.defer_foreign_keys;
-            let compiled = {
-                let context = CompileContext {
-                    schema: &schema,
-                    functions: &functions,
-                    collations: &self.collations.borrow(),
-                    virtual_tables: &self.virtual_tables,
-                    limits: self.limits.get(),
-                    flags,
-                };
-                ringwood_sql::compile(&context, statement, text)
-            };
-            match compiled {
+            match self.compile_under(env, &schema, statement, text) {
                 Err(error) if error.is_connecting() => {
                     let tables = self.virtual_tables.clone();
                     if let Some(pending) = tables.take_pending() {
@@ -80,6 +65,44 @@ impl Inner {
                 }
             }
         }
+    }
+
+    /// Compiles without waiting for anything; none if there is something to wait for.
+    pub(super) fn compile_now(
+        &self,
+        statement: &Statement,
+        text: &[u8],
+    ) -> Option<Result<(Program, u64)>> {
+        let env = self.env.try_lock()?;
+        let known = self.schema.borrow().clone();
+        let schema = known.filter(|_| !env.schema_reset)?;
+        match self.compile_under(&env, &schema, statement, text) {
+            Err(error) if error.is_connecting() => None,
+            Err(error) => Some(Err(Error::from_vdbe(error.into(), text))),
+            Ok(program) => Some(Ok((program, env.expirations))),
+        }
+    }
+
+    fn compile_under(
+        &self,
+        env: &Env,
+        schema: &Schema,
+        statement: &Statement,
+        text: &[u8],
+    ) -> Result<Program, SqlError> {
+        let mut flags = self.flags.get();
+        // It ends with the transaction.
+        flags.defer_foreign_keys = env.defer_foreign_keys;
+        let functions = self.functions();
+        let context = CompileContext {
+            schema,
+            functions: &functions,
+            collations: &self.collations.borrow(),
+            virtual_tables: &self.virtual_tables,
+            limits: self.limits.get(),
+            flags,
+        };
+        ringwood_sql::compile(&context, statement, text)
     }
 
     /// The schema of all databases, read now if it is not known.

@@ -41,23 +41,51 @@ impl std::fmt::Debug for Statement {
 impl Statement {
     /// Compiles the first statement of `sql`; gives the offset after it too.
     pub(super) async fn prepare(conn: Rc<Inner>, sql: &str) -> Result<Option<(Statement, usize)>> {
-        let mut parser = Parser::with_limits(sql.as_bytes(), conn.limit_values.get().parser());
-        let parsed = match parser.next_statement() {
-            None => return Ok(None),
-            Some(Ok(parsed)) => parsed,
-            Some(Err(e)) => return Err(input_error(&e, sql)),
+        let Some((parsed, tail)) = Statement::parse(&conn, sql)? else {
+            return Ok(None);
         };
-        let tail = parser.tail();
-        let (program, expirations) = conn.compile(&parsed, sql.as_bytes()).await?;
-        let text = &sql.as_bytes()[..tail];
-        let statement = Statement {
+        let compiled = conn.compile(&parsed, sql.as_bytes()).await?;
+        Ok(Some((Statement::of(&conn, compiled, &sql[..tail]), tail)))
+    }
+
+    /// As [`prepare`](Statement::prepare), without a future; none if there is something to wait for: another task
+    /// holds the connection, or the schema must be read.
+    pub(super) fn prepare_now(
+        conn: &Rc<Inner>,
+        sql: &str,
+    ) -> Option<Result<Option<(Statement, usize)>>> {
+        let (parsed, tail) = match Statement::parse(conn, sql) {
+            Ok(Some(parsed)) => parsed,
+            Ok(None) => return Some(Ok(None)),
+            Err(e) => return Some(Err(e)),
+        };
+        match conn.compile_now(&parsed, sql.as_bytes())? {
+            Ok(compiled) => {
+                let statement = Statement::of(conn, compiled, &sql[..tail]);
+                Some(Ok(Some((statement, tail))))
+            }
+            Err(e) => Some(Err(e)),
+        }
+    }
+
+    fn parse(conn: &Inner, sql: &str) -> Result<Option<(ringwood_sql::ast::Statement, usize)>> {
+        let limits = conn.limit_values.get().parser();
+        let mut parser = Parser::with_limits(sql.as_bytes(), limits);
+        match parser.next_statement() {
+            None => Ok(None),
+            Some(Ok(parsed)) => Ok(Some((parsed, parser.tail()))),
+            Some(Err(e)) => Err(input_error(&e, sql)),
+        }
+    }
+
+    fn of(conn: &Rc<Inner>, (program, expirations): (Program, u64), sql: &str) -> Statement {
+        Statement {
             vm: Vm::new(Arc::new(program)),
-            conn,
-            sql: text.into(),
+            conn: conn.clone(),
+            sql: sql.as_bytes().into(),
             ended: false,
             expirations,
-        };
-        Ok(Some((statement, tail)))
+        }
     }
 
     /// Runs to the next row: true if there is one, false at the end.

@@ -20,6 +20,8 @@ pub struct Statement {
     pub terminator: u32,
     /// Its bound parameters.
     pub params: Params,
+    /// How many SELECTs it has.
+    pub selects: u32,
 }
 
 /// Whether to explain instead of to run.

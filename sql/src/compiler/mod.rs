@@ -119,6 +119,8 @@ pub struct Compiler<'a> {
     pub indexed_exprs: Vec<IndexedExpr>,
     /// The estimate of how often the code that is emitted now is run, as a logarithm (SQLite's nQueryLoop).
     pub query_loop: i16,
+    /// The numbers of SELECTs that EXPLAIN QUERY PLAN shows have been given out up to here.
+    pub select_numbers: u32,
     /// Depth of nesting of views and triggers, against endless recursion.
     pub nesting: u32,
     /// How many subqueries of expressions are being resolved, one within the other.
@@ -188,6 +190,7 @@ impl<'a> Compiler<'a> {
             aggregates: Vec::new(),
             indexed_exprs: Vec::new(),
             query_loop: 0,
+            select_numbers: 0,
             nesting: 0,
             subquery_depth: 0,
             trigger: None,

@@ -257,6 +257,7 @@ impl<'a> Parser<'a> {
             span: Span::new(start, self.previous_end),
             terminator: self.current.start,
             params: self.variables.take(),
+            selects: self.select_count,
         }))
     }
 

@@ -337,6 +337,9 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         self.open_views.pop();
         let mut bound = bound?;
         bound.flags.view = true;
+        if self.open_views.is_empty() && self.c.is_explaining_plan() {
+            renumber(&mut bound, &mut self.c.select_numbers);
+        }
         let count = bound.result.len();
         if !columns.is_empty() && columns.len() != count {
             let message = format!(
@@ -665,4 +668,38 @@ fn find_column(
         let column = table.column_index(name)?;
         (!ignore_hidden || !table.columns[column].hidden).then_some((i, column))
     })
+}
+
+/// Numbers the SELECTs of a view behind those of the statement: each part before what is in it, the last part first.
+fn renumber(select: &mut Select, numbers: &mut u32) {
+    use crate::bound::walk::{NodeMut, Walk, walk_mut};
+    let mut part = Some(select);
+    while let Some(this) = part {
+        *numbers += 1;
+        this.number = *numbers;
+        for item in &mut this.from.items {
+            if let FromSource::Select(inner) = &mut item.source {
+                renumber(inner, numbers);
+            }
+        }
+        let mut visit = |node: NodeMut<'_>| match node {
+            NodeMut::Select(inner) => {
+                renumber(inner, numbers);
+                Walk::Prune
+            }
+            NodeMut::Expr(_) => Walk::Continue,
+        };
+        let exprs = this.result.iter_mut().map(|column| &mut column.expr);
+        let exprs = exprs.chain(&mut this.where_).chain(&mut this.group_by);
+        let exprs = exprs.chain(&mut this.having);
+        let ons = this
+            .from
+            .items
+            .iter_mut()
+            .filter_map(|item| item.on.as_mut());
+        for expr in exprs.chain(ons) {
+            walk_mut(expr, &mut visit);
+        }
+        part = this.prior.as_mut().map(|(_, prior)| &mut **prior);
+    }
 }

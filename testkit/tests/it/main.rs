@@ -6,6 +6,7 @@ mod definitions;
 mod effects;
 mod faults;
 mod limits;
+mod plans;
 mod queries;
 mod sim;
 mod unsafe_blocks;

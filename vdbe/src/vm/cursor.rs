@@ -82,6 +82,17 @@ impl TreeCursor {
         }
     }
 
+    /// Opened again on the same tree: as new, but for the buffers and the place, from which a search may begin.
+    pub(super) fn reopened(&mut self) {
+        self.moved(false);
+        self.use_random_rowid = false;
+        self.seek_hit = 0;
+        self.seek = None;
+        self.target = 0;
+        self.sequence = 0;
+        self.alternative = None;
+    }
+
     /// After a move: on a row or not, nothing pending, nothing cached.
     #[inline]
     pub(super) fn moved(&mut self, on_row: bool) {

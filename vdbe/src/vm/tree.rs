@@ -19,6 +19,7 @@ use ringwood_btree::{
     integrity_check as check_trees,
 };
 use ringwood_format::page::PageNo;
+use std::sync::Arc;
 
 /// OpenRead, OpenWrite, ReopenIdx.
 pub(super) fn open(s: &mut State, env: &mut Env, insn: &Insn) -> Step {
@@ -45,6 +46,21 @@ pub(super) fn open(s: &mut State, env: &mut Env, insn: &Insn) -> Step {
             && c.info.is_some()
         {
             c.moved(false);
+            return Ok(());
+        }
+        // A correlated subquery opens its tables for each row around it: the cursor is there already.
+        let same_key = match (&c.info, &info) {
+            (Some(have), Some(new)) => Arc::ptr_eq(have, new),
+            (None, None) => true,
+            _ => false,
+        };
+        if insn.opcode == Opcode::OpenRead
+            && c.store == store
+            && c.cur.root() == root
+            && c.is_table == info.is_none()
+            && same_key
+        {
+            c.reopened();
             return Ok(());
         }
     }

@@ -131,7 +131,7 @@ struct LevelCode {
 
 /// Loops that have been begun.
 pub struct Loops<'q> {
-    plan: Where<'q>,
+    plan: Box<Where<'q>>,
     levels: SmallVec<[LevelCode; 2]>,
     /// Jump here for the next row.
     pub continue_label: Label,
@@ -231,7 +231,7 @@ pub fn begin<'q>(c: &mut Compiler<'_>, request: Request<'q>) -> Result<Loops<'q>
 }
 
 /// Splits and analyses the conditions, and binds what the indexes hold.
-fn analyzed<'q>(c: &mut Compiler<'_>, request: &mut Request<'q>) -> Result<Where<'q>> {
+fn analyzed<'q>(c: &mut Compiler<'_>, request: &mut Request<'q>) -> Result<Box<Where<'q>>> {
     for source in &mut request.sources {
         if source.is_subquery() {
             if let Some((_, estimate)) = c.from_rows(source.item) {
@@ -239,7 +239,10 @@ fn analyzed<'q>(c: &mut Compiler<'_>, request: &mut Request<'q>) -> Result<Where
             }
         }
     }
-    let mut plan = Where::new(std::mem::take(&mut request.sources), request.control);
+    let mut plan = Box::new(Where::new(
+        std::mem::take(&mut request.sources),
+        request.control,
+    ));
     plan.limit = request.limit;
     plan.outer_rows = c.query_loop;
     plan.select = request.select;
