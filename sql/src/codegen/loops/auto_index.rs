@@ -22,7 +22,6 @@ use crate::compiler::{Compiler, CursorOverride, Optimizations, Result};
 use crate::plan::term::{ExprRef, On, Rows};
 use crate::plan::{ClauseId, LoopFlags, Mask};
 use crate::schema::{CollationName, Index, IndexColumn, IndexKey, IndexOrigin};
-use ringwood_format::affinity::Affinity;
 use ringwood_vdbe::{Opcode, P4};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -41,7 +40,7 @@ impl<'q> Loops<'q> {
         let (item, table) = (source.item, source.item.table.clone());
         let mut key: SmallVec<[IndexColumn; 8]> = SmallVec::new();
         let mut terms = SmallVec::new();
-        let mut by_numbers = false;
+        let mut binary = true; // a filter knows no other collation
         let mut partial: SmallVec<[ExprRef<'q>; 4]> = SmallVec::new();
         for &id in &self.plan.clause(ClauseId::WHERE).terms {
             let t = self.plan.term(id);
@@ -63,9 +62,9 @@ impl<'q> Loops<'q> {
                     desc: false,
                 });
                 terms.push(Some(id));
-                // All texts are alike to a filter.
-                let left = t.sides.as_ref().map(|s| s.left.affinity());
-                by_numbers |= left != Some(Affinity::Text);
+                binary &= key
+                    .last()
+                    .is_some_and(|k| k.collation.same(&CollationName::Binary));
             }
         }
         let key_count = key.len();
@@ -102,7 +101,7 @@ impl<'q> Loops<'q> {
             P4::KeyInfo(info),
         );
 
-        if by_numbers && c.optimizes(Optimizations::BLOOM_FILTER) {
+        if binary && c.optimizes(Optimizations::BLOOM_FILTER) {
             let names = filter_columns(&index, key_count, &table);
             let name = item.display_name();
             c.explain(|| format!("BLOOM FILTER ON {name} ({names})"));
