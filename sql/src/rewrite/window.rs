@@ -246,7 +246,7 @@ fn subquery(
 
 /// A call that this pass computes.
 struct Call {
-    call: FunctionCall,
+    function: FunctionCall,
     accumulator: i32,
     result: i32,
 }
@@ -320,7 +320,7 @@ impl Rewriter<'_, '_> {
         };
         if let Expr::Function(call) = std::mem::replace(expr, value) {
             self.calls.push(Call {
-                call: *call,
+                function: *call,
                 accumulator,
                 result,
             });
@@ -347,7 +347,7 @@ impl Rewriter<'_, '_> {
     fn function(&mut self, call: Call) -> WindowFunction {
         let FunctionCall {
             def, args, window, ..
-        } = call.call;
+        } = call.function;
         let first = args.first();
         let collation = first
             .and_then(|arg| self.c.collation_name(arg))

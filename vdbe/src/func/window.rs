@@ -176,15 +176,15 @@ impl Aggregate for Share {
 #[derive(Default)]
 struct Tiles {
     rows: i64,
-    tiles: i64,
+    count: i64,
     row: i64,
 }
 
 impl Aggregate for Tiles {
     fn step(&mut self, _: &mut FnContext<'_>, args: &[Mem]) -> Result<(), FnError> {
         if self.rows == 0 {
-            self.tiles = args.first().map_or(0, Mem::to_int);
-            if self.tiles <= 0 {
+            self.count = args.first().map_or(0, Mem::to_int);
+            if self.count <= 0 {
                 return Err(FnError::new("argument of ntile must be a positive integer"));
             }
         }
@@ -198,15 +198,15 @@ impl Aggregate for Tiles {
     }
 
     fn value(&mut self, ctx: &mut FnContext<'_>) -> Result<(), FnError> {
-        if self.tiles <= 0 {
+        if self.count <= 0 {
             return Ok(());
         }
-        let size = self.rows / self.tiles;
+        let size = self.rows / self.count;
         let tile = if size == 0 {
             self.row + 1
         } else {
             // The first tiles have one row more.
-            let larger = self.rows - self.tiles * size;
+            let larger = self.rows - self.count * size;
             let in_larger = larger * (size + 1);
             if self.row < in_larger {
                 1 + self.row / (size + 1)

@@ -463,7 +463,7 @@ impl Compiler<'_> {
             ringwood_vdbe::ResultCode::ERROR.get(),
             i32::from(p5::OE_ABORT),
             0,
-            P4::text(message.to_owned()),
+            P4::text(message),
         );
         self.release_temp(zero);
     }
