@@ -17,5 +17,6 @@ for kind in $kinds; do
     fi
     echo "== $kind"
     RUSTC_BOOTSTRAP=1 RUSTFLAGS="$flags" ASAN_OPTIONS=detect_leaks=1 TSAN_OPTIONS=halt_on_error=1 \
+        LSAN_OPTIONS="suppressions=$PWD/testkit/leaks.supp" \
         cargo test -q --target "$target" --target-dir "target/sanitize-$kind" "${extra[@]}" "${packages[@]}" --lib --tests
 done
