@@ -14,8 +14,9 @@
 //!    a key is not looked at.
 //! 3. A row that is its own parent violates nothing.
 //! 4. Comparisons have the affinity and the collation of the parent's columns.
-//! 5. The program of a key's own SET NULL does not look for parents: there are none to look for. Stock SQLite also leaves
-//!    that out after a REPLACE into a table that refers to itself so, and lets rows without parents in; not here.
+//! 5. The program of a key's own SET NULL does not look for parents: there are none to look for. Stock SQLite leaves that
+//!    out also where a statement comes to the key after it has set that SET NULL off (a REPLACE into a table that refers
+//!    to itself, say), and lets rows without parents in; not here.
 //! 6. While a table is dropped, missing parents and mismatches are no errors: its rows have no parents then.
 //!
 //! Source: SQLite's `sqlite3FkCheck`, `fkLookupParent`, `fkScanChildren`, `sqlite3FkRequired`, `sqlite3FkOldmask`;
