@@ -5,13 +5,16 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use ringwood_vdbe::env::ChangeKind;
+use ringwood_vdbe::env::{ChangeKind, UpdateHook};
 use ringwood_vdbe::vtab::Module;
 use ringwood_vdbe::{Aggregate, FnContext, FnError, FunctionFlags, Mem};
 
 use crate::connection::Connection;
 use crate::error::Result;
 use crate::local::Limit;
+
+/// An update hook that can be carried to the connection's thread.
+pub type SendUpdateHook = Box<dyn FnMut(ChangeKind, &str, &str, i64) + Send>;
 
 impl Connection {
     /// Registers a scalar function; see [`LocalConnection::create_scalar_function`](crate::LocalConnection::create_scalar_function).
@@ -133,12 +136,9 @@ impl Connection {
     }
 
     /// Calls `hook` for every row that is changed, on the connection's thread.
-    pub async fn update_hook(
-        &self,
-        hook: Option<Box<dyn FnMut(ChangeKind, &str, &str, i64) + Send>>,
-    ) -> Result<()> {
+    pub async fn update_hook(&self, hook: Option<SendUpdateHook>) -> Result<()> {
         self.with_local(move |conn| {
-            conn.update_hook(hook.map(|h| -> Box<dyn FnMut(ChangeKind, &str, &str, i64)> { h }));
+            conn.update_hook(hook.map(|h| -> UpdateHook { h }));
             Ok(())
         })
         .await

@@ -26,6 +26,7 @@ mod value;
 pub use builder::{Builder, Database, OpenFlags};
 pub use connection::Connection;
 pub use error::{BoxError, Error, Result, ResultCode};
+pub use extension::SendUpdateHook;
 pub use local::{LocalConnection, Optimizations};
 pub use params::{Params, params_from_iter};
 pub use ringwood_io::block_on;

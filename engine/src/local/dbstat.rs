@@ -369,7 +369,7 @@ fn decode(
     row.unused = page.free_space().ok()? as i64;
     for i in 0..page.cell_count() {
         let cell = page.cell_info(i).ok()?;
-        let holds_payload = !(page.kind().is_table() && !page.is_leaf());
+        let holds_payload = !page.kind().is_table() || page.is_leaf();
         let mut chain = None;
         if holds_payload {
             row.payload += i64::from(cell.local_size);

@@ -19,7 +19,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use ringwood_format::collation::{Collation, CustomCollation};
-use ringwood_vdbe::env::ChangeKind;
+use ringwood_vdbe::env::UpdateHook;
 use ringwood_vdbe::{
     Aggregate, FnContext, FnError, FunctionDef, FunctionFlags, FunctionKind, Mem, ResultCode,
 };
@@ -241,7 +241,7 @@ impl LocalConnection {
 
     /// Calls `hook` for every row of a table with rowids that is inserted, updated or deleted: the kind, the database,
     /// the table, the rowid. `None` takes it away.
-    pub fn update_hook(&self, hook: Option<Box<dyn FnMut(ChangeKind, &str, &str, i64)>>) {
+    pub fn update_hook(&self, hook: Option<UpdateHook>) {
         self.inner.with_env(|env| env.hooks.update = hook);
     }
 

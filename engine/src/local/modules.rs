@@ -15,7 +15,7 @@ use ringwood_sql::parse::Parser;
 use ringwood_vdbe::vtab::json_each::JsonEach;
 use ringwood_vdbe::vtab::series::Series;
 use ringwood_vdbe::vtab::{LocalFuture, Module, NestedSql};
-use ringwood_vdbe::{Env, Error as VdbeError, Exit, ResultCode, Vm};
+use ringwood_vdbe::{Env, Error as VdbeError, Exit, Mem, ResultCode, Vm};
 
 use super::pragma_table::PragmaModule;
 use super::{Inner, LocalConnection};
@@ -205,7 +205,7 @@ impl Inner {
         let mut rows = Vec::new();
         loop {
             match vm.step(env).await {
-                Ok(Exit::Row) => rows.push(vm.row().iter().map(|mem| mem.to_value()).collect()),
+                Ok(Exit::Row) => rows.push(vm.row().iter().map(Mem::to_value).collect()),
                 Ok(Exit::Done) => return Ok(rows),
                 Ok(Exit::Request(request)) => {
                     let answer = self.answer(env, request).await;

@@ -11,6 +11,8 @@
 //!
 //! Source: SQLite's `pragma.c` (pragmaVtabConnect, pragmaVtabFilter).
 
+use std::fmt::Write as _;
+
 use ringwood_format::value::Value;
 use ringwood_vdbe::vtab::{
     ConstraintOp, Declared, IndexInfo, IndexPlan, LocalFuture, Module, ModuleArgs, ModuleKind,
@@ -250,11 +252,11 @@ impl PragmaCursor {
         let quoted = |text: &[u8]| String::from_utf8_lossy(text).replace('\'', "''");
         let mut sql = String::from("PRAGMA ");
         if let Some(schema) = &self.args[1] {
-            sql.push_str(&format!("'{}'.", quoted(schema)));
+            let _ = write!(sql, "'{}'.", quoted(schema));
         }
         sql.push_str(self.module.0.0);
         if let Some(arg) = &self.args[0] {
-            sql.push_str(&format!("='{}'", quoted(arg)));
+            let _ = write!(sql, "='{}'", quoted(arg));
         }
         sql
     }

@@ -338,7 +338,7 @@ pub fn arguments(item: &FromItem) -> Vec<Expr> {
     found
 }
 
-impl<'q> Where<'q> {
+impl Where<'_> {
     /// Whether a source is a virtual table.
     pub fn is_virtual(&self, source: u8) -> bool {
         self.connected

@@ -139,6 +139,6 @@ pub(super) struct PseudoCursor {
 pub(super) struct VtabCursor {
     pub(super) cursor: Box<dyn VirtualCursor>,
     /// Keeps the table connected.
-    pub(super) _table: Rc<Connected>,
+    pub(super) table: Rc<Connected>,
     pub(super) null_row: bool,
 }

@@ -46,14 +46,14 @@ pub(super) fn open(s: &mut State, env: &Env, insn: &Insn) -> Step {
     let slot = &mut s.cursors[insn.p1 as usize];
     let connected = table(env, insn)?;
     if let Slot::Virtual(open) = slot {
-        if Rc::ptr_eq(&open._table, &connected) {
+        if Rc::ptr_eq(&open.table, &connected) {
             return Ok(());
         }
     }
     let cursor = connected.take()?.open()?;
     *slot = Slot::Virtual(Box::new(VtabCursor {
         cursor,
-        _table: connected,
+        table: connected,
         null_row: true,
     }));
     Ok(())

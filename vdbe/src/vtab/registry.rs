@@ -119,26 +119,27 @@ pub struct PendingConnect {
     args: ModuleArgs,
 }
 
+/// A module under its name.
+type Named = (Arc<str>, Arc<dyn Module>);
+/// Makes the built-in module of a name.
+pub type MakeBuiltin = fn(&str) -> Option<Arc<dyn Module>>;
+
 /// The modules of a connection and its tables.
 #[derive(Default)]
 pub struct VirtualTables {
-    modules: RefCell<Vec<(Arc<str>, Arc<dyn Module>)>>,
+    modules: RefCell<Vec<Named>>,
     tables: RefCell<Vec<Rc<Connected>>>,
     /// Those that have been changed in the transaction.
     active: RefCell<Vec<Rc<Connected>>>,
     pending: RefCell<Option<PendingConnect>>,
     /// Makes the built-in modules when they are first asked for.
-    builtin: Cell<Option<fn(&str) -> Option<Arc<dyn Module>>>>,
+    builtin: Cell<Option<MakeBuiltin>>,
     builtin_names: Cell<&'static [&'static str]>,
 }
 
 impl VirtualTables {
     /// The built-in modules, by a name in lower case; and those of them that are always listed.
-    pub fn set_builtins(
-        &self,
-        make: fn(&str) -> Option<Arc<dyn Module>>,
-        names: &'static [&'static str],
-    ) {
+    pub fn set_builtins(&self, make: MakeBuiltin, names: &'static [&'static str]) {
         self.builtin.set(Some(make));
         self.builtin_names.set(names);
     }
@@ -166,7 +167,7 @@ impl VirtualTables {
         self.find_module(name).map(|(_, module)| module)
     }
 
-    fn find_module(&self, name: &str) -> Option<(Arc<str>, Arc<dyn Module>)> {
+    fn find_module(&self, name: &str) -> Option<Named> {
         let found = self
             .modules
             .borrow()
