@@ -75,7 +75,6 @@ impl From<ringwood_wal::Error> for Error {
             Store::ReadOnlyRecovery => ResultCode::READONLY_RECOVERY,
             Store::Locked => ResultCode::LOCKED,
             // The message names the way out.
-            Store::RollbackMode => return Error::new(ResultCode::READONLY, error.to_string()),
             Store::ReadOnly => ResultCode::READONLY,
             Store::HotJournal(_) => {
                 return Error::new(ResultCode::READONLY_ROLLBACK, error.to_string());

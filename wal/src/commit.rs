@@ -58,45 +58,79 @@ struct Outgoing {
 
 impl Tx {
     /// Write → Read: makes the private pages the newest version of the database, durable as `synchronous` says. In other
-    /// states nothing happens.
+    /// states nothing happens. For several databases at once there is [`commit_many`](crate::commit_many).
     ///
     /// # Errors
-    /// The transaction is then still in state Write; it can only be rolled back (rule 6).
+    /// The transaction is then still in state Write; it can only be rolled back (rule 6), but for [`Error::Busy`], which
+    /// only a rollback journal knows: then nothing has changed, and the commit can be tried again.
     pub async fn commit(&mut self) -> Result<()> {
+        self.prepare_commit().await?;
+        self.commit_prepared().await
+    }
+
+    /// What changes pages, before any of them is written.
+    pub(crate) async fn prepare_commit(&mut self) -> Result<()> {
         if self.state != TxState::Write {
             return Ok(());
         }
-        if self.dirty.get_mut().find(PageNo::ONE).is_some() {
-            sign_change(self.present_mut(PageNo::ONE)?, SQLITE_VERSION_NUMBER);
+        let through_journal = self.has_file && !self.to_log;
+        if through_journal && self.has_changes() && !self.is_signed {
+            // Whoever reads the file has to see that it changed.
+            self.make_writable(PageNo::ONE).await?;
         }
-        if self.has_file {
+        if !self.is_signed && self.dirty.get_mut().find(PageNo::ONE).is_some() {
+            sign_change(self.present_mut(PageNo::ONE)?, SQLITE_VERSION_NUMBER);
+            self.is_signed = through_journal;
+        }
+        Ok(())
+    }
+
+    /// Whether there is anything to be committed.
+    pub(crate) fn has_changes(&self) -> bool {
+        self.dirty.borrow().len() != 0 || self.page_count != self.committed_page_count
+    }
+
+    /// The commit, after it was prepared.
+    pub(crate) async fn commit_prepared(&mut self) -> Result<()> {
+        if self.state != TxState::Write {
+            return Ok(());
+        }
+        if !self.has_file {
+            self.commit_to_image();
+        } else if self.to_log {
             self.commit_to_log().await?;
         } else {
-            self.commit_to_image();
-        }
-        self.forget_savepoints();
-        self.state = TxState::Read;
-        if self.has_file {
-            let due = self.is_checkpoint_due();
-            self.unlock_writer();
-            if due {
-                // Whatever is in its way is in its way next time too, and the commit stands.
-                let db = self.db.clone();
-                let _ = db
-                    .checkpoint(
-                        &self.io,
-                        CheckpointMode::Passive,
-                        self.synchronous,
-                        &Busy::default(),
-                    )
-                    .await;
+            match self.write_through_journal(None).await? {
+                Some(written) => self.end_journal(written).await?,
+                None => self.publish_nothing(),
             }
-        } else {
-            self.unlock_writer();
+        }
+        self.end_commit().await;
+        Ok(())
+    }
+
+    /// Nothing was written.
+    pub(crate) fn publish_nothing(&mut self) {
+        self.dirty.get_mut().take();
+        self.page_count = self.committed_page_count;
+    }
+
+    /// After the commit: Write → Read.
+    pub(crate) async fn end_commit(&mut self) {
+        self.forget_savepoints();
+        self.is_signed = false;
+        self.state = TxState::Read;
+        let due = self.to_log && self.is_checkpoint_due();
+        self.unlock_writer();
+        if due {
+            // Whatever is in its way is in its way next time too, and the commit stands.
+            let db = self.db.clone();
+            let (mode, none) = (CheckpointMode::Passive, Busy::default());
+            let _ = db.checkpoint(&self.io, mode, self.synchronous, &none).await;
+        } else if !self.has_file {
             // The commit stands; what cannot leave memory stays there.
             let _ = self.relieve_image().await;
         }
-        Ok(())
     }
 
     /// Write → Read: forgets the private pages. In other states nothing happens.
@@ -108,6 +142,7 @@ impl Tx {
         self.spare_frames.clear();
         self.writer = None;
         self.failure = None;
+        self.is_signed = false;
         self.forget_savepoints();
         self.page_count = self.committed_page_count;
         self.state = TxState::Read;

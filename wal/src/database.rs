@@ -82,6 +82,8 @@ pub(crate) struct State {
     pub(crate) readers: Readers,
     /// A commit of a rollback journal waits for the readers to leave, or writes: nobody comes in.
     pub(crate) closed: bool,
+    /// The log is being ended: the file stays locked exclusively.
+    pub(crate) keeps_lock: bool,
     pub(crate) poisoned: bool,
     /// Where the log stood when writers last waited for its readers: generation and frames.
     pub(crate) pressed: (u32, u32),
@@ -247,6 +249,7 @@ impl Database {
                 private: false,
                 readers: Readers::default(),
                 closed: false,
+                keeps_lock: false,
                 poisoned: false,
                 pressed: (0, 0),
                 stuck: Vec::new(),
@@ -346,12 +349,12 @@ impl Database {
         }
     }
 
-    /// Whether a reader at `mark` may write, and if the file is locked for that. The turn is the caller's.
+    /// Locks the file for a writer who reads at `mark` and has the turn; whether he writes to a log.
     pub(crate) fn lock_file_for_writing(
         &self,
         mark: Mark,
         owner: Option<&mut ShmOwner>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         if self.is_read_only() {
             return Err(Error::ReadOnly);
         }
@@ -363,7 +366,7 @@ impl Database {
             return Err(Error::BusySnapshot);
         }
         let Some(store) = &self.store else {
-            return Ok(());
+            return Ok(false);
         };
         match state.phase {
             Phase::Wal => {
@@ -373,7 +376,7 @@ impl Database {
                 }
                 owner.lock_exclusive(SHM_WRITE, 1)?;
                 if store.index().is_still(&state.log.words) {
-                    return Ok(());
+                    return Ok(true);
                 }
                 owner.unlock_exclusive(SHM_WRITE, 1)?;
                 Err(Error::BusySnapshot)
@@ -387,17 +390,23 @@ impl Database {
                     }
                     return Err(Error::BusySnapshot);
                 }
-                Ok(())
+                Ok(true)
             }
-            Phase::Empty | Phase::Rollback => Err(Error::RollbackMode),
+            Phase::Empty | Phase::Rollback => {
+                store.lock.lock(LockLevel::Reserved)?;
+                Ok(false)
+            }
             Phase::Unknown | Phase::Looking => Err(Error::Misuse("writing before reading")),
         }
     }
 
     /// Gives up what [`lock_file_for_writing`](Self::lock_file_for_writing) locked.
     pub(crate) fn unlock_file(&self, owner: Option<&mut ShmOwner>) {
-        let state = self.state();
+        let mut state = self.state();
         let Some(store) = &self.store else { return };
+        if !state.orphaned {
+            state.closed = false;
+        }
         match state.phase {
             Phase::Wal => {
                 if let Some(owner) = owner.filter(|_| !state.orphaned) {
@@ -405,12 +414,13 @@ impl Database {
                     let _ = owner.unlock_exclusive(SHM_WRITE, 1);
                 }
                 // The first commit of a log kept everybody away.
-                if !state.alone && store.lock.level() > LockLevel::Shared {
+                let lowers = !state.alone && !state.keeps_lock;
+                if lowers && store.lock.level() > LockLevel::Shared {
                     let _ = store.lock.unlock(LockLevel::Shared);
                 }
             }
             // Nothing was committed: others may be the first.
-            Phase::Empty if !state.alone => {
+            Phase::Empty | Phase::Rollback if !state.alone && !state.orphaned => {
                 let _ = store.lock.unlock(LockLevel::Shared);
             }
             _ => {}
@@ -423,7 +433,8 @@ impl Database {
         state.readers.remove(mark);
         if let Some(store) = &self.store {
             let over = !state.readers.is_any();
-            if over && matches!(state.phase, Phase::Empty | Phase::Rollback) && !state.alone {
+            let unlocks = !state.alone && !state.orphaned;
+            if over && matches!(state.phase, Phase::Empty | Phase::Rollback) && unlocks {
                 let _ = store.lock.unlock(LockLevel::None);
             }
             if over && state.private {

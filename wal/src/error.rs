@@ -9,7 +9,7 @@
 //! | `Protocol` | SQLITE_PROTOCOL |
 //! | `ReadOnlyRecovery` | SQLITE_READONLY_RECOVERY |
 //! | `Locked` | SQLITE_LOCKED |
-//! | `ReadOnly`, `RollbackMode` | SQLITE_READONLY |
+//! | `ReadOnly` | SQLITE_READONLY |
 //! | `HotJournal` | SQLITE_READONLY_ROLLBACK |
 //! | `Full` | SQLITE_FULL |
 //! | `CantOpen` | SQLITE_CANTOPEN |
@@ -49,8 +49,6 @@ pub enum Error {
     Locked,
     /// The database was opened for reading, or is of a format that may only be read.
     ReadOnly,
-    /// The database keeps a rollback journal; it can be read, and switched to a write-ahead log.
-    RollbackMode,
     /// A crash left a rollback journal at this path, without which the file must not be read.
     HotJournal(PathBuf),
     /// The database has as many pages as it may have.
@@ -70,7 +68,9 @@ impl fmt::Display for Error {
             Error::Corrupt(corrupt) => write!(f, "database disk image is malformed: {corrupt}"),
             Error::NotADb(reason) => write!(f, "file is not a database: {reason}"),
             Error::Busy => f.write_str("database is locked"),
-            Error::BusySnapshot => f.write_str("database is locked: the snapshot is not the newest"),
+            Error::BusySnapshot => {
+                f.write_str("database is locked: the snapshot is not the newest")
+            }
             Error::BusyRecovery => f.write_str("database is locked: its log is being recovered"),
             Error::Protocol => f.write_str("locking protocol"),
             Error::ReadOnlyRecovery => f.write_str(
@@ -78,12 +78,9 @@ impl fmt::Display for Error {
             ),
             Error::Locked => f.write_str("database table is locked"),
             Error::ReadOnly => f.write_str("attempt to write a readonly database"),
-            Error::RollbackMode => f.write_str(
-                "attempt to write a database that keeps a rollback journal: PRAGMA journal_mode=WAL switches it to a log",
-            ),
             Error::HotJournal(path) => write!(
                 f,
-                "a crash left the rollback journal {}: open the database once with sqlite3 to roll it back",
+                "attempt to write a readonly database: a crash left the rollback journal {}",
                 path.display()
             ),
             Error::Full => f.write_str("database or disk is full"),

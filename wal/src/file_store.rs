@@ -361,12 +361,8 @@ impl FileStore {
     pub(crate) async fn look(&self, io: &IoHandle, alone: bool) -> Result<Found> {
         self.lock.lock(LockLevel::Shared)?;
         let alone = alone && !self.file.is_read_only();
-        if self.file.len()? != 0 && self.has_hot_journal(io)? {
-            self.lock.lock(LockLevel::Exclusive)?;
-            if !self.undo_founding(io).await? {
-                return Err(Error::HotJournal(self.journal_path()));
-            }
-            self.lock.unlock(LockLevel::Shared)?;
+        if self.file.len()? != 0 {
+            self.settle_journal(io).await?;
         }
         if alone {
             self.lock.lock(LockLevel::Exclusive)?;

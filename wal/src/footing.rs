@@ -7,24 +7,16 @@
 //! Cost: two syncs of what is mostly clean, once per open file.
 //!
 //! The file's first sector itself is written under a rollback journal without pages, whose header says that there was no
-//! file before:
-//!
-//! | offset | size | meaning |
-//! |---|---|---|
-//! | 0 | 8 | d9 d5 05 f9 20 a1 63 d7 |
-//! | 8 | 4 | records: 0 |
-//! | 12 | 4 | a random number |
-//! | 16 | 4 | pages of the database before: 0 |
-//! | 20 | 4 | bytes of a sector: 512 |
-//! | 24 | 4 | bytes of a page |
+//! file before:.
 //!
 //! Else a crash could leave a file that has grown and holds zeros, which is no database to anybody. Whoever finds the
 //! journal empties the file, as stock SQLite does.
 
 use crate::error::Result;
-use crate::file_store::{FileStore, delete_if_there};
+use crate::file_store::FileStore;
+use crate::journal_file::{JournalHeader, SECTOR};
 use ringwood_format::page::Geometry;
-use ringwood_io::{Durability, IoHandle, OpenOptions, SyncMode};
+use ringwood_io::{Durability, IoHandle, SyncMode};
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Acquire, Release};
 
@@ -39,41 +31,21 @@ impl Footing {
     }
 }
 
-const JOURNAL_MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
-const SECTOR: usize = 512;
-
 impl FileStore {
     /// Makes the journal of a file's first sector, durable.
     pub(crate) async fn begin_founding(&self, io: &IoHandle, geometry: Geometry) -> Result<()> {
-        let mut header = [0; SECTOR];
-        header[..8].copy_from_slice(&JOURNAL_MAGIC);
-        header[12..16].copy_from_slice(&(io.rand() as u32).to_be_bytes());
-        header[20..24].copy_from_slice(&(SECTOR as u32).to_be_bytes());
-        header[24..28].copy_from_slice(&geometry.page_size().to_be_bytes());
-        let journal = io.open(self.journal_path(), &OpenOptions::create())?;
-        let header = io.arena().copy_of(&header);
+        let header = JournalHeader {
+            records: 0,
+            nonce: io.rand() as u32,
+            page_count: 0,
+            sector: SECTOR,
+            page_size: geometry.page_size(),
+        };
+        let journal = io.open(self.journal_path(), &self.beside_options()?)?;
+        let header = io.arena().copy_of(&header.encode(true));
         io.write(&journal, 0, header, Durability::Cached).await.1?;
         io.sync(&journal, SyncMode::Full).await?;
         Ok(io.sync_dir_of(&self.path)?)
-    }
-
-    /// Empties a file whose founding was cut short, if the hot journal says that it was; whether it did.
-    pub(crate) async fn undo_founding(&self, io: &IoHandle) -> Result<bool> {
-        let mut head = [0; 28];
-        let journal = io.open(self.journal_path(), &OpenOptions::read_only())?;
-        let got = io.read_now(&journal, 0, &mut head)?;
-        let is_founding = got == head.len()
-            && head[..8] == JOURNAL_MAGIC
-            && head[8..12] == [0; 4]
-            && head[16..20] == [0; 4]
-            && journal.len()? == SECTOR as u64;
-        if !is_founding || self.read_only {
-            return Ok(false);
-        }
-        io.truncate(&self.file, 0).await?;
-        io.sync(&self.file, SyncMode::Full).await?;
-        delete_if_there(io, &self.journal_path())?;
-        Ok(true)
     }
 
     /// Makes file and names durable, unless this handle has done so.

@@ -35,6 +35,9 @@ impl Tx {
             .alloc_zeroed(self.geometry.page_size() as usize);
         let auto_vacuum = self.db.state().auto_vacuum;
         empty_page1(&mut page, self.geometry, auto_vacuum);
+        if self.has_file && !self.to_log {
+            set_versions(&mut page, 1);
+        }
         let page = self.pool.adopt(page);
         self.add_private(PageNo::ONE, page);
         self.page_count = 1;

@@ -296,8 +296,12 @@ impl WalIndex {
         // Positions count from 1.
         let position = frame - block_zero(number);
         if position == 1 {
-            numbers.iter().for_each(|word| word.store(0, Relaxed));
-            slots.iter().for_each(|slot| slot.store(0, Relaxed));
+            for word in numbers {
+                word.store(0, Relaxed);
+            }
+            for slot in slots {
+                slot.store(0, Relaxed);
+            }
         } else if numbers[position as usize - 1].load(Relaxed) != 0 {
             let limit = position - 1;
             for slot in slots {
@@ -305,9 +309,9 @@ impl WalIndex {
                     slot.store(0, Relaxed);
                 }
             }
-            numbers[limit as usize..]
-                .iter()
-                .for_each(|word| word.store(0, Relaxed));
+            for word in &numbers[limit as usize..] {
+                word.store(0, Relaxed);
+            }
         }
         let mut slot = hash(page);
         let mut tries = 0;

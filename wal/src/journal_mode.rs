@@ -1,32 +1,46 @@
-//! Switching between a rollback journal and a log.
+//! `PRAGMA journal_mode`: which journal, and switching between a rollback journal and a log.
 //!
 //! ```text
 //!  Rollback ── lock exclusively, delete a stale log, commit a header that says 2 to a new log ──► Wal
 //!     ▲                                                                                           │
-//!     └── delete the log ◄── checkpoint ◄── commit a header that says 1 to the log ◄──────────────┘
+//!     └── delete the log ◄── checkpoint ◄── commit a header that says 1 to the log ◄── lock ──────┘
+//!
+//!  DELETE, PERSIST, TRUNCATE, MEMORY, OFF: the transaction's own affair, and no change of the file
 //! ```
 //!
-//! Rule: the header changes by a commit of the log, so a crash at any moment leaves a database in one mode or the other;
-//! one whose log has frames is opened with its log, whatever its header says, by us as by SQLite.
+//! Rules:
+//! 1. The header changes by a commit of the log, so a crash at any moment leaves a database in one mode or the other;
+//!    one whose log has frames is opened with its log, whatever its header says, by us as by SQLite.
+//! 2. An empty file takes the mode that it will be made with.
+//! 3. A database without a file knows MEMORY and OFF.
 //!
-//! Source: SQLite's `sqlite3BtreeSetVersion`, `OP_JournalMode`.
+//! Source: SQLite's `sqlite3BtreeSetVersion`, `OP_JournalMode`, `sqlite3PagerSetJournalMode`.
 
 use crate::busy::Busy;
+use crate::commit_many::is_log;
 use crate::database::Phase;
 use crate::error::{Error, Result};
 use crate::file_store::FileStore;
 use crate::options::{CheckpointMode, JournalMode};
+use crate::rollback::drop_kept_journal;
 use crate::tx::{Tx, TxState};
 use ringwood_format::header::set_versions;
 use ringwood_format::page::PageNo;
 use ringwood_io::LockLevel;
 
 impl Tx {
-    /// `PRAGMA journal_mode`: a write-ahead log, or a rollback journal, which is then read and not written. What the mode
-    /// is afterwards. A snapshot that is being read is given up for another one.
-    ///
-    /// From a rollback journal to a log: a transaction of the log itself changes the header, so a crash leaves the one
-    /// or the other. Back: the same, then a checkpoint, and the log is deleted.
+    /// The journal mode: of the file as last seen, or as it will be made.
+    pub fn journal_mode(&self) -> JournalMode {
+        if !self.has_file {
+            return self.memory_mode;
+        }
+        match self.db.journal_mode() {
+            JournalMode::Wal => JournalMode::Wal,
+            _ => self.rollback_mode,
+        }
+    }
+
+    /// `PRAGMA journal_mode`: what the mode is afterwards. A snapshot that is being read is given up for another one.
     ///
     /// # Errors
     /// [`Error::Locked`] in a write transaction; [`Error::Busy`] if others use the file; those of a commit and of a
@@ -36,7 +50,10 @@ impl Tx {
             return Err(Error::Locked);
         }
         if !self.has_file {
-            return Ok(JournalMode::Memory);
+            if matches!(mode, JournalMode::Memory | JournalMode::Off) {
+                self.memory_mode = mode;
+            }
+            return Ok(self.memory_mode);
         }
         let fresh = self.state == TxState::None;
         self.end_read();
@@ -48,20 +65,36 @@ impl Tx {
         if !fresh {
             self.begin_read().await?;
         }
-        Ok(self.db.journal_mode())
+        Ok(self.journal_mode())
     }
 
     async fn change_journal_mode(&mut self, mode: JournalMode) -> Result<()> {
         let db = self.db.clone();
         let store = db.store.as_ref().expect("the database has a file");
-        let phase = db.state().phase;
-        match (phase, mode) {
-            (Phase::Empty, JournalMode::Wal | JournalMode::Delete) => {
-                db.state().journal_mode = mode;
+        let (phase, empty_mode) = {
+            let state = db.state();
+            (state.phase, state.journal_mode)
+        };
+        let wants_log = mode == JournalMode::Wal;
+        match (is_log(phase, empty_mode), wants_log) {
+            (true, true) => return Ok(()),
+            (true, false) | (false, true) if phase == Phase::Empty => {
+                db.state().journal_mode = if wants_log { mode } else { JournalMode::Delete };
             }
-            (Phase::Rollback, JournalMode::Wal) => self.start_log(store).await?,
-            (Phase::Wal, JournalMode::Delete) => self.end_log(store).await?,
-            _ => {}
+            (true, false) => self.end_log(store).await?,
+            (false, true) => {
+                drop_kept_journal(&self.io, store)?;
+                self.start_log(store).await?;
+            }
+            (false, false) => {
+                let kept = [JournalMode::Persist, JournalMode::Truncate];
+                if kept.contains(&self.rollback_mode) && !kept.contains(&mode) {
+                    drop_kept_journal(&self.io, store)?;
+                }
+            }
+        }
+        if !wants_log {
+            self.rollback_mode = mode;
         }
         Ok(())
     }
@@ -95,12 +128,18 @@ impl Tx {
 
     async fn end_log(&mut self, store: &FileStore) -> Result<()> {
         let db = self.db.clone();
+        if db.is_read_only() {
+            return Err(Error::ReadOnly);
+        }
         if db.state().readers.is_shared() {
             return Err(Error::Busy);
         }
         store.lock.lock(LockLevel::Exclusive)?;
+        db.state().keeps_lock = true;
         let result = self.end_log_alone(store).await;
-        if result.is_err() && db.state().phase == Phase::Wal && !db.state().alone {
+        let mut state = db.state();
+        state.keeps_lock = false;
+        if result.is_err() && state.phase == Phase::Wal && !state.alone {
             store.lock.unlock(LockLevel::Shared)?;
         }
         result
@@ -110,7 +149,6 @@ impl Tx {
     async fn end_log_alone(&mut self, store: &FileStore) -> Result<()> {
         let db = self.db.clone();
         self.write_versions(1).await?;
-        store.lock.lock(LockLevel::Exclusive)?;
         self.end_read();
         let none = Busy::default();
         let (mode, synchronous) = (CheckpointMode::Passive, self.synchronous);

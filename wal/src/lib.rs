@@ -36,13 +36,17 @@ mod spill;
 
 mod checkpoint;
 mod commit;
+mod commit_many;
 mod index;
+mod journal_file;
 mod journal_mode;
 mod log;
 mod recovery;
+mod rollback;
 mod shared_log;
 
 pub use busy::{Busy, BusyHandler};
+pub use commit_many::commit_many;
 pub use database::Database;
 pub use error::{Error, Result, Stop, Try};
 pub use options::{

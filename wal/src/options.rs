@@ -49,35 +49,56 @@ pub enum AutoVacuum {
     Incremental,
 }
 
-/// `PRAGMA journal_mode`.
+/// `PRAGMA journal_mode`: what makes a commit whole, whatever happens meanwhile.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum JournalMode {
+    /// A rollback journal, deleted at commit.
+    Delete,
+    /// A rollback journal whose header is zeroed at commit.
+    Persist,
+    /// No journal: a crash, or an error, in the middle of a commit destroys the file.
+    Off,
+    /// A rollback journal that is cut to nothing at commit.
+    Truncate,
+    /// A rollback journal in memory: a crash in the middle of a commit destroys the file.
+    Memory,
     /// A write-ahead log.
     Wal,
-    /// A rollback journal, deleted at commit. Such databases are read, not written.
-    Delete,
-    /// No journal and no log: a database without a file.
-    Memory,
 }
 
 impl JournalMode {
+    /// All of them, by SQLite's numbers.
+    pub const ALL: [JournalMode; 6] = [
+        JournalMode::Delete,
+        JournalMode::Persist,
+        JournalMode::Off,
+        JournalMode::Truncate,
+        JournalMode::Memory,
+        JournalMode::Wal,
+    ];
+
     /// As the pragma prints it.
     pub const fn name(self) -> &'static str {
         match self {
-            JournalMode::Wal => "wal",
             JournalMode::Delete => "delete",
+            JournalMode::Persist => "persist",
+            JournalMode::Off => "off",
+            JournalMode::Truncate => "truncate",
             JournalMode::Memory => "memory",
+            JournalMode::Wal => "wal",
         }
     }
 }
 
-/// `PRAGMA synchronous`: what is synced when.
+/// `PRAGMA synchronous`: what is synced when. With a log:
 ///
 /// | level | at a commit | at a checkpoint, at the log's start |
 /// |-------|-------------|-------------------------------------|
 /// | OFF | nothing | nothing |
 /// | NORMAL | nothing: a commit may be lost, none is torn | log and database |
 /// | FULL, EXTRA | the log | log and database |
+///
+/// With a rollback journal: see `rollback`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub enum Synchronous {
     /// Nothing is synced.

@@ -42,10 +42,28 @@ impl Tx {
                 "pages are taken over within a write transaction, in their own size",
             ));
         }
+        self.replace_some(source, 1, source.page_count).await?;
+        self.end_replacing(source.page_count)
+    }
+
+    /// Takes some pages of `source` over: up to `count` of them, from `first` on. The page after the last.
+    ///
+    /// # Errors
+    /// As [`replace_with`](Self::replace_with).
+    ///
+    /// # Suspends
+    /// To read pages of `source`, and to spill.
+    pub async fn replace_some(&mut self, source: &Tx, first: u32, count: u32) -> Result<u32> {
+        if self.state != TxState::Write || self.geometry != source.geometry {
+            return Err(Error::Misuse(
+                "pages are taken over within a write transaction, in their own size",
+            ));
+        }
+        let end = first.saturating_add(count).min(source.page_count + 1);
         let lock_byte_page = self.geometry.lock_byte_page();
         // The journal mode is this file's own.
         let version = self.page(PageNo::ONE).await?[18];
-        for number in 1..=source.page_count {
+        for number in first..end {
             let Some(no) = PageNo::new(number).filter(|no| *no != lock_byte_page) else {
                 continue;
             };
@@ -61,8 +79,16 @@ impl Tx {
                 set_versions(bytes, version);
             }
         }
-        self.page_count = source.page_count;
-        self.set_header_field(Field::PageCount, source.page_count)?;
+        Ok(end)
+    }
+
+    /// All pages were taken over: the database has as many as its source.
+    ///
+    /// # Errors
+    /// `Misuse` outside of a write transaction.
+    pub fn end_replacing(&mut self, page_count: u32) -> Result<()> {
+        self.page_count = page_count;
+        self.set_header_field(Field::PageCount, page_count)?;
         self.bump_all_trees();
         Ok(())
     }

@@ -2,7 +2,8 @@
 //!
 //! | database | private pages go to | pre-images of savepoints go to |
 //! |----------|--------------------|--------------------------------|
-//! | with a file | the end of the log, as frames without a commit | a spill file |
+//! | with a log | the end of the log, as frames without a commit | a spill file |
+//! | with a rollback journal | a spill file | the same |
 //! | temporary | a spill file | the same |
 //! | in memory | nowhere: they stay | nowhere |
 //!
@@ -56,7 +57,7 @@ impl Tx {
         };
         let written = if changed.is_empty() {
             Ok(())
-        } else if self.has_file {
+        } else if self.to_log {
             self.write_to_log(&changed, None).await
         } else {
             self.write_to_slots(&changed).await

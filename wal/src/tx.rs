@@ -31,7 +31,7 @@ use crate::dirty::DirtySet;
 use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::log::LogWriter;
-use crate::options::{DbOptions, Synchronous};
+use crate::options::{DbOptions, JournalMode, Synchronous};
 use crate::savepoint::Savepoint;
 use crate::spill::SpillFile;
 use crate::turnstile::Turn;
@@ -71,6 +71,12 @@ pub struct Tx {
     pub(crate) geometry: Geometry,
     /// The snapshot, counted in the database's list of readers.
     pub(crate) mark: Mark,
+    /// Whether a write transaction goes to the log.
+    pub(crate) to_log: bool,
+    /// Which rollback journal, where there is no log.
+    pub(crate) rollback_mode: JournalMode,
+    /// The same of a database without a file: MEMORY or OFF, which are one.
+    pub(crate) memory_mode: JournalMode,
     /// The locks on the log.
     pub(crate) shm: Option<ShmOwner>,
     /// The turn to write.
@@ -97,6 +103,8 @@ pub struct Tx {
     /// Pre-images in memory.
     pub(crate) preimage_count: usize,
     pub(crate) writer: Option<LogWriter>,
+    /// Page 1 says already that the file changed: a commit was tried before.
+    pub(crate) is_signed: bool,
     /// Why the transaction cannot be committed any more.
     pub(crate) failure: Option<Error>,
     /// Frames of the log that belonged to pages which are not private any more.
@@ -137,6 +145,9 @@ impl Tx {
             io,
             state: TxState::None,
             mark: Mark::default(),
+            to_log: false,
+            rollback_mode: JournalMode::Delete,
+            memory_mode: JournalMode::Memory,
             shm: None,
             turn: None,
             busy: Rc::default(),
@@ -152,6 +163,7 @@ impl Tx {
             next_serial: 1,
             preimage_count: 0,
             writer: None,
+            is_signed: false,
             failure: None,
             spare_frames: Vec::new(),
             spill_file: None,
@@ -434,7 +446,8 @@ impl Tx {
     }
 
     fn start_write(&mut self, turn: Turn) -> Result<()> {
-        self.db
+        self.to_log = self
+            .db
             .lock_file_for_writing(self.mark, self.shm.as_mut())?;
         self.turn = Some(turn);
         self.state = TxState::Write;

@@ -108,28 +108,33 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Sets or tells the journal mode; the number is SQLite's (0 delete … 5 wal, -1 ask).
+/// Sets or tells the journal mode; the number is SQLite's (0 delete … 5 wal, -1 ask). As in SQLite, a mode that cannot
+/// be had leaves the one that is.
 async fn journal_mode(env: &mut Env, db: usize, mode: i32) -> Outcome {
-    let autocommit = env.autocommit;
+    let (autocommit, reading) = (env.autocommit, env.active_read);
     let tx = &mut env.dbs[db].tx;
-    let wanted = match mode {
-        5 => Some(JournalMode::Wal),
-        0 => Some(JournalMode::Delete),
-        // As in SQLite, a mode that cannot be had leaves the one that is.
-        _ => None,
-    };
-    let mode = match wanted {
-        Some(wanted) if wanted != tx.database().journal_mode() => {
-            if !autocommit {
-                return Err(VdbeError::new(
-                    ResultCode::ERROR,
-                    "cannot change into wal mode from within a transaction",
-                ));
-            }
-            tx.set_journal_mode(wanted).await?
+    if tx.state() == TxState::None {
+        // What it is is seen by looking.
+        tx.begin_read().await?;
+        tx.end_read();
+    }
+    let before = tx.journal_mode();
+    let wanted = usize::try_from(mode)
+        .ok()
+        .and_then(|mode| JournalMode::ALL.get(mode).copied());
+    if let Some(wanted) = wanted.filter(|wanted| *wanted != before) {
+        let is_file = tx.database().path().is_some();
+        let (is_log, wants_log) = (before == JournalMode::Wal, wanted == JournalMode::Wal);
+        if is_file && is_log != wants_log && (!autocommit || reading > 1) {
+            let way = if wants_log { "into" } else { "out of" };
+            let message = format!("cannot change {way} wal mode from within a transaction");
+            return Err(VdbeError::new(ResultCode::ERROR, message));
         }
-        _ => tx.database().journal_mode(),
-    };
+        if tx.state() != TxState::Write {
+            tx.set_journal_mode(wanted).await?;
+        }
+    }
+    let mode = env.dbs[db].tx.journal_mode();
     Ok(Answer::Values(vec![Value::text(mode.name())]))
 }
 
@@ -152,7 +157,7 @@ async fn checkpoint(env: &mut Env, db: Option<usize>, mode: i32) -> Outcome {
             tx.begin_read().await?;
             tx.end_read();
         }
-        if tx.database().journal_mode() != JournalMode::Wal {
+        if tx.journal_mode() != JournalMode::Wal {
             continue;
         }
         let result = match tx.checkpoint(mode).await {

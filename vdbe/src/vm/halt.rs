@@ -226,7 +226,7 @@ fn close_statement(s: &mut State, env: &mut Env, what: Statement) {
 }
 
 /// Commits every database that was written to.
-async fn commit_all(env: &mut Env) -> Result<()> {
+pub(super) async fn commit_all(env: &mut Env) -> Result<()> {
     if env.violations.any() {
         return Err(foreign_key_error());
     }
@@ -242,9 +242,18 @@ async fn commit_all(env: &mut Env) -> Result<()> {
             ringwood_btree::give_back_all(&mut db.tx).await?;
         }
     }
-    for db in &mut env.dbs {
-        if db.tx.state() == TxState::Write {
-            db.tx.commit().await?;
+    let mut writers = env
+        .dbs
+        .iter_mut()
+        .map(|db| &mut db.tx)
+        .filter(|tx| tx.state() == TxState::Write);
+    match (writers.next(), writers.next()) {
+        (None, _) => {}
+        (Some(tx), None) => tx.commit().await?,
+        (Some(first), Some(second)) => {
+            let mut all = vec![first, second];
+            all.extend(writers);
+            ringwood_wal::commit_many(&mut all).await?;
         }
     }
     env.virtual_tables.end_transaction(true);

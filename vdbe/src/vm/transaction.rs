@@ -2,7 +2,7 @@
 //!
 //! Source: SQLite's opcodes of those names.
 
-use super::halt::{close_savepoints, foreign_key_error, halt, roll_back_all};
+use super::halt::{commit_all, halt_now, needs_commit, close_savepoints, foreign_key_error, halt, roll_back_all};
 use super::slow::Next;
 use super::state::State;
 use super::trap::{Step, Trap, fail};
@@ -113,7 +113,20 @@ pub(super) async fn autocommit(
     } else {
         env.autocommit = on;
     }
-    if let Err(error) = halt(program, s, env).await {
+    let mut committed = Ok(());
+    if needs_commit(program, s, env) {
+        s.close_all();
+        committed = commit_all(env).await;
+        if let Err(error) = &committed {
+            // Readers are in the way: the transaction goes on, and COMMIT may be tried again.
+            let is_busy = error.code.primary() == ResultCode::BUSY;
+            if is_busy && env.dbs.iter().any(|db| db.tx.state() == TxState::Write) {
+                env.autocommit = false;
+                return committed.map(|()| Next::Done);
+            }
+        }
+    }
+    if let Err(error) = halt_now(program, s, env, committed) {
         close_savepoints(env);
         return Err(error);
     }

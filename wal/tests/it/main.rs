@@ -3,6 +3,8 @@
 mod costs;
 mod crash;
 mod file;
+mod growth;
+mod journal;
 mod memory;
 mod stock;
 mod store;
