@@ -99,6 +99,9 @@ pub fn main(args: Args) -> u8 {
     if let Some(status) = dot::doctor::asked_for(&args) {
         return status;
     }
+    if let Some(status) = dot::recover::asked_for(&args) {
+        return status;
+    }
     for setting in &args.settings {
         match setting {
             Setting::Help => {

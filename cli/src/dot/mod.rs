@@ -14,6 +14,7 @@ pub mod import;
 pub mod output;
 pub mod parameter;
 pub mod pattern;
+pub mod recover;
 pub mod schema;
 pub mod settings;
 pub mod system;

@@ -114,7 +114,7 @@ impl LocalConnection {
     }
 }
 
-fn database_index(env: &Env, name: &str) -> Result<usize> {
+pub(super) fn database_index(env: &Env, name: &str) -> Result<usize> {
     env.dbs
         .iter()
         .position(|db| db.name.eq_ignore_ascii_case(name))

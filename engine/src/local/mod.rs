@@ -17,6 +17,7 @@
 
 mod attach;
 mod backup;
+mod backup_steps;
 mod dbstat;
 mod functions;
 mod limits;
@@ -45,6 +46,7 @@ use ringwood_sql::schema::{NameMap, Schema};
 use ringwood_vdbe::{Env, FunctionDef, FunctionRegistry, VirtualTables};
 use ringwood_wal::{Busy, BusyHandler, TxState};
 
+pub use backup_steps::Backup;
 pub use limits::Limit;
 pub use open::OpenOptions;
 pub(crate) use open::{Store, open_store};

@@ -1,5 +1,6 @@
 //! The public API from outside.
 
+mod backup;
 mod errors;
 mod files;
 mod hostile;

@@ -1,0 +1,174 @@
+//! A backup in steps: a database is copied into another one while both are in use, some pages at a time.
+//!
+//! ```text
+//!   source: a snapshot for each step ──► pages ──► target: one write transaction from the first step to the last
+//!      └ another snapshot than at the last step: from page 1 again
+//! ```
+//!
+//! Rules:
+//! 1. Between steps nobody is kept from writing to the source. What is written there by anybody starts the copy over,
+//!    within the next step; the copy that is committed is of one snapshot.
+//! 2. The target is locked for writing from the first step on; its readers see what it was until the backup is done, and
+//!    after one that was given up.
+//! 3. A target with pages has the source's page size.
+//!
+//! Source: SQLite's `sqlite3_backup_init`, `sqlite3_backup_step`.
+
+use ringwood_vdbe::{Error as VdbeError, ResultCode};
+use ringwood_wal::{Error as StoreError, Field, Tx, TxState};
+
+use super::LocalConnection;
+use super::backup::database_index;
+use crate::error::{Error, Result};
+
+/// A backup under way; dropping it gives it up.
+pub struct Backup {
+    source: Tx,
+    target: Tx,
+    /// The next page to copy.
+    next: u32,
+    page_count: u32,
+    snapshot: u64,
+    cookie: u32,
+    done: bool,
+}
+
+impl std::fmt::Debug for Backup {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Backup")
+            .field("page_count", &self.page_count)
+            .field("remaining", &self.remaining())
+            .finish_non_exhaustive()
+    }
+}
+
+fn failure(error: impl Into<VdbeError>) -> Error {
+    Error::from_vdbe(error.into(), b"")
+}
+
+impl LocalConnection {
+    /// Begins a backup of a database of this connection (`main`, `temp` or an attached one) into one of `target`'s, whose
+    /// contents are replaced. Nothing is copied before the first [`step`](Backup::step).
+    ///
+    /// # Errors
+    /// `SQLITE_ERROR` for unknown names, or a database that would be copied into itself.
+    pub fn backup_into(
+        &self,
+        database: &str,
+        target: &LocalConnection,
+        target_database: &str,
+    ) -> Result<Backup> {
+        let open = |conn: &LocalConnection, name: &str| {
+            conn.inner.with_env(|env| {
+                let index = database_index(env, name)?;
+                let tx = &env.dbs[index].tx;
+                let mut own = Tx::new(tx.database().clone(), conn.inner.io.clone());
+                own.set_busy(conn.inner.busy.clone());
+                own.set_synchronous(tx.synchronous());
+                Ok::<_, Error>(own)
+            })
+        };
+        let source = open(self, database)?;
+        let to = open(target, target_database)?;
+        if std::sync::Arc::ptr_eq(source.database(), to.database()) {
+            let message = "source and destination must be distinct";
+            return Err(Error::from_code(ResultCode::ERROR, message));
+        }
+        Ok(Backup {
+            source,
+            target: to,
+            next: 1,
+            page_count: 0,
+            snapshot: 0,
+            cookie: 0,
+            done: false,
+        })
+    }
+}
+
+impl Backup {
+    /// Copies up to `pages` pages, all that are left if it is negative; true once the backup is done and committed.
+    ///
+    /// # Errors
+    /// `SQLITE_BUSY` if a lock cannot be had: the step can be made again. `SQLITE_READONLY` if the target's page size is
+    /// another one. Others end the backup.
+    pub fn step(&mut self, pages: i32) -> Result<bool> {
+        let io = self.source.io().clone();
+        io.block_on(self.step_async(pages))
+    }
+
+    /// As [`step`](Self::step).
+    pub async fn step_async(&mut self, pages: i32) -> Result<bool> {
+        if self.done {
+            return Ok(true);
+        }
+        self.source.begin_read().await.map_err(failure)?;
+        let result = self.copy(pages).await;
+        self.source.end_read();
+        result
+    }
+
+    async fn copy(&mut self, pages: i32) -> Result<bool> {
+        self.lock_target().await?;
+        if self.source.snapshot() != self.snapshot {
+            self.snapshot = self.source.snapshot();
+            self.next = 1;
+        }
+        self.page_count = self.source.page_count();
+        if self.page_count == 0 {
+            // Nothing was ever written there, so nothing is to be had.
+            self.target.rollback();
+            self.target.end_read();
+            self.done = true;
+            return Ok(true);
+        }
+        let count = u32::try_from(pages).unwrap_or(u32::MAX);
+        self.next = self
+            .target
+            .replace_some(&self.source, self.next, count)
+            .await
+            .map_err(failure)?;
+        if self.next <= self.page_count {
+            return Ok(false);
+        }
+        self.target
+            .end_replacing(self.page_count)
+            .and_then(|()| {
+                // Whoever knew the old schema reads the new one.
+                let cookie = self.cookie.wrapping_add(1);
+                self.target.set_header_field(Field::SchemaCookie, cookie)
+            })
+            .map_err(failure)?;
+        self.target.commit().await.map_err(failure)?;
+        self.target.end_read();
+        self.done = true;
+        Ok(true)
+    }
+
+    async fn lock_target(&mut self) -> Result<()> {
+        if self.target.state() == TxState::Write {
+            return Ok(());
+        }
+        self.target.begin_read().await.map_err(failure)?;
+        let geometry = self.source.geometry();
+        let fits = self.target.geometry() == geometry || self.target.set_geometry(geometry);
+        self.target.end_read();
+        if !fits {
+            return Err(failure(StoreError::ReadOnly));
+        }
+        self.target.begin_write().await.map_err(failure)?;
+        self.cookie = self.target.header_field(Field::SchemaCookie);
+        self.next = 1;
+        Ok(())
+    }
+
+    /// Pages that are still to be copied, as of the last step.
+    pub fn remaining(&self) -> u32 {
+        (self.page_count + 1).saturating_sub(self.next)
+    }
+
+    /// Pages of the source, as of the last step.
+    pub fn page_count(&self) -> u32 {
+        self.page_count
+    }
+}
