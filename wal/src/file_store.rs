@@ -94,6 +94,8 @@ impl FileStore {
             }
             Err(error) => return Err(error.into()),
         };
+        // A link that led nowhere leads to the file that was just made; the log lies beside that.
+        let path = io.full_path(&path);
         Ok(FileStore {
             lock: DbLock::new(file.clone()),
             file,

@@ -114,6 +114,33 @@ fn a_directory_is_no_database() {
 }
 
 #[test]
+fn a_symbolic_link_leads_to_one_log() {
+    let folder = Folder::new("symlink");
+    let (db, link) = (folder.file("real.db"), folder.file("link.db"));
+    std::os::unix::fs::symlink(&db, &link).expect("links");
+    let mut child = ringwood()
+        .arg(&link)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    let mut stdin = child.stdin.take().expect("piped");
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    stdin
+        .write_all(b"CREATE TABLE t(a); INSERT INTO t VALUES (7); SELECT a FROM t;\n")
+        .expect("writes");
+    assert_eq!(lines.next().expect("a line").expect("text"), "7");
+    assert!(folder.file("real.db-wal").exists() && !folder.file("link.db-wal").exists());
+    // Another process by the other name sees the same log.
+    assert_eq!(
+        stdout(&run(ringwood(), &db, &[], "SELECT a FROM t;\n")),
+        "7\n"
+    );
+    drop(stdin);
+    assert!(child.wait().expect("ends").success());
+}
+
+#[test]
 fn a_file_that_is_replaced_or_cut_under_us_does_no_harm() {
     for cuts in [false, true] {
         let folder = Folder::new("under");

@@ -9,6 +9,7 @@ mod dump;
 mod errors;
 mod faults;
 mod import;
+mod journal;
 mod large;
 mod memory;
 mod mix;
