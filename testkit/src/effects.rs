@@ -9,6 +9,7 @@
 //!    of rows that the statement puts in afterwards.
 
 use crate::queries::Dice;
+use std::fmt::Write as _;
 
 /// The tables that triggers and keys are about.
 pub const TABLES: [&str; 4] = ["a", "b", "c", "w"];
@@ -81,7 +82,7 @@ fn foreign_key(dice: &mut Dice) -> String {
     for when in ["DELETE", "UPDATE"] {
         let action = dice.pick(&ACTIONS);
         if !action.is_empty() {
-            text += &format!(" ON {when} {action}");
+            let _ = write!(text, " ON {when} {action}");
         }
     }
     if dice.below(3) == 0 {
@@ -125,7 +126,7 @@ fn trigger(dice: &mut Dice, number: usize) -> String {
         value(dice, rows),
         value(dice, rows)
     );
-    for _ in 0..1 + dice.below(2) {
+    for _ in 0..=dice.below(2) {
         body += &step(dice, rows);
         body += "; ";
     }
@@ -212,7 +213,7 @@ fn update(dice: &mut Dice, table: &str, rows: &[&str]) -> String {
     let mut set = format!("{} = {}", dice.pick(&COLUMNS), value(dice, rows));
     if dice.below(3) == 0 {
         let column = dice.pick(&COLUMNS);
-        set += &format!(", {column} = {column} + 1");
+        let _ = write!(set, ", {column} = {column} + 1");
     }
     let filter = match dice.below(4) {
         0 => String::new(),

@@ -79,7 +79,11 @@ impl Inner {
         match self.compile_under(&env, &schema, statement, text) {
             Err(error) if error.is_connecting() => None,
             Err(error) => Some(Err(Error::from_vdbe(error.into(), text))),
-            Ok(program) => Some(Ok((program, env.expirations))),
+            Ok(program) => Some(
+                self.check_program(&program)
+                    .map(|()| (program, env.expirations))
+                    .map_err(|e| Error::from_vdbe(e, text)),
+            ),
         }
     }
 

@@ -327,7 +327,7 @@ fn lost_and_found(
         for (rowid, values) in rows {
             let id = rowid.map_or("NULL".to_owned(), |id| id.to_string());
             let texts: Vec<String> = values.iter().map(text::literal).collect();
-            let mut named = vec!["rootpgno", "pgno", "nfield", "id"].join(",");
+            let mut named = ["rootpgno", "pgno", "nfield", "id"].join(",");
             for column in &columns[..values.len()] {
                 named.push(',');
                 named.push_str(column);

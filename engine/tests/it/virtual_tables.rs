@@ -12,10 +12,13 @@ use ringwood::{FunctionDef, FunctionFlags, LocalConnection, Mem};
 
 type Log = Arc<Mutex<Vec<String>>>;
 
+/// Rowid, number, text.
+type Row = (i64, i64, String);
+
 /// A table of pairs in memory, which tells what happens to it.
 struct Pairs {
     log: Log,
-    rows: Arc<Mutex<Vec<(i64, i64, String)>>>,
+    rows: Arc<Mutex<Vec<Row>>>,
     /// Every step waits once before it is made.
     lazy: bool,
     waits: Arc<AtomicUsize>,
@@ -23,8 +26,8 @@ struct Pairs {
 
 struct PairTable {
     log: Log,
-    rows: Arc<Mutex<Vec<(i64, i64, String)>>>,
-    undo: Vec<(usize, Vec<(i64, i64, String)>)>,
+    rows: Arc<Mutex<Vec<Row>>>,
+    undo: Vec<(usize, Vec<Row>)>,
     lazy: bool,
     waits: Arc<AtomicUsize>,
     ready: bool,
@@ -212,8 +215,8 @@ impl VirtualTable for PairTable {
 }
 
 struct PairCursor {
-    rows: Arc<Mutex<Vec<(i64, i64, String)>>>,
-    found: Vec<(i64, i64, String)>,
+    rows: Arc<Mutex<Vec<Row>>>,
+    found: Vec<Row>,
     at: usize,
     lazy: bool,
     ready: bool,
@@ -234,7 +237,7 @@ impl VirtualCursor for PairCursor {
         self.need()?;
         let wanted = (plan.number == 1).then(|| args[0].to_int());
         let rows = self.rows.lock().unwrap();
-        let fits = |row: &&(i64, i64, String)| wanted.is_none_or(|wanted| row.1 == wanted);
+        let fits = |row: &&Row| wanted.is_none_or(|wanted| row.1 == wanted);
         self.found = rows.iter().filter(fits).cloned().collect();
         self.at = 0;
         Ok(())

@@ -76,7 +76,9 @@ fn call_children<'a>(call: &'a FunctionCall, f: &mut dyn FnMut(Child<'a>)) {
 }
 
 fn terms<'a>(terms: &'a [SortTerm], f: &mut dyn FnMut(Child<'a>)) {
-    terms.iter().for_each(|term| f(Child::Expr(&term.expr)));
+    for term in terms {
+        f(Child::Expr(&term.expr));
+    }
 }
 
 /// The expressions of a window.
@@ -108,13 +110,15 @@ pub fn tables_of_select<'a>(select: &'a Select, f: &mut dyn FnMut(&'a QualifiedN
     for core in std::iter::once(core).chain(compounds.iter().map(|part| &part.core)) {
         tables_of_core(core, f);
     }
-    order_by
-        .iter()
-        .for_each(|term| tables_of_expr(&term.expr, f));
+    for term in order_by {
+        tables_of_expr(&term.expr, f);
+    }
     if let Some(limit) = limit {
         let Limit { limit, offset } = &**limit;
         tables_of_expr(limit, f);
-        offset.iter().for_each(|e| tables_of_expr(e, f));
+        if let Some(offset) = offset {
+            tables_of_expr(offset, f);
+        }
     }
 }
 
@@ -157,7 +161,9 @@ fn tables_of_from<'a>(from: &'a FromClause, f: &mut dyn FnMut(&'a QualifiedName)
             Source::Table { name, .. } => f(name),
             Source::Function { name, args } => {
                 f(name);
-                args.iter().for_each(|e| tables_of_expr(e, f));
+                for arg in args {
+                    tables_of_expr(arg, f);
+                }
             }
             Source::Select(select) => tables_of_select(select, f),
             Source::Join(inner) => tables_of_from(inner, f),

@@ -22,6 +22,9 @@ struct Version {
     state: Rc<State>,
 }
 
+/// A row of the table: `k`, `n`, `v`.
+pub type Row = (i64, i64, Vec<u8>);
+
 /// The versions, and which of them must be there.
 pub struct Model {
     versions: BTreeMap<i64, Version>,
@@ -151,7 +154,7 @@ impl Model {
     ///
     /// # Errors
     /// The first difference.
-    pub fn compare(&self, version: i64, rows: &[(i64, i64, Vec<u8>)]) -> Result<(), String> {
+    pub fn compare(&self, version: i64, rows: &[Row]) -> Result<(), String> {
         let Some(state) = self.state(version) else {
             return Err(format!("version {version} was never written"));
         };

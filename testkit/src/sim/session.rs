@@ -10,7 +10,7 @@ use std::time::Duration;
 use ringwood::{Error, LocalConnection, Value};
 use ringwood_io::SimProcess;
 
-use super::model::{Model, State, bytes_of, number_of};
+use super::model::{Model, Row, State, bytes_of, number_of};
 use super::scenario::{Action, Mutation, Scenario};
 
 const BUSY: i32 = 5;
@@ -125,7 +125,7 @@ impl Session {
                     .io()
                     .clone()
                     .sleep(Duration::from_millis(ms))
-                    .await
+                    .await;
             }
             Action::Begin => self.begin("BEGIN IMMEDIATE").await?,
             Action::Defer => self.begin("BEGIN").await?,
@@ -327,7 +327,7 @@ impl Session {
             ],
         ) = rows.first().map(Vec::as_slice)
         {
-            let complete = *busy == 0 && log == done && mode % 4 != 0;
+            let complete = *busy == 0 && log == done && !mode.is_multiple_of(4);
             if complete && self.synchronous >= 1 {
                 self.shared.model.borrow_mut().made_durable(floor);
             }
@@ -444,7 +444,7 @@ pub(crate) async fn query(
 }
 
 /// The rows of `kv`.
-pub(crate) fn triples(rows: Vec<Vec<Value>>) -> Vec<(i64, i64, Vec<u8>)> {
+pub(crate) fn triples(rows: Vec<Vec<Value>>) -> Vec<Row> {
     let triple = |row: Vec<Value>| match <[Value; 3]>::try_from(row) {
         Ok([Value::Integer(k), Value::Integer(n), Value::Blob(v)]) => (k, n, v),
         _ => (i64::MIN, 0, Vec::new()),

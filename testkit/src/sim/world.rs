@@ -20,7 +20,7 @@ use ringwood_io::{Arena, Chance, DriverChoice, Faults, IoHandle, SimDisk, SimPro
 use ringwood_pager::{Pool, PoolOptions};
 
 use super::LIFE;
-use super::model::Model;
+use super::model::{Model, Row};
 use super::scenario::{End, Life, Mutation, Scenario};
 use super::session::{Session, Shared, Tolerance, first_text, judge, query, triples};
 
@@ -319,7 +319,7 @@ fn check_stock(disk: &SimDisk, model: &Model) -> Result<(), String> {
             std::fs::write(dir.join(name), bytes).map_err(|e| e.to_string())?;
         }
     }
-    let looked = || -> rusqlite::Result<(String, i64, Vec<(i64, i64, Vec<u8>)>)> {
+    let looked = || -> rusqlite::Result<(String, i64, Vec<Row>)> {
         let conn = rusqlite::Connection::open(&db)?;
         let text = conn.query_row("PRAGMA integrity_check", [], |row| row.get(0))?;
         let there = "SELECT count(*) FROM sqlite_schema WHERE name = 'stamp'";

@@ -2,7 +2,9 @@
 //!
 //! Source: SQLite's opcodes of those names.
 
-use super::halt::{commit_all, halt_now, needs_commit, close_savepoints, foreign_key_error, halt, roll_back_all};
+use super::halt::{
+    close_savepoints, commit_all, foreign_key_error, halt, halt_now, needs_commit, roll_back_all,
+};
 use super::slow::Next;
 use super::state::State;
 use super::trap::{Step, Trap, fail};
