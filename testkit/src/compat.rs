@@ -22,6 +22,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::path::Path;
 
 use crate::compare::{compare, statements};
 use crate::engine::{Answer, Cell, Engine};
@@ -210,7 +211,14 @@ pub fn render() -> Result<String, String> {
         }
     }
     let mut reached = Reached::new();
-    let mut out = String::from(include_str!("../compat/head.md"));
+    let head = include_str!("../compat/head.md");
+    for test in head.split('`').filter(|name| name.ends_with(".rs")) {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(test);
+        if !path.is_file() {
+            return Err(format!("head.md names {test}, which is not there"));
+        }
+    }
+    let mut out = String::from(head);
     for (heading, folder, text) in [
         (
             "Statements and clauses",

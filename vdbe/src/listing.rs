@@ -241,7 +241,7 @@ pub fn comment(insn: &Insn, p4: &[u8], note: Option<&str>) -> Vec<u8> {
 fn push_operand<'a>(out: &mut Vec<u8>, insn: &Insn, digit: u8, rest: &'a [u8]) -> &'a [u8] {
     let first = operand(insn, digit);
     let mut range = |count: i32| {
-        let last = first + count - 1;
+        let last = first.wrapping_add(count).wrapping_sub(1);
         let text = if count < 2 {
             first.to_string()
         } else {

@@ -44,7 +44,9 @@ pub fn reason(difference: &Difference) -> Option<&'static str> {
 
 /// Whether a message is about a statement that cannot be run, whatever is stored.
 fn is_mistake(message: &str) -> bool {
-    const MISTAKES: [&str; 14] = [
+    const MISTAKES: [&str; 16] = [
+        "error in view",
+        "out of range",
         "no such column",
         "no such table",
         "no such function",

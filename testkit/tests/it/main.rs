@@ -1,10 +1,12 @@
 //! Integration tests of the test kit: one binary.
 
 mod changes;
+mod compat;
 mod corruption;
 mod definitions;
 mod effects;
 mod faults;
+mod grammar;
 mod limits;
 mod plans;
 mod queries;

@@ -8,6 +8,10 @@ use crate::mem::{Kind, Mem};
 /// The version of SQLite whose dialect and file format this is.
 pub const SQLITE_VERSION: &str = "3.54.1";
 
+/// The check-in that it was released from. What really runs is told by the compile option `RINGWOOD=…`.
+pub const SQLITE_SOURCE_ID: &str =
+    "2026-10-16 14:45:20 555e07ef33f69a0957d24d8e555b702464a131d6f1607f4c3c1e4551e8e6ca76";
+
 /// Adds these functions.
 pub fn register(registry: &mut FunctionRegistry) {
     let varying = |name: &str, arity, run| {
@@ -86,15 +90,15 @@ fn version(ctx: &mut FnContext<'_>, _: &[Mem]) -> Result<(), FnError> {
 }
 
 fn source_id(ctx: &mut FnContext<'_>, _: &[Mem]) -> Result<(), FnError> {
-    ctx.result()
-        .set_text(concat!("Ringwood ", env!("CARGO_PKG_VERSION")).as_bytes());
+    ctx.result().set_text(SQLITE_SOURCE_ID.as_bytes());
     Ok(())
 }
 
 /// SQLite's options that describe what is here: what `sqlite_compileoption_get` and `PRAGMA compile_options` tell.
-pub const OPTIONS: [&str; 4] = [
+pub const OPTIONS: [&str; 5] = [
     "ENABLE_COLUMN_METADATA",
     "ENABLE_MATH_FUNCTIONS",
+    concat!("RINGWOOD=", env!("CARGO_PKG_VERSION")),
     "SOUNDEX",
     "THREADSAFE=1",
 ];
