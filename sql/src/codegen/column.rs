@@ -30,7 +30,9 @@ impl Compiler<'_> {
                 if position < 0 {
                     self.op(Opcode::IdxRowid, at, target, 0);
                 } else {
-                    self.op(Opcode::Column, at, position, target);
+                    // A WITHOUT ROWID table is its primary key's index; a column that was added later is not in old rows.
+                    let default = self.added_default(cursor, column);
+                    self.op4(Opcode::Column, at, position, target, default);
                     self.code_real_affinity(cursor, column, target);
                 }
                 Ok(target)
@@ -59,6 +61,17 @@ impl Compiler<'_> {
                 Ok(reg)
             }
         }
+    }
+
+    /// What a row that ends before a column has there, where the rows of the cursor's table are index entries.
+    fn added_default(&self, cursor: i32, column: i32) -> P4 {
+        let Some(table) = self.cursor_table(cursor).filter(|table| !table.has_rowid()) else {
+            return P4::None;
+        };
+        usize::try_from(column)
+            .ok()
+            .and_then(|number| table.columns[number].default.as_ref())
+            .map_or(P4::None, |default| default.value.clone())
     }
 
     fn code_real_affinity(&mut self, cursor: i32, column: i32, target: i32) {

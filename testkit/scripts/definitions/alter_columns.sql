@@ -145,3 +145,12 @@ ALTER TABLE gkk DROP z;
 PRAGMA legacy_alter_table=OFF;
 DROP VIEW broken;
 SELECT sql FROM sqlite_schema;
+
+-- A column that is added to a table that is its own primary key's index: old rows have the default.
+CREATE TABLE late(a PRIMARY KEY, b, d AS (a)) WITHOUT ROWID;
+INSERT INTO late(a, b) VALUES(1, 2), (2, 3);
+ALTER TABLE late ADD n DEFAULT 'x';
+SELECT * FROM late;
+SELECT n FROM late WHERE b = 2 ORDER BY a DESC;
+UPDATE late SET b = 5 WHERE a = 1;
+SELECT * FROM late ORDER BY a;

@@ -6,7 +6,6 @@ mod corruption;
 mod definitions;
 mod effects;
 mod faults;
-mod grammar;
 mod limits;
 mod plans;
 mod queries;
