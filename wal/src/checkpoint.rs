@@ -475,6 +475,9 @@ impl Database {
         state.phase = Phase::Unknown;
         state.log = LogState::default();
         state.poisoned = false;
+        // A commit or an end of the log that was given up may have left these.
+        state.closed = false;
+        state.keeps_lock = false;
         state.private = false;
         state.header_is_read = false;
         state.fingerprint = [0; 24];

@@ -15,8 +15,8 @@
 //! 4. The first commit of an empty file writes a header of one sector to the database file first, under a rollback journal,
 //!    and syncs it: SQLite throws the log of an empty file away. What is there then is a database of one page without tables.
 //! 5. A page of the freelist whose contents are meaningless is not written, unless the file is too short to have it.
-//! 6. After an error, of a commit or of spilling, the transaction can only be rolled back. After an error of a sync, or if the future is dropped while
-//!    a write is on its way, the database is poisoned.
+//! 6. After an error, of a commit or of spilling, or if its future is dropped, the transaction can only be rolled back.
+//!    After an error of a sync, or if the future is dropped while a write is on its way, the database is poisoned.
 //!
 //! Cost: a commit of one page, once the log has a header: one write, one fdatasync, one copy of the page.
 //!
@@ -279,11 +279,11 @@ impl Tx {
     ) -> Result<()> {
         self.open_log().await?;
         let mut writer = self.writer.take().expect("just opened");
+        // If the future is dropped the writer is lost, and with it which frames are this transaction's.
+        self.failure = Some(Error::Misuse("a write to the log was given up"));
         let result = self.write_frames(&mut writer, indexes, commit).await;
         self.writer = Some(writer);
-        if let Err(error) = &result {
-            self.failure = Some(error.clone());
-        }
+        self.failure = result.as_ref().err().cloned();
         result
     }
 

@@ -226,7 +226,8 @@ impl FileStore {
                 let length = u64::from(header.page_count) * u64::from(header.page_size);
                 let now = self.file.len()?;
                 if now > length {
-                    io.truncate(&self.file, length).await?;
+                    // If reading is given up, nothing may land in the file after its lock is gone.
+                    io.truncate_now(&self.file, length)?;
                 } else if now < length && length > 0 {
                     // The last page has to be there; what is between comes from the journal.
                     io.write_now(&self.file, length - 1, &[0])?;

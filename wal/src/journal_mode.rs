@@ -57,10 +57,9 @@ impl Tx {
         }
         let fresh = self.state == TxState::None;
         self.end_read();
-        self.begin_read().await?;
-        let result = self.change_journal_mode(mode).await;
-        self.rollback();
-        self.end_read();
+        let mut glance = self.glance().await?;
+        let result = glance.change_journal_mode(mode).await;
+        drop(glance);
         result?;
         if !fresh {
             self.begin_read().await?;

@@ -24,6 +24,7 @@ mod tx;
 
 mod dirty;
 mod freelist;
+mod glance;
 mod header_fields;
 mod image;
 mod pages;
@@ -49,6 +50,7 @@ pub use busy::{Busy, BusyHandler};
 pub use commit_many::commit_many;
 pub use database::Database;
 pub use error::{Error, Result, Stop, Try};
+pub use glance::Glance;
 pub use options::{
     Allocate, AutoVacuum, CheckpointMode, CheckpointResult, DbOptions, JournalMode, Synchronous,
 };

@@ -351,13 +351,11 @@ impl Tx {
         self.shm = owner;
         self.start_read(mark, geometry, page_count);
         if page_count != 0 {
-            match self.page(PageNo::ONE).await {
-                Ok(page) => self.page1 = Some(page),
-                Err(error) => {
-                    self.end_read();
-                    return Err(error);
-                }
-            }
+            // Without page 1 it has not begun: on an error, or if the future is dropped, it is None as before.
+            let mut begun = self.begun();
+            let page1 = begun.page(PageNo::ONE).await?;
+            begun.page1 = Some(page1);
+            begun.keep();
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use ringwood_format::page::PageNo;
 use ringwood_io::{OpenOptions as FileOptions, SyncMode};
 use ringwood_vdbe::{Env, Error as VdbeError, ResultCode};
-use ringwood_wal::{Synchronous, Tx, TxState};
+use ringwood_wal::{Synchronous, Tx};
 
 use super::{LocalConnection, OpenOptions, open_store};
 use crate::error::{Error, Result};
@@ -89,13 +89,9 @@ impl LocalConnection {
         let index = database_index(&env, database)?;
         let interrupt = env.interrupt.clone();
         let stop = || interrupt.swap(false, Ordering::AcqRel);
-        let db = &mut env.dbs[index].tx;
-        let opened = db.state() == TxState::None;
-        let copied = copy_pages(db, file, stop, progress).await;
-        if opened {
-            db.end_read();
-        }
-        copied.map_err(|e| Error::from_vdbe(e, b""))
+        copy_pages(&mut env.dbs[index].tx, file, stop, progress)
+            .await
+            .map_err(|e| Error::from_vdbe(e, b""))
     }
 
     /// A page's bytes, as the connection's transaction sees them; `None` if the database has no such page.
@@ -103,13 +99,9 @@ impl LocalConnection {
         self.inner.io.block_on(async {
             let mut env = self.inner.env.lock().await;
             let index = database_index(&env, database)?;
-            let tx = &mut env.dbs[index].tx;
-            let opened = tx.state() == TxState::None;
-            let read = one_page(tx, page).await;
-            if opened {
-                tx.end_read();
-            }
-            read.map_err(|e| Error::from_vdbe(e, b""))
+            one_page(&mut env.dbs[index].tx, page)
+                .await
+                .map_err(|e| Error::from_vdbe(e, b""))
         })
     }
 }
@@ -122,7 +114,7 @@ pub(super) fn database_index(env: &Env, name: &str) -> Result<usize> {
 }
 
 async fn one_page(tx: &mut Tx, page: u32) -> std::result::Result<Option<Vec<u8>>, VdbeError> {
-    tx.begin_read().await?;
+    let tx = tx.glance().await?;
     match PageNo::new(page).filter(|no| no.get() <= tx.page_count()) {
         Some(no) => Ok(Some(tx.page(no).await?.to_vec())),
         None => Ok(None),
@@ -135,7 +127,7 @@ async fn copy_pages(
     stop: impl Fn() -> bool,
     mut progress: impl FnMut(u32, u32),
 ) -> std::result::Result<(), VdbeError> {
-    tx.begin_read().await?;
+    let tx = tx.glance().await?;
     let io = tx.io().clone();
     let geometry = tx.geometry();
     let size = geometry.page_size() as usize;

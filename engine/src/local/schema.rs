@@ -12,7 +12,7 @@ use ringwood_sql::ast::Statement;
 use ringwood_sql::compiler::{CompileContext, SqlError};
 use ringwood_sql::schema::{DbSchema, DbSchemaBuilder, Schema};
 use ringwood_vdbe::{Env, Error as VdbeError, Program, ResultCode};
-use ringwood_wal::{Stop, Try, Tx, TxState};
+use ringwood_wal::{Stop, Try, Tx};
 
 use super::Inner;
 use crate::error::{Error, Result};
@@ -169,18 +169,13 @@ pub(super) async fn load(
     index: usize,
 ) -> Result<Arc<DbSchema>, VdbeError> {
     let db = &mut env.dbs[index];
-    let opened = db.tx.state() == TxState::None;
-    if opened {
-        db.tx.begin_read().await?;
-    }
+    let tx = db.tx.glance().await?;
     db.generation = inner.next_generation();
     let mut builder = DbSchemaBuilder::new(&db.name);
     builder.generation(db.generation as u32);
     builder.trust(inner.flags.get().writable_schema);
-    let loaded = read_rows(&db.tx, builder, None).await;
-    if opened {
-        db.tx.end_read();
-    }
+    let loaded = read_rows(&tx, builder, None).await;
+    drop(tx);
     let schema = loaded?;
     db.schema_cookie = schema.cookie;
     db.file_format = schema.file_format;

@@ -248,8 +248,7 @@ impl Inner {
                 Synchronous::Extra => 3,
             },
             Setting::PageSize | Setting::AutoVacuum | Setting::Encoding => {
-                let opened = look(env, db).await?;
-                let tx = &mut env.dbs[db].tx;
+                let tx = env.dbs[db].tx.glance().await?;
                 let value = match setting {
                     Setting::PageSize => Value::Integer(i64::from(tx.geometry().page_size())),
                     Setting::AutoVacuum => Value::Integer(match tx.auto_vacuum() {
@@ -263,17 +262,10 @@ impl Inner {
                         TextEncoding::Utf16be => "UTF-16be",
                     }),
                 };
-                if opened {
-                    tx.end_read();
-                }
                 return Ok(value);
             }
             Setting::DataVersion => {
-                let opened = look(env, db).await?;
-                let tx = &mut env.dbs[db].tx;
-                if opened {
-                    tx.end_read();
-                }
+                let tx = env.dbs[db].tx.glance().await?;
                 return Ok(Value::Integer(i64::from(tx.data_version())));
             }
             Setting::File => {
@@ -326,11 +318,7 @@ impl Inner {
                 return Err(VdbeError::new(ResultCode::ERROR, message));
             }
         };
-        let opened = look(env, 0).await?;
-        let taken = env.dbs[0].tx.set_encoding(encoding);
-        if opened {
-            env.dbs[0].tx.end_read();
-        }
+        let taken = env.dbs[0].tx.glance().await?.set_encoding(encoding);
         if taken {
             if let Some(temp) = env.dbs.get_mut(1) {
                 temp.tx.set_encoding(encoding);
@@ -363,16 +351,6 @@ fn boolean(text: &[u8]) -> bool {
             .any(|word| is(word))
 }
 
-/// Looks at a database if no transaction does; whether it has begun one for it.
-async fn look(env: &mut Env, db: usize) -> Result<bool, VdbeError> {
-    let tx = &mut env.dbs[db].tx;
-    if tx.state() != TxState::None {
-        return Ok(false);
-    }
-    tx.begin_read().await?;
-    Ok(true)
-}
-
 fn set_synchronous(env: &mut Env, db: usize, number: i64) -> Result<(), VdbeError> {
     if !env.autocommit {
         let message = "Safety level may not be changed inside a transaction";
@@ -401,11 +379,7 @@ async fn set_page_size(env: &mut Env, db: usize, number: i64) -> Result<Option<u
     let Some(geometry) = size.and_then(|size| Geometry::new(size, reserved)) else {
         return Ok(None);
     };
-    let opened = look(env, db).await?;
-    env.dbs[db].tx.set_geometry(geometry);
-    if opened {
-        env.dbs[db].tx.end_read();
-    }
+    env.dbs[db].tx.glance().await?.set_geometry(geometry);
     Ok(size)
 }
 
@@ -416,9 +390,8 @@ async fn set_auto_vacuum(env: &mut Env, db: usize, number: i64) -> Result<AutoVa
         2 => AutoVacuum::Incremental,
         _ => AutoVacuum::None,
     };
-    let opened = look(env, db).await?;
     let autocommit = env.autocommit;
-    let tx = &mut env.dbs[db].tx;
+    let mut tx = env.dbs[db].tx.glance().await?;
     let now = tx.auto_vacuum();
     let changes =
         tx.page_count() > 0 && now != mode && now != AutoVacuum::None && mode != AutoVacuum::None;
@@ -440,8 +413,9 @@ async fn set_auto_vacuum(env: &mut Env, db: usize, number: i64) -> Result<AutoVa
     } else {
         tx.set_auto_vacuum(mode).map(drop).or(Ok(()))
     };
-    if opened && env.autocommit {
-        env.dbs[db].tx.end_read();
+    if !autocommit {
+        // It is the transaction's now.
+        tx.keep();
     }
     outcome?;
     Ok(mode)

@@ -2,11 +2,13 @@
 
 use crate::store::{Dir, Store, allocate, checkpoint, fill, no};
 use ringwood_format::page::Geometry;
-use ringwood_io::IoHandle;
-use ringwood_wal::{CheckpointMode, Error, Synchronous, Tx};
+use ringwood_io::{DriverChoice, IoHandle, SimDisk};
+use ringwood_wal::{CheckpointMode, Error, Field, Synchronous, Tx, TxState};
+use std::future::Future;
+use std::path::Path;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 const PAGES: u32 = 60;
 
@@ -129,5 +131,112 @@ fn a_commit_given_up_half_way_poisons() {
             [1, 2].contains(&tx.page(no(2)).await.expect("there")[0]),
             "the one or the other"
         );
+    });
+}
+
+/// Drives a future until it has waited so often; whether it came to its end.
+async fn within(polls: u32, future: impl Future<Output = ()>) -> bool {
+    let mut future = pin!(future);
+    let mut left = polls;
+    std::future::poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(()) => Poll::Ready(true),
+        Poll::Pending if left == 0 => Poll::Ready(false),
+        Poll::Pending => {
+            left -= 1;
+            Poll::Pending
+        }
+    })
+    .await
+}
+
+#[test]
+fn a_beginning_given_up_has_not_begun() {
+    let path = Path::new("/db");
+    let disk = SimDisk::new(1);
+    let io = IoHandle::builder()
+        .driver(DriverChoice::Simulated(disk.process()))
+        .build();
+    let geometry = Geometry::new(512, 0).expect("a page size");
+    let store = Store::open(&io, path, geometry);
+    io.block_on(async {
+        let mut tx = store.tx();
+        tx.begin_write().await.expect("writes");
+        tx.set_header_field(Field::UserVersion, 7).expect("writes");
+        tx.commit().await.expect("commits");
+        tx.end_read();
+        store.db.close(&io, Synchronous::Full).await.expect("free");
+    });
+    drop(store);
+    for writes in [false, true] {
+        let mut given_up = 0;
+        for polls in 0.. {
+            // Nothing is in its cache.
+            let store = Store::open(&io, path, geometry);
+            let done = io.block_on(async {
+                let mut tx = store.tx();
+                let done = within(polls, async {
+                    let begun = if writes {
+                        tx.begin_write().await
+                    } else {
+                        tx.begin_read().await
+                    };
+                    begun.expect("begins");
+                })
+                .await;
+                if !done {
+                    assert_eq!(tx.state(), TxState::None, "{polls} polls");
+                }
+                tx.begin_write().await.expect("begins");
+                assert_eq!(tx.header_field(Field::UserVersion), 7, "{polls} polls");
+                tx.rollback();
+                tx.end_read();
+                store.db.close(&io, Synchronous::Full).await.expect("free");
+                done
+            });
+            if done {
+                break;
+            }
+            given_up += 1;
+        }
+        assert!(given_up > 0, "it waits for page 1");
+    }
+}
+
+#[test]
+fn a_glance_given_up_leaves_what_was_there() {
+    let dir = Dir::new();
+    let io = IoHandle::for_thread();
+    let geometry = Geometry::new(512, 0).expect("a page size");
+    let store = Store::open(&io, &dir.file("glance.db"), geometry);
+    io.block_on(async {
+        let mut tx = store.tx();
+        tx.begin_write().await.expect("writes");
+        allocate(&mut tx, 1).await;
+        tx.commit().await.expect("commits");
+        tx.end_read();
+
+        let mut glance = tx.glance().await.expect("reads");
+        glance.begin_write().await.expect("writes");
+        fill(&mut glance, no(2), 9).await;
+        drop(glance);
+        assert_eq!(tx.state(), TxState::None);
+
+        tx.begin_read().await.expect("reads");
+        let mut glance = tx.glance().await.expect("reads");
+        glance.begin_write().await.expect("writes");
+        drop(glance);
+        assert_eq!(tx.state(), TxState::Read);
+
+        tx.begin_write().await.expect("nobody holds the turn");
+        fill(&mut tx, no(2), 8).await;
+        drop(tx.glance().await.expect("reads"));
+        assert_eq!(tx.state(), TxState::Write);
+        tx.commit().await.expect("commits");
+        assert_eq!(tx.page(no(2)).await.expect("there")[0], 8);
+        tx.end_read();
+
+        let glance = tx.glance().await.expect("reads");
+        glance.keep();
+        assert_eq!(tx.state(), TxState::Read);
     });
 }
