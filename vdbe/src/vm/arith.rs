@@ -32,6 +32,18 @@ fn number(mem: &Mem) -> Option<Number> {
     }
 }
 
+/// A number where the arithmetic is of reals: the text `-0` is then a negative zero.
+fn real(mem: &Mem, number: Number) -> f64 {
+    match (number, mem.kind()) {
+        (Number::Integer(0), Kind::Text | Kind::Blob)
+            if mem.bytes().trim_ascii_start().starts_with(b"-") =>
+        {
+            -0.0
+        }
+        (number, _) => number.as_f64(),
+    }
+}
+
 /// Add, Subtract, Multiply, Divide, Remainder: r[p3] = r[p2] op r[p1].
 #[inline]
 pub(super) fn arithmetic(mems: &mut [Mem], insn: &Insn) {
@@ -66,7 +78,7 @@ fn arithmetic_slow(mems: &mut [Mem], insn: &Insn) {
                 (Number::Integer(a), Number::Integer(b)) => integers(opcode, a, b),
                 _ => None,
             };
-            let (x, y) = (a.as_f64(), b.as_f64());
+            let (x, y) = (real(left, a), real(right, b));
             match (whole, opcode) {
                 (Some(i), _) => ValueRef::Integer(i),
                 (None, Opcode::Add) => ValueRef::real(x + y),
