@@ -81,11 +81,8 @@ fn errors(a: &EngineError, b: &EngineError) -> Option<String> {
 /// Whether a statement has an ORDER BY outside of all brackets.
 fn asks_for_an_order(sql: &str) -> bool {
     let sql = sql.to_ascii_lowercase();
-    sql.match_indices("order by").any(|(at, _)| {
-        let before = &sql.as_bytes()[..at];
-        let count = |wanted: u8| before.iter().filter(|byte| **byte == wanted).count();
-        count(b'(') <= count(b')')
-    })
+    sql.match_indices("order by")
+        .any(|(at, _)| sql[..at].matches('(').count() <= sql[..at].matches(')').count())
 }
 
 fn answers(a: &Answer, b: &Answer, sql: &str) -> Option<String> {
