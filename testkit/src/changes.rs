@@ -82,7 +82,7 @@ const VALUES: [&str; 16] = [
     "-3", "'c'",
 ];
 
-const OR: [&str; 9] = [
+pub(crate) const OR: [&str; 9] = [
     "",
     "",
     "",

@@ -8,6 +8,7 @@
 //! 5. SET NULL is left to the scripts: where it was set off within a statement, stock SQLite does not look for the parents
 //!    of rows that the statement puts in afterwards.
 
+use crate::changes::OR;
 use crate::queries::Dice;
 use std::fmt::Write as _;
 
@@ -23,17 +24,6 @@ const ACTIONS: [&str; 6] = [
     "CASCADE",
     "SET DEFAULT",
     "CASCADE",
-];
-const OR: [&str; 9] = [
-    "",
-    "",
-    "",
-    "",
-    "OR REPLACE",
-    "OR IGNORE",
-    "OR FAIL",
-    "OR ABORT",
-    "OR ROLLBACK",
 ];
 
 /// What makes the schema.

@@ -21,6 +21,31 @@ pub struct Select {
     pub span: Span,
 }
 
+impl Select {
+    /// `SELECT columns FROM items [WHERE …]`, which nobody wrote.
+    pub fn of(columns: Vec<ResultColumn>, items: Vec<FromItem>, where_: Option<Expr>) -> Select {
+        let clause = SelectClause {
+            distinct: Distinctness::None,
+            columns,
+            from: Some(FromClause { items }),
+            where_clause: where_,
+            group_by: Vec::new(),
+            having: None,
+            windows: Vec::new(),
+            span: Span::default(),
+            number: 0,
+        };
+        Select {
+            with: None,
+            core: SelectCore::Select(Box::new(clause)),
+            compounds: Vec::new(),
+            order_by: Vec::new(),
+            limit: None,
+            span: Span::default(),
+        }
+    }
+}
+
 /// An operator and its right side.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Compound {

@@ -71,19 +71,7 @@ impl Compiler<'_> {
         self.writes_db(true, db);
         self.may_abort = true;
         self.init_file_format(db);
-        let mut sql = b"CREATE VIEW ".to_vec();
-        sql.extend_from_slice(create.text.slice(self.text));
-        let cursor = self.open_schema_table(db)?;
-        let row = SchemaRow {
-            kind: "view",
-            name,
-            table: name,
-            root: Root::None,
-            sql: Some(&sql),
-        };
-        self.add_schema_row(cursor, &row);
-        self.op(Opcode::Close, cursor, 0, 0);
-        self.change_cookie(db);
+        self.add_definition(db, "CREATE VIEW", ("view", name, name), create.text)?;
         self.parse_schema(db, name);
         Ok(())
     }

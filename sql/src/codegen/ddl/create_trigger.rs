@@ -7,7 +7,7 @@
 //!
 //! Source: SQLite's `sqlite3BeginTrigger`, `sqlite3FinishTrigger`.
 
-use super::{Root, SchemaRow, TEMP, quoted};
+use super::{TEMP, quoted};
 use crate::ast::{self, TriggerTime};
 use crate::compiler::{Compiler, Result, SqlError};
 use crate::schema::Table;
@@ -56,19 +56,12 @@ impl Compiler<'_> {
                 .map_err(|error| SqlError::error(error.message))?;
         }
         self.writes_db(false, db);
-        let mut sql = b"CREATE TRIGGER ".to_vec();
-        sql.extend_from_slice(create.text.slice(self.text));
-        let cursor = self.open_schema_table(db)?;
-        let row = SchemaRow {
-            kind: "trigger",
-            name,
-            table: &table.name,
-            root: Root::None,
-            sql: Some(&sql),
-        };
-        self.add_schema_row(cursor, &row);
-        self.op(Opcode::Close, cursor, 0, 0);
-        self.change_cookie(db);
+        self.add_definition(
+            db,
+            "CREATE TRIGGER",
+            ("trigger", name, &table.name),
+            create.text,
+        )?;
         let filter = format!("type='trigger' AND name={}", quoted(name));
         self.op4(Opcode::ParseSchema, db as i32, 0, 0, P4::text(filter));
         Ok(())

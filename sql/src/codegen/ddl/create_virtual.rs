@@ -2,7 +2,6 @@
 //!
 //! Source: SQLite's `sqlite3VtabFinishParse`.
 
-use super::{Root, SchemaRow};
 use crate::ast;
 use crate::compiler::{Compiler, Result};
 use ringwood_vdbe::{Opcode, P4};
@@ -19,19 +18,12 @@ impl Compiler<'_> {
         self.writes_db(true, db);
         self.may_abort = true;
         self.init_file_format(db);
-        let mut sql = b"CREATE VIRTUAL TABLE ".to_vec();
-        sql.extend_from_slice(create.text.slice(self.text));
-        let cursor = self.open_schema_table(db)?;
-        let row = SchemaRow {
-            kind: "table",
-            name,
-            table: name,
-            root: Root::None,
-            sql: Some(&sql),
-        };
-        self.add_schema_row(cursor, &row);
-        self.op(Opcode::Close, cursor, 0, 0);
-        self.change_cookie(db);
+        self.add_definition(
+            db,
+            "CREATE VIRTUAL TABLE",
+            ("table", name, name),
+            create.text,
+        )?;
         self.op(Opcode::Expire, 0, 0, 0);
         let mut made_with = format!("{name}\0{}", create.module.text).into_bytes();
         for arg in create.args.iter().filter(|arg| arg.start < arg.end) {

@@ -28,7 +28,7 @@ pub mod create_virtual;
 pub mod drop;
 pub mod reindex;
 
-use crate::ast::{Name, QualifiedName};
+use crate::ast::{Name, QualifiedName, Span};
 use crate::compiler::{Compiler, Result, SqlError};
 use crate::schema::Table;
 use ringwood_vdbe::opcode::p5;
@@ -132,6 +132,30 @@ impl Compiler<'_> {
         let cursor = self.alloc_cursor(Some(table.clone()));
         self.open_table(cursor, db, &table, true)?;
         Ok(cursor)
+    }
+
+    /// Adds the row of an object that has no tree: `create` (CREATE VIEW, …) and the rest of the statement.
+    pub(crate) fn add_definition(
+        &mut self,
+        db: usize,
+        create: &str,
+        (kind, name, table): (&'static str, &str, &str),
+        text: Span,
+    ) -> Result<()> {
+        let mut sql = format!("{create} ").into_bytes();
+        sql.extend_from_slice(text.slice(self.text));
+        let cursor = self.open_schema_table(db)?;
+        let row = SchemaRow {
+            kind,
+            name,
+            table,
+            root: Root::None,
+            sql: Some(&sql),
+        };
+        self.add_schema_row(cursor, &row);
+        self.op(Opcode::Close, cursor, 0, 0);
+        self.change_cookie(db);
+        Ok(())
     }
 
     /// Adds a row to `sqlite_schema`.

@@ -26,7 +26,7 @@ use crate::compiler::{Compiler, Result, SqlError};
 use crate::resolve::{NameMode, Resolver};
 use crate::schema::Table;
 use ringwood_vdbe::opcode::p5;
-use ringwood_vdbe::{Opcode, P4};
+use ringwood_vdbe::{Label, Opcode, P4};
 use std::sync::Arc;
 
 /// Where a column's value comes from.
@@ -53,6 +53,31 @@ pub(super) enum Rows {
 }
 
 impl Compiler<'_> {
+    /// Goes to the first row, or to `done`; where the next begins.
+    pub(super) fn begin_rows(&mut self, rows: &Rows, done: Label) -> i32 {
+        match *rows {
+            Rows::Table { cursor } => self.jump(Opcode::Rewind, cursor, done, 0) + 1,
+            Rows::Coroutine { yield_reg, .. } => self.jump(Opcode::Yield, yield_reg, done, 0),
+            Rows::One(_) | Rows::Defaults => 0,
+        }
+    }
+
+    /// Goes back to `top` for the next row; after the last it is `done`.
+    pub(super) fn end_rows(&mut self, rows: &Rows, top: i32, done: Label) {
+        match *rows {
+            Rows::Table { cursor } => {
+                self.op(Opcode::Next, cursor, top, 0);
+                self.place(done);
+                self.op(Opcode::Close, cursor, 0, 0);
+            }
+            Rows::Coroutine { .. } => {
+                self.op(Opcode::Goto, 0, top, 0);
+                self.place(done);
+            }
+            Rows::One(_) | Rows::Defaults => self.place(done),
+        }
+    }
+
     /// Codes an INSERT.
     pub fn code_insert(&mut self, insert: &ast::Insert) -> Result<()> {
         let (db, table, triggers) = self.table_to_change(&insert.table, Change::Insert, None)?;
@@ -106,11 +131,7 @@ impl Compiler<'_> {
         let upserts = self.resolve_upserts(insert, &target, returning)?;
         let done = self.label();
         let next = self.label();
-        let top = match rows {
-            Rows::Table { cursor } => self.jump(Opcode::Rewind, cursor, done, 0) + 1,
-            Rows::Coroutine { yield_reg, .. } => self.jump(Opcode::Yield, yield_reg, done, 0),
-            Rows::One(_) | Rows::Defaults => 0,
-        };
+        let top = self.begin_rows(&rows, done);
 
         // The rowid is chosen after the columns, but a coroutine may have it in a register that is a column's.
         let mut append = false;
@@ -182,18 +203,7 @@ impl Compiler<'_> {
         self.fire(&triggers, time, &table, base(rowid), insert.or, next);
 
         self.place(next);
-        match rows {
-            Rows::Table { cursor } => {
-                self.op(Opcode::Next, cursor, top, 0);
-                self.place(done);
-                self.op(Opcode::Close, cursor, 0, 0);
-            }
-            Rows::Coroutine { .. } => {
-                self.op(Opcode::Goto, 0, top, 0);
-                self.place(done);
-            }
-            Rows::One(_) | Rows::Defaults => self.place(done),
-        }
+        self.end_rows(&rows, top, done);
         self.end_change()?;
         self.end_returning(returning);
         Ok(())

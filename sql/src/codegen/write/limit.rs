@@ -25,27 +25,11 @@ impl Compiler<'_> {
             return Ok(None);
         };
         let keys = self.key_columns(target);
-        let clause = ast::SelectClause {
-            distinct: ast::Distinctness::None,
-            columns: keys.iter().map(|_| placeholder()).collect(),
-            from: Some(ast::FromClause {
-                items: vec![self.target_source(target, alias, indexed)],
-            }),
-            where_clause: where_.cloned(),
-            group_by: Vec::new(),
-            having: None,
-            windows: Vec::new(),
-            span: Span::default(),
-            number: 0,
-        };
-        let select = ast::Select {
-            with: None,
-            core: ast::SelectCore::Select(Box::new(clause)),
-            compounds: Vec::new(),
-            order_by: order_by.to_vec(),
-            limit: Some(Box::new(limit.clone())),
-            span: Span::default(),
-        };
+        let columns = keys.iter().map(|_| placeholder()).collect();
+        let items = vec![self.target_source(target, alias, indexed)];
+        let mut select = ast::Select::of(columns, items, where_.cloned());
+        select.order_by = order_by.to_vec();
+        select.limit = Some(Box::new(limit.clone()));
         let mut resolver = Resolver::new(self);
         if let Some(with) = with {
             resolver.push_with(with)?;

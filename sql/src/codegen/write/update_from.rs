@@ -118,25 +118,9 @@ impl Compiler<'_> {
                 span: Span::default(),
             }),
         }
-        let clause = ast::SelectClause {
-            distinct: ast::Distinctness::None,
-            columns,
-            from: Some(ast::FromClause { items }),
-            where_clause: update.where_clause.clone(),
-            group_by: Vec::new(),
-            having: None,
-            windows: Vec::new(),
-            span: Span::default(),
-            number: 0,
-        };
-        let select = ast::Select {
-            with: None,
-            core: ast::SelectCore::Select(Box::new(clause)),
-            compounds: Vec::new(),
-            order_by: update.order_by.clone(),
-            limit: update.limit.clone(),
-            span: Span::default(),
-        };
+        let mut select = ast::Select::of(columns, items, update.where_clause.clone());
+        select.order_by.clone_from(&update.order_by);
+        select.limit.clone_from(&update.limit);
         let mut resolver = Resolver::new(self);
         if let Some(with) = &update.with {
             resolver.push_with(with)?;

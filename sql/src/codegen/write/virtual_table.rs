@@ -11,7 +11,7 @@
 //! Source: SQLite's `updateVirtualTable`, `sqlite3VtabMakeWritable`, `sqlite3Insert`, `sqlite3DeleteFrom`.
 
 use super::assignments::Assignments;
-use super::insert::{Given, Rows};
+use super::insert::Given;
 use super::update::Assigned;
 use super::{Target, conflict_code};
 use crate::ast;
@@ -162,11 +162,7 @@ impl Compiler<'_> {
         let count = columns.len() as i32 + 2;
         let first = self.alloc_regs(columns.len() + 2);
         let done = self.label();
-        let top = match rows {
-            Rows::Table { cursor } => self.jump(Opcode::Rewind, cursor, done, 0) + 1,
-            Rows::Coroutine { yield_reg, .. } => self.jump(Opcode::Yield, yield_reg, done, 0),
-            Rows::One(_) | Rows::Defaults => 0,
-        };
+        let top = self.begin_rows(&rows, done);
         self.op(Opcode::Null, 0, first, first + count - 1);
         for (i, given) in columns.iter().enumerate() {
             if let Given::Source(n) = given {
@@ -182,18 +178,7 @@ impl Compiler<'_> {
             (Err(_), None) => {}
         }
         self.update_virtual_row(db, table, first, count, insert.or, true);
-        match rows {
-            Rows::Table { cursor } => {
-                self.op(Opcode::Next, cursor, top, 0);
-                self.place(done);
-                self.op(Opcode::Close, cursor, 0, 0);
-            }
-            Rows::Coroutine { .. } => {
-                self.op(Opcode::Goto, 0, top, 0);
-                self.place(done);
-            }
-            Rows::One(_) | Rows::Defaults => self.place(done),
-        }
+        self.end_rows(&rows, top, done);
         Ok(())
     }
 }
