@@ -81,14 +81,14 @@ impl Builder {
             let _ = reply.send(crate::local::open_store(&io, &path, &options).await);
         })?;
         let store = answer.await.map_err(|_| Error::ConnectionClosed)??;
-        Ok(Database { core, store })
+        Ok(Database { store })
     }
 }
 
-/// An open database file. Connections to it share its page cache, and live on one core.
+/// An open database file. Connections to it share its page cache with all others of this process, and are spread over
+/// the cores.
 #[derive(Clone)]
 pub struct Database {
-    core: Core,
     store: Store,
 }
 
@@ -110,9 +110,10 @@ impl Database {
             interrupt: interrupt.clone(),
         };
         let store = self.store.clone();
-        self.core.spawn(move |io| {
+        Core::next()?.spawn(move |io| async move {
+            store.take_seat().await;
             let conn = LocalConnection::on_store(io, store, interrupt);
-            session::serve(conn, commands, facts)
+            session::serve(conn, commands, facts).await;
         })?;
         Ok(Connection {
             link: Arc::new(link),

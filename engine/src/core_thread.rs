@@ -1,8 +1,8 @@
 //! Cores: the threads that connections live on.
 //!
-//! A core is one thread with its own I/O handle and local executor. Connections of one database
-//! share a core, which therefore orders their writers without locks between threads. Cores are
-//! started when the first database needs them, as many as the machine has, and stay.
+//! A core is one thread with its own I/O handle and local executor. Connections are dealt out to the cores in turn, also
+//! those of one database: what they share is made for several threads. Cores are started when the first connection needs
+//! them, as many as the machine has, and stay.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -24,7 +24,7 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    /// The core for the next database, round robin.
+    /// The core for the next connection, round robin.
     pub(crate) fn next() -> Result<Core> {
         static CORES: OnceLock<Vec<OnceLock<Core>>> = OnceLock::new();
         static NEXT: AtomicUsize = AtomicUsize::new(0);

@@ -17,7 +17,7 @@ use crate::driver::uring::Uring;
 use crate::driver::{Clock, Driver, Io, Names};
 use crate::error::{IoError, IoOp, Result};
 use crate::executor::Executor;
-use crate::file::{self, OpenOptions};
+use crate::file::{self, FileIdentity, OpenOptions};
 use crate::memory::MemFs;
 use crate::op::{Done, Durability, Op, SyncMode};
 use crate::reactor::{Gather, OpFuture, OpState, Reactor};
@@ -578,6 +578,21 @@ impl IoHandle {
         match &self.0.names {
             Names::Os => syscall::stat(path.as_ref()).ok().map(|st| st.len),
             Names::Memory(fs) => fs.size(path.as_ref()),
+        }
+    }
+
+    /// What tells the file of this name from all others of the machine; `None` where there is none, and for files in
+    /// memory, which are their driver's own affair.
+    pub fn identity_of(&self, path: impl AsRef<Path>) -> Option<FileIdentity> {
+        match &self.0.names {
+            Names::Os => {
+                let st = syscall::stat(path.as_ref()).ok()?;
+                Some(FileIdentity {
+                    dev: st.dev,
+                    ino: st.ino,
+                })
+            }
+            Names::Memory(_) => None,
         }
     }
 

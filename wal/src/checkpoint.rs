@@ -480,6 +480,7 @@ impl Database {
         state.keeps_lock = false;
         state.private = false;
         state.header_is_read = false;
+        state.alone_wanted = false;
         state.fingerprint = [0; 24];
         state.lsn += 1;
         store.detach();

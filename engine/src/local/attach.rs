@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Rules:
-//! 1. A database that this connection has open already is opened as another transaction on the same store.
+//! 1. A database that this connection has open already is another transaction on the same store.
 //! 2. A savepoint that is open counts for the new database too.
 //! 3. What is detached is in no transaction; nor is what moves down, if statements are running.
 //! 4. A schema that cannot be read ends the attachment again.
@@ -19,7 +19,8 @@ use ringwood_format::value::Value;
 use ringwood_vdbe::{Answer, Db, Env, Error as VdbeError, ResultCode};
 use ringwood_wal::{Database, DbOptions, Tx, TxState};
 
-use super::open::{OpenOptions, Store, open_store};
+use super::open::OpenOptions;
+use super::store::{Store, open_store};
 use super::uri::{Place, place};
 use super::{Inner, schema};
 
@@ -65,7 +66,7 @@ impl Inner {
             );
             return Err(VdbeError::new(ResultCode::CANTOPEN, message));
         };
-        store.join();
+        store.take_seat().await;
         let mut tx = Tx::new(store.db.clone(), self.io.clone());
         tx.set_synchronous(env.dbs[0].tx.synchronous());
         tx.set_busy(self.busy.clone());
@@ -129,25 +130,10 @@ impl Inner {
                     spill: *place == Place::Temporary,
                     ..DbOptions::default()
                 };
-                return Ok(Some(Store::new(Database::memory(main.pool(), wanted))));
+                return Ok(Some(Store::private(Database::memory(main.pool(), wanted))));
             }
             Place::File(path) => path,
         };
-        // Rule 1.
-        let same = |db: &Arc<Database>| {
-            let ours = db.path().and_then(|path| path.canonicalize().ok());
-            ours.is_some() && ours == path.canonicalize().ok()
-        };
-        let open: Vec<Store> = self
-            .store
-            .take()
-            .into_iter()
-            .inspect(|store| self.store.set(Some(store.clone())))
-            .chain(self.attached.borrow().iter().cloned())
-            .collect();
-        if let Some(store) = open.into_iter().find(|store| same(&store.db)) {
-            return Ok(Some(store));
-        }
         match open_store(&self.io, path, options).await {
             Ok(store) => {
                 // An empty file gets the encoding of main.

@@ -14,7 +14,8 @@ use ringwood_io::{OpenOptions as FileOptions, SyncMode};
 use ringwood_vdbe::{Env, Error as VdbeError, ResultCode};
 use ringwood_wal::{Synchronous, Tx};
 
-use super::{LocalConnection, OpenOptions, open_store};
+use super::LocalConnection;
+use super::store::open_beside;
 use crate::error::{Error, Result};
 
 /// Pages that are read together.
@@ -69,12 +70,12 @@ impl LocalConnection {
     /// Sees to it that the database at `to` is free and whole, and has no log.
     async fn settle_target(&self, to: &Path) -> Result<()> {
         let io = &self.inner.io;
-        let target = open_store(io, to, &OpenOptions::default()).await?;
-        let mut tx = Tx::new(target.db.clone(), io.clone());
+        let target = open_beside(io, to).await?;
+        let mut tx = Tx::new(target.clone(), io.clone());
         let read = tx.begin_read().await;
         tx.end_read();
         drop(tx);
-        let closed = target.db.close(io, Synchronous::default()).await;
+        let closed = target.close(io, Synchronous::default()).await;
         read.and(closed)
             .map_err(|e| Error::from_vdbe(e.into(), b""))
     }

@@ -28,6 +28,7 @@ mod request;
 mod schema;
 mod setting;
 mod statement;
+mod store;
 mod uri;
 mod vacuum;
 
@@ -49,8 +50,8 @@ use ringwood_wal::{Busy, BusyHandler, TxState};
 pub use backup_steps::Backup;
 pub use limits::Limit;
 pub use open::OpenOptions;
-pub(crate) use open::{Store, open_store};
 pub use statement::{Rows, Statement};
+pub(crate) use store::{Store, open_store};
 
 use crate::error::{Error, Result};
 use crate::params::IntoParams;
@@ -145,11 +146,11 @@ impl LocalConnection {
         LocalConnection::open(":memory:")
     }
 
-    /// Opens a database file with options.
+    /// Opens a database file with options. Connections of this process on one file, from any thread, share its page
+    /// cache and wait in one line to write.
     pub fn open_with(path: impl AsRef<Path>, options: &OpenOptions) -> Result<LocalConnection> {
         let io = IoHandle::for_thread();
-        let store = io.block_on(open_store(&io, path.as_ref(), options))?;
-        Ok(LocalConnection::on_store(io, store, Arc::default()))
+        io.block_on(LocalConnection::open_on(&io, path, options))
     }
 
     /// Opens a database file on a handle of one's own, which then performs everything.
@@ -159,6 +160,7 @@ impl LocalConnection {
         options: &OpenOptions,
     ) -> Result<LocalConnection> {
         let store = open_store(io, path.as_ref(), options).await?;
+        store.take_seat().await;
         Ok(LocalConnection::on_store(io.clone(), store, Arc::default()))
     }
 
@@ -173,6 +175,7 @@ impl LocalConnection {
             return Err(Error::Misuse("the connection is closed".into()));
         };
         self.inner.store.set(Some(store.clone()));
+        store.take_seat_beside();
         Ok(LocalConnection::on_store(
             self.inner.io.clone(),
             store,
@@ -180,7 +183,7 @@ impl LocalConnection {
         ))
     }
 
-    /// A connection to a store that is open already.
+    /// A connection to a store in which it has a seat.
     pub(crate) fn on_store(
         io: IoHandle,
         store: Store,

@@ -1,17 +1,15 @@
-//! Opening: the page store of a file, and the `Env` of a connection to it.
+//! Opening: the options, and the `Env` of a connection to a page store.
 
-use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use ringwood_io::IoHandle;
-use ringwood_pager::{Pool, PoolOptions};
+use ringwood_pager::Pool;
 use ringwood_vdbe::{Db, Env};
-use ringwood_wal::{Busy, Database, DbOptions, Synchronous, Tx};
+use ringwood_wal::{Busy, Database, DbOptions, Tx};
 
-use crate::error::{Error, Result};
+use super::store::Store;
 
 /// How a database file is opened.
 #[derive(Clone, Debug)]
@@ -35,70 +33,13 @@ impl Default for OpenOptions {
     }
 }
 
-/// The page cache of the process.
-fn pool() -> Arc<Pool> {
-    static POOL: OnceLock<Arc<Pool>> = OnceLock::new();
-    POOL.get_or_init(|| Pool::new(PoolOptions::default()))
-        .clone()
-}
-
-/// An open page store and how many connections it has.
-#[derive(Clone)]
-pub(crate) struct Store {
-    pub(crate) db: Arc<Database>,
-    connections: Arc<AtomicUsize>,
-}
-
-impl Store {
-    pub(super) fn new(db: Arc<Database>) -> Store {
-        Store {
-            db,
-            connections: Arc::default(),
-        }
-    }
-
-    /// A connection begins.
-    pub(super) fn join(&self) {
-        self.connections.fetch_add(1, Ordering::AcqRel);
-    }
-
-    /// A connection ends; the last one checkpoints the log and gives the file up.
-    pub(super) async fn close(
-        &self,
-        io: &IoHandle,
-        synchronous: Synchronous,
-    ) -> ringwood_wal::Result<()> {
-        if self.connections.fetch_sub(1, Ordering::AcqRel) > 1 {
-            return Ok(());
-        }
-        self.db.close(io, synchronous).await
-    }
-}
-
-/// Opens the page store of a file, or of `:memory:` (also the empty path).
-pub(crate) async fn open_store(io: &IoHandle, path: &Path, options: &OpenOptions) -> Result<Store> {
-    let wanted = DbOptions {
-        read_only: options.read_only,
-        create: options.create,
-        ..DbOptions::default()
-    };
-    let pool = options.pool.clone().unwrap_or_else(pool);
-    if path.as_os_str().is_empty() || path == Path::new(":memory:") {
-        return Ok(Store::new(Database::memory(&pool, wanted)));
-    }
-    let db = Database::open(io, &pool, path, wanted).await;
-    db.map(Store::new)
-        .map_err(|e| Error::from_vdbe(e.into(), b""))
-}
-
-/// The `Env` of a connection: its main database and an empty temporary one.
+/// The `Env` of a connection that has its seat: its main database and an empty temporary one.
 pub(super) fn env(
     io: &IoHandle,
     store: &Store,
     interrupt: Arc<AtomicBool>,
     busy: &Rc<Busy>,
 ) -> Env {
-    store.join();
     let main = store.db.clone();
     let mut env = Env::new(io.clone(), main.pool().clone());
     let temp = DbOptions {

@@ -6,10 +6,10 @@ use std::process::Command;
 use ringwood::local::OpenOptions;
 use ringwood::{LocalConnection, ResultCode};
 
-struct Folder(PathBuf);
+pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Folder {
+    pub(crate) fn new(name: &str) -> Folder {
         let path =
             std::env::temp_dir().join(format!("ringwood-engine-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();

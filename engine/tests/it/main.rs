@@ -6,4 +6,5 @@ mod files;
 mod hostile;
 mod local;
 mod remote;
+mod sharing;
 mod virtual_tables;
