@@ -41,6 +41,7 @@ use std::time::Duration;
 
 use ringwood_format::collation::Collation;
 use ringwood_io::{IoHandle, LocalMutex};
+use ringwood_sql::authorizer::Authorizer;
 pub use ringwood_sql::compiler::Optimizations;
 use ringwood_sql::compiler::{CompileFlags, Limits};
 use ringwood_sql::schema::{NameMap, Schema};
@@ -48,6 +49,7 @@ use ringwood_vdbe::{Env, FunctionDef, FunctionRegistry, VirtualTables};
 use ringwood_wal::{Busy, BusyHandler, TxState};
 
 pub use backup_steps::Backup;
+pub use functions::AuthorizerCallback;
 pub use limits::Limit;
 pub use open::OpenOptions;
 pub use statement::{Rows, Statement};
@@ -102,6 +104,8 @@ pub(crate) struct Inner {
     pub(crate) busy: Rc<Busy>,
     /// Settings without effect, for the pragmas that ask.
     remembered: RefCell<setting::Remembered>,
+    /// Who is asked while a statement is compiled.
+    authorizer: RefCell<Option<Rc<Authorizer<'static>>>>,
     counts: Counts,
 }
 
@@ -213,6 +217,7 @@ impl LocalConnection {
                 interrupt,
                 busy,
                 remembered: RefCell::default(),
+                authorizer: RefCell::default(),
                 counts: Counts::default(),
                 io,
             }),

@@ -1,5 +1,6 @@
 //! What a compilation is given and does not change.
 
+use crate::authorizer::Authorizer;
 use crate::schema::{NameMap, Schema};
 use ringwood_format::collation::Collation;
 use ringwood_vdbe::{Error, FunctionRegistry, ResultCode, VirtualTables};
@@ -186,4 +187,6 @@ pub struct CompileContext<'a> {
     pub limits: Limits,
     /// Its switches.
     pub flags: CompileFlags,
+    /// Who is asked whether a statement may do what it would do.
+    pub authorizer: Option<&'a Authorizer<'a>>,
 }
