@@ -48,7 +48,6 @@ fn main() {
         collations: &NameMap::default(),
         limits: Limits::default(),
         flags: CompileFlags::default(),
-        authorizer: None,
     };
     let mut insns = 0;
     for _ in 0..count {

@@ -9,7 +9,6 @@
 
 mod alter;
 pub mod ast;
-pub mod authorizer;
 pub mod bound;
 pub mod codegen;
 mod compile;

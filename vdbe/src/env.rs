@@ -16,6 +16,8 @@
 //!    before: it is made when the savepoint is opened, or when the database's write transaction begins.
 //! 3. `schema_changed` says that the transaction in progress has changed the schema; if it is rolled back,
 //!    `schema_reset` asks the engine to read the schema again.
+//! 4. Code of the application that runs within a step ([`Env::outside`]) may use the connection: while it runs, `door` says
+//!    where this `Env` stands, so that the C interface can lend it to what the callback calls. Nobody else follows it.
 
 use crate::error::{Error, Result};
 use crate::func::Facts;
@@ -24,6 +26,7 @@ use crate::vtab::{NestedSql, VirtualTables};
 use ringwood_io::IoHandle;
 use ringwood_pager::Pool;
 use ringwood_wal::{SavepointId, Tx};
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -190,7 +193,16 @@ pub struct Env {
     pub schema_rollbacks: u64,
     /// Counts `Expire`: statements that were prepared before it prepare again.
     pub expirations: u64,
+    /// Whether commits to a log are noted in `logged`, for a hook.
+    pub watches_logs: bool,
+    /// Commits to logs: the database, and how many frames its log has.
+    pub logged: Vec<(String, u32)>,
+    /// Where the `Env` stands while code of the application runs (rule 4); null otherwise.
+    pub door: Door,
 }
+
+/// Where a connection's `Env` stands while code of the application runs within a step; null otherwise.
+pub type Door = Rc<Cell<*mut Env>>;
 
 impl Env {
     /// An environment without databases, in autocommit mode.
@@ -221,7 +233,31 @@ impl Env {
             rollbacks: 0,
             schema_rollbacks: 0,
             expirations: 0,
+            watches_logs: false,
+            logged: Vec::new(),
+            door: Rc::new(Cell::new(std::ptr::null_mut())),
         }
+    }
+
+    /// What stands in the place of an `Env` that is lent (rule 4): it has the same handles, and nothing to run on.
+    #[must_use]
+    pub fn stand_in(&self) -> Env {
+        Env {
+            virtual_tables: self.virtual_tables.clone(),
+            interrupt: self.interrupt.clone(),
+            door: self.door.clone(),
+            ..Env::new(self.io.clone(), self.pool.clone())
+        }
+    }
+
+    /// Runs code of the application (rule 4).
+    pub(crate) fn outside<T>(&mut self, run: impl FnOnce() -> T) -> T {
+        let before = self.door.get();
+        let here: *mut Env = self;
+        self.door.set(here);
+        let result = run();
+        self.door.set(before);
+        result
     }
 
     /// The database with that index.

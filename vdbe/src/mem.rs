@@ -17,7 +17,9 @@ mod convert;
 use crate::func::Aggregate;
 use crate::rowset::RowSet;
 use ringwood_format::value::{Value, ValueRef, ValueType};
+use std::any::Any;
 use std::fmt;
+use std::sync::Arc;
 
 /// What a register holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -46,6 +48,7 @@ enum Store {
     Aggregate(Box<dyn Aggregate>),
     RowSet(Box<RowSet>),
     Values(Box<[Value]>),
+    Pointer(Arc<dyn Any + Send + Sync>),
 }
 
 /// A register.
@@ -114,7 +117,7 @@ impl Mem {
     /// Whether it is NULL.
     #[inline]
     pub fn is_null(&self) -> bool {
-        self.kind == Kind::Null
+        self.kind == Kind::Null || (self.kind == Kind::Object && self.pointer().is_some())
     }
 
     /// The integer, if it is one.
@@ -353,7 +356,7 @@ impl Mem {
         self.num = 0;
     }
 
-    /// Copies a value with its subtype. An object is copied as NULL.
+    /// Copies a value with its subtype. An object other than a pointer is copied as NULL.
     #[inline]
     pub fn copy_from(&mut self, other: &Mem) {
         match other.kind {
@@ -363,7 +366,10 @@ impl Mem {
                 self.num = other.num;
             }
             Kind::Object => {
-                self.set_null();
+                match &other.store {
+                    Store::Pointer(pointer) => self.set_pointer(pointer.clone()),
+                    _ => self.set_null(),
+                }
                 return;
             }
             kind => {
@@ -439,6 +445,21 @@ impl Mem {
     pub fn in_values(&self) -> Option<&[Value]> {
         match &self.store {
             Store::Values(values) if self.kind == Kind::Object => Some(values),
+            _ => None,
+        }
+    }
+
+    /// NULL, with something behind it that only code of the application can see: SQLite's "pointer passing interface".
+    pub fn set_pointer(&mut self, pointer: Arc<dyn Any + Send + Sync>) {
+        self.store = Store::Pointer(pointer);
+        self.kind = Kind::Object;
+        self.flags = 0;
+    }
+
+    /// What was set by [`set_pointer`](Mem::set_pointer).
+    pub fn pointer(&self) -> Option<&(dyn Any + Send + Sync)> {
+        match &self.store {
+            Store::Pointer(pointer) if self.kind == Kind::Object => Some(&**pointer),
             _ => None,
         }
     }

@@ -121,6 +121,15 @@ impl Vm {
         Ok(())
     }
 
+    /// The same for a register that is given away.
+    ///
+    /// # Errors
+    /// As [`bind`](Vm::bind).
+    pub fn bind_mem(&mut self, index: usize, value: Mem) -> Result<()> {
+        *self.parameter(index)? = value;
+        Ok(())
+    }
+
     /// Binds a blob of zeros.
     ///
     /// # Errors

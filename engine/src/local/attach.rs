@@ -55,6 +55,7 @@ impl Inner {
         let outer = OpenOptions {
             read_only: self.read_only,
             create: !self.read_only,
+            journal_mode: env.dbs[0].tx.database().options().journal_mode,
             pool: Some(env.pool.clone()),
         };
         let (place, options) = place(&file, &outer).map_err(error)?;

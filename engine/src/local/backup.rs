@@ -86,7 +86,7 @@ impl LocalConnection {
         file: &Path,
         progress: impl FnMut(u32, u32),
     ) -> Result<()> {
-        let mut env = self.inner.env.lock().await;
+        let mut env = self.inner.enter().await;
         let index = database_index(&env, database)?;
         let interrupt = env.interrupt.clone();
         let stop = || interrupt.swap(false, Ordering::AcqRel);
@@ -98,7 +98,7 @@ impl LocalConnection {
     /// A page's bytes, as the connection's transaction sees them; `None` if the database has no such page.
     pub fn read_page(&self, database: &str, page: u32) -> Result<Option<Vec<u8>>> {
         self.inner.io.block_on(async {
-            let mut env = self.inner.env.lock().await;
+            let mut env = self.inner.enter().await;
             let index = database_index(&env, database)?;
             one_page(&mut env.dbs[index].tx, page)
                 .await
@@ -163,7 +163,7 @@ async fn copy_pages(
 }
 
 /// Makes the header's page count valid: within a log it need not be.
-fn settle_header(page1: &mut [u8], page_count: u32) {
+pub(super) fn settle_header(page1: &mut [u8], page_count: u32) {
     page1[28..32].copy_from_slice(&page_count.to_be_bytes());
     let (change_counter, valid_for) = page1[24..96].split_at_mut(68);
     valid_for.copy_from_slice(&change_counter[..4]);

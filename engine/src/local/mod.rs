@@ -18,14 +18,19 @@
 mod attach;
 mod backup;
 mod backup_steps;
+mod blob;
+mod databases;
 mod dbstat;
 mod functions;
+mod lend;
 mod limits;
+mod metadata;
 mod modules;
 mod open;
 mod pragma_table;
 mod request;
 mod schema;
+mod serialize;
 mod setting;
 mod statement;
 mod store;
@@ -41,17 +46,18 @@ use std::time::Duration;
 
 use ringwood_format::collation::Collation;
 use ringwood_io::{IoHandle, LocalMutex};
-use ringwood_sql::authorizer::Authorizer;
 pub use ringwood_sql::compiler::Optimizations;
 use ringwood_sql::compiler::{CompileFlags, Limits};
 use ringwood_sql::schema::{NameMap, Schema};
 use ringwood_vdbe::{Env, FunctionDef, FunctionRegistry, VirtualTables};
-use ringwood_wal::{Busy, BusyHandler, TxState};
+pub use ringwood_wal::TxState;
+use ringwood_wal::{Busy, BusyHandler};
 
 pub use backup_steps::Backup;
-pub use functions::AuthorizerCallback;
+pub use blob::BlobColumn;
 pub use limits::Limit;
-pub use open::OpenOptions;
+pub use metadata::ColumnMetadata;
+pub use open::{JournalMode, OpenOptions};
 pub use statement::{Rows, Statement};
 pub(crate) use store::{Store, open_store};
 
@@ -104,8 +110,8 @@ pub(crate) struct Inner {
     pub(crate) busy: Rc<Busy>,
     /// Settings without effect, for the pragmas that ask.
     remembered: RefCell<setting::Remembered>,
-    /// Who is asked while a statement is compiled.
-    authorizer: RefCell<Option<Rc<Authorizer<'static>>>>,
+    /// The `Env`, while the application's code uses the connection within a step (`lend`).
+    lent: Cell<Option<Box<Env>>>,
     counts: Counts,
 }
 
@@ -126,6 +132,11 @@ impl InterruptHandle {
     /// The running statement ends with `SQLITE_INTERRUPT`; without one nothing happens.
     pub fn interrupt(&self) {
         self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether somebody has asked for that since the last statement began.
+    pub fn is_interrupted(&self) -> bool {
+        self.0.load(Ordering::Acquire)
     }
 }
 
@@ -217,7 +228,7 @@ impl LocalConnection {
                 interrupt,
                 busy,
                 remembered: RefCell::default(),
-                authorizer: RefCell::default(),
+                lent: Cell::default(),
                 counts: Counts::default(),
                 io,
             }),
@@ -251,6 +262,11 @@ impl LocalConnection {
     /// Compiles the first statement of `sql` and gives the offset of the text after it, or `None`
     /// if only white space and comments are left. For scripts.
     pub fn prepare_next(&self, sql: &str) -> Result<Option<(Statement, usize)>> {
+        self.prepare_bytes(sql.as_bytes())
+    }
+
+    /// As [`prepare_next`](Self::prepare_next), for a text that may not be UTF-8.
+    pub fn prepare_bytes(&self, sql: &[u8]) -> Result<Option<(Statement, usize)>> {
         if let Some(prepared) = Statement::prepare_now(&self.inner, sql) {
             return prepared;
         }
@@ -260,6 +276,7 @@ impl LocalConnection {
 
     /// As [`prepare_next`](Self::prepare_next).
     pub async fn prepare_next_async(&self, sql: &str) -> Result<Option<(Statement, usize)>> {
+        let sql = sql.as_bytes();
         if let Some(prepared) = Statement::prepare_now(&self.inner, sql) {
             return prepared;
         }
@@ -388,10 +405,10 @@ impl LocalConnection {
 impl Inner {
     /// The connection's `Env`, for a caller on this thread that is not within a step.
     pub(crate) fn with_env<T>(&self, f: impl FnOnce(&mut Env) -> T) -> T {
-        if let Some(mut env) = self.env.try_lock() {
+        if let Some(mut env) = self.try_enter() {
             return f(&mut env);
         }
-        self.io.block_on(async { f(&mut *self.env.lock().await) })
+        self.io.block_on(async { f(&mut *self.enter().await) })
     }
 
     /// A number that no schema of this connection has had.

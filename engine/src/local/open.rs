@@ -1,15 +1,20 @@
 //! Opening: the options, and the `Env` of a connection to a page store.
 
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use ringwood_io::IoHandle;
 use ringwood_pager::Pool;
-use ringwood_vdbe::{Db, Env};
+use ringwood_vdbe::{Db, Env, ResultCode};
+pub use ringwood_wal::JournalMode;
 use ringwood_wal::{Busy, Database, DbOptions, Tx};
 
-use super::store::Store;
+use super::LocalConnection;
+use super::store::{Store, open_store};
+use super::uri::{self, Place};
+use crate::error::{Error, Result};
 
 /// How a database file is opened.
 #[derive(Clone, Debug)]
@@ -18,18 +23,52 @@ pub struct OpenOptions {
     pub read_only: bool,
     /// The file is made, at the first write, if it does not exist.
     pub create: bool,
+    /// The journal mode of a database that is still empty.
+    pub journal_mode: JournalMode,
     /// The page cache; `None` is the one that the process shares.
     pub pool: Option<Arc<Pool>>,
 }
 
 impl Default for OpenOptions {
-    /// For reading and writing, made if absent.
+    /// For reading and writing, made if absent, with a write-ahead log.
     fn default() -> OpenOptions {
         OpenOptions {
             read_only: false,
             create: true,
+            journal_mode: JournalMode::Wal,
             pool: None,
         }
+    }
+}
+
+impl LocalConnection {
+    /// Opens what a name stands for (a file, `:memory:`, the empty name, and with `is_uri` what follows `file:`), on a
+    /// handle of one's own.
+    ///
+    /// # Errors
+    /// As [`open`](LocalConnection::open); `SQLITE_ERROR` for a URI that means nothing.
+    pub fn open_named(
+        io: &IoHandle,
+        name: &[u8],
+        is_uri: bool,
+        options: &OpenOptions,
+    ) -> Result<LocalConnection> {
+        let (place, options) = if is_uri {
+            let placed = uri::place(name, options);
+            placed.map_err(|message| Error::from_code(ResultCode::ERROR, message))?
+        } else {
+            (uri::place_of(name.to_vec()), options.clone())
+        };
+        let path = match place {
+            Place::Memory | Place::Temporary => PathBuf::new(),
+            Place::File(path) => path,
+        };
+        let store = io.block_on(async {
+            let store = open_store(io, &path, &options).await?;
+            store.take_seat().await;
+            Ok::<_, Error>(store)
+        })?;
+        Ok(LocalConnection::on_store(io.clone(), store, Arc::default()))
     }
 }
 

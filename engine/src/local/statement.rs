@@ -24,6 +24,8 @@ pub struct Statement {
     vm: Vm,
     /// The text of this statement alone.
     sql: Box<[u8]>,
+    /// What is compiled in its place: it is explained, or not, unlike its text.
+    explained: Option<Box<[u8]>>,
     /// The last step ended the run: the next one starts over.
     ended: bool,
     /// `Env::expirations` when it was compiled: something that programs depend on has changed since if it differs.
@@ -40,11 +42,11 @@ impl std::fmt::Debug for Statement {
 
 impl Statement {
     /// Compiles the first statement of `sql`; gives the offset after it too.
-    pub(super) async fn prepare(conn: Rc<Inner>, sql: &str) -> Result<Option<(Statement, usize)>> {
+    pub(super) async fn prepare(conn: Rc<Inner>, sql: &[u8]) -> Result<Option<(Statement, usize)>> {
         let Some((parsed, tail)) = Statement::parse(&conn, sql)? else {
             return Ok(None);
         };
-        let compiled = conn.compile(&parsed, sql.as_bytes()).await?;
+        let compiled = conn.compile(&parsed, sql).await?;
         Ok(Some((Statement::of(&conn, compiled, &sql[..tail]), tail)))
     }
 
@@ -52,14 +54,14 @@ impl Statement {
     /// holds the connection, or the schema must be read.
     pub(super) fn prepare_now(
         conn: &Rc<Inner>,
-        sql: &str,
+        sql: &[u8],
     ) -> Option<Result<Option<(Statement, usize)>>> {
         let (parsed, tail) = match Statement::parse(conn, sql) {
             Ok(Some(parsed)) => parsed,
             Ok(None) => return Some(Ok(None)),
             Err(e) => return Some(Err(e)),
         };
-        match conn.compile_now(&parsed, sql.as_bytes())? {
+        match conn.compile_now(&parsed, sql)? {
             Ok(compiled) => {
                 let statement = Statement::of(conn, compiled, &sql[..tail]);
                 Some(Ok(Some((statement, tail))))
@@ -68,9 +70,9 @@ impl Statement {
         }
     }
 
-    fn parse(conn: &Inner, sql: &str) -> Result<Option<(ringwood_sql::ast::Statement, usize)>> {
+    fn parse(conn: &Inner, sql: &[u8]) -> Result<Option<(ringwood_sql::ast::Statement, usize)>> {
         let limits = conn.limit_values.get().parser();
-        let mut parser = Parser::with_limits(sql.as_bytes(), limits);
+        let mut parser = Parser::with_limits(sql, limits);
         match parser.next_statement() {
             None => Ok(None),
             Some(Ok(parsed)) => Ok(Some((parsed, parser.tail()))),
@@ -78,11 +80,12 @@ impl Statement {
         }
     }
 
-    fn of(conn: &Rc<Inner>, (program, expirations): (Program, u64), sql: &str) -> Statement {
+    fn of(conn: &Rc<Inner>, (program, expirations): (Program, u64), sql: &[u8]) -> Statement {
         Statement {
             vm: Vm::new(Arc::new(program)),
             conn: conn.clone(),
-            sql: sql.as_bytes().into(),
+            sql: sql.into(),
+            explained: None,
             ended: false,
             expirations,
         }
@@ -103,7 +106,7 @@ impl Statement {
     /// the statement where it was; reset it.
     pub async fn step_async(&mut self) -> Result<bool> {
         let conn = self.conn.clone();
-        let mut env = conn.env.lock().await;
+        let mut env = conn.enter().await;
         let mut retries = 0;
         if self.ended {
             self.ended = false;
@@ -140,18 +143,18 @@ impl Statement {
     }
 
     async fn recompile(&mut self, env: &mut ringwood_vdbe::Env) -> Result<()> {
-        let parsed = match Parser::with_limits(&self.sql, self.conn.limit_values.get().parser())
-            .next_statement()
-        {
+        let sql = self.explained.as_ref().unwrap_or(&self.sql);
+        let limits = self.conn.limit_values.get().parser();
+        let parsed = match Parser::with_limits(sql, limits).next_statement() {
             Some(Ok(parsed)) => parsed,
             _ => unreachable!("the text was parsed before"),
         };
         let conn = self.conn.clone();
-        let program = conn.compile_in(env, &parsed, &self.sql).await?;
+        let program = conn.compile_in(env, &parsed, sql).await?;
         self.expirations = env.expirations;
         let mut vm = Vm::new(Arc::new(program));
         for (i, value) in self.vm.bindings().iter().enumerate() {
-            vm.bind(i + 1, value.as_value_ref())
+            vm.bind_mem(i + 1, value.clone())
                 .map_err(|e| Error::from_vdbe(e, &self.sql))?;
         }
         self.vm = vm;
@@ -195,6 +198,85 @@ impl Statement {
             self.vm.abandon(env);
             conn.publish(env);
         });
+    }
+
+    /// As [`reset`](Self::reset); a run that has changed something in autocommit mode is committed, as after its last row.
+    ///
+    /// # Errors
+    /// If that commit fails.
+    pub fn finish(&mut self) -> Result<()> {
+        let conn = self.conn.clone();
+        let io = conn.io.clone();
+        self.ended = false;
+        io.block_on(async {
+            let mut env = conn.enter().await;
+            let done = self.vm.reset(&mut env).await;
+            conn.publish(&env);
+            done.map_err(|e| Error::from_vdbe(e, &self.sql))
+        })
+    }
+
+    /// Makes it an EXPLAIN (1), an EXPLAIN QUERY PLAN (2), or what is explained (0), whatever its text says.
+    ///
+    /// # Errors
+    /// `SQLITE_MISUSE` while it runs; what compiling it fails with.
+    pub fn set_explain(&mut self, mode: u8) -> Result<()> {
+        if self.vm.is_running() {
+            return Err(Error::Misuse("the statement runs".into()));
+        }
+        let text = without_explain(&self.sql);
+        let wanted = match mode {
+            0 => text.to_vec(),
+            1 => [b"EXPLAIN ", text].concat(),
+            _ => [b"EXPLAIN QUERY PLAN ", text].concat(),
+        };
+        let before = self.explained.replace(wanted.into());
+        let conn = self.conn.clone();
+        let io = conn.io.clone();
+        let done = io.block_on(async {
+            let mut env = conn.enter().await;
+            self.recompile(&mut env).await
+        });
+        if done.is_err() {
+            self.explained = before;
+        }
+        done
+    }
+
+    /// Whether it was stepped and has not ended.
+    pub fn is_running(&self) -> bool {
+        self.vm.is_running()
+    }
+
+    /// The registers of the current row; none without one.
+    #[inline]
+    pub fn row(&self) -> &[ringwood_vdbe::Mem] {
+        self.vm.row()
+    }
+
+    /// The values of its parameters.
+    pub fn bindings(&self) -> &[ringwood_vdbe::Mem] {
+        self.vm.bindings()
+    }
+
+    /// Sets parameter `index` (from 1) to a register's value, whatever that is.
+    ///
+    /// # Errors
+    /// `SQLITE_RANGE` if there is no such parameter, `SQLITE_MISUSE` while it runs.
+    pub fn bind_mem(&mut self, index: usize, value: ringwood_vdbe::Mem) -> Result<()> {
+        self.vm
+            .bind_mem(index, value)
+            .map_err(|e| Error::from_vdbe(e, &self.sql))
+    }
+
+    /// Opcodes run, steps of full scans, and sorts since it was prepared or last started.
+    pub fn counters(&self) -> (u64, u64, u64) {
+        self.vm.counters()
+    }
+
+    /// Its text, as it was given.
+    pub fn sql_bytes(&self) -> &[u8] {
+        &self.sql
     }
 
     /// Sets parameter `index` (from 1).
@@ -367,7 +449,21 @@ impl Rows {
     }
 }
 
-fn input_error(error: &ParseError, sql: &str) -> Error {
+/// The statement behind EXPLAIN and EXPLAIN QUERY PLAN.
+fn without_explain(sql: &[u8]) -> &[u8] {
+    let mut rest = sql;
+    for word in [&b"EXPLAIN"[..], b"QUERY", b"PLAN"] {
+        let found = ringwood_sql::lex::lex(rest, 0);
+        let (start, end) = (found.start as usize, found.end as usize);
+        if !rest[start..end].eq_ignore_ascii_case(word) {
+            break;
+        }
+        rest = &rest[end..];
+    }
+    rest
+}
+
+fn input_error(error: &ParseError, sql: &[u8]) -> Error {
     let code = if error.kind == ParseErrorKind::TooBig {
         ResultCode::TOOBIG
     } else {
@@ -378,5 +474,5 @@ fn input_error(error: &ParseError, sql: &str) -> Error {
         message: error.to_string(),
         offset: error.offset,
     };
-    Error::from_vdbe(error, sql.as_bytes())
+    Error::from_vdbe(error, sql)
 }

@@ -201,6 +201,7 @@ fn wanted(options: &OpenOptions) -> DbOptions {
     DbOptions {
         read_only: options.read_only,
         create: options.create,
+        journal_mode: options.journal_mode,
         ..DbOptions::default()
     }
 }

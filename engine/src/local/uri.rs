@@ -103,7 +103,7 @@ pub(super) fn place(name: &[u8], outer: &OpenOptions) -> Result<(Place, OpenOpti
     Ok((place, options))
 }
 
-fn place_of(path: Vec<u8>) -> Place {
+pub(super) fn place_of(path: Vec<u8>) -> Place {
     match path.as_slice() {
         b"" => Place::Temporary,
         b":memory:" => Place::Memory,
@@ -176,7 +176,7 @@ mod tests {
         let reader = OpenOptions {
             read_only: true,
             create: false,
-            pool: None,
+            ..OpenOptions::default()
         };
         assert_eq!(
             place(b"file:x?mode=rw", &reader).unwrap_err(),

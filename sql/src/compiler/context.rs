@@ -1,6 +1,5 @@
 //! What a compilation is given and does not change.
 
-use crate::authorizer::Authorizer;
 use crate::schema::{NameMap, Schema};
 use ringwood_format::collation::Collation;
 use ringwood_vdbe::{Error, FunctionRegistry, ResultCode, VirtualTables};
@@ -122,6 +121,8 @@ pub struct CompileFlags {
     pub double_quoted_strings_ddl: bool,
     /// PRAGMA foreign_keys.
     pub foreign_keys: bool,
+    /// No trigger fires: the statement is the engine's own.
+    pub no_triggers: bool,
     /// PRAGMA recursive_triggers.
     pub recursive_triggers: bool,
     /// PRAGMA full_column_names.
@@ -156,6 +157,7 @@ impl Default for CompileFlags {
             double_quoted_strings_dml: true,
             double_quoted_strings_ddl: true,
             foreign_keys: false,
+            no_triggers: false,
             recursive_triggers: false,
             full_column_names: false,
             short_column_names: true,
@@ -187,6 +189,4 @@ pub struct CompileContext<'a> {
     pub limits: Limits,
     /// Its switches.
     pub flags: CompileFlags,
-    /// Who is asked whether a statement may do what it would do.
-    pub authorizer: Option<&'a Authorizer<'a>>,
 }

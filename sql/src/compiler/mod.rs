@@ -21,7 +21,7 @@
 //! 4. What the tree does not say about subqueries and aggregates (which register, which subroutine) is in lists here,
 //!    by the ids that the tree has.
 //!
-//! Absent: table locks of the shared cache.
+//! Absent: authorizer calls, table locks of the shared cache.
 //!
 //! Source: SQLite's `Parse`, `sqlite3FinishCoding`, `sqlite3ExprCodeRunJustOnce`, `sqlite3GetTempReg`.
 
@@ -158,10 +158,6 @@ pub struct Compiler<'a> {
     empty_name: Arc<str>,
     /// Cursors of virtual tables, for the functions that these have.
     pub(crate) virtual_items: Vec<(i32, Rc<Connected>)>,
-    /// Whose text the authorizer is asked about: a trigger's, a view's.
-    pub(crate) accessor: Option<Arc<str>>,
-    /// While it is not 0, the authorizer is not asked.
-    pub(crate) unasked: u32,
 }
 
 /// What is known of a common table expression of the statement.
@@ -221,8 +217,6 @@ impl<'a> Compiler<'a> {
             ctes: Vec::new(),
             empty_name: Arc::from(""),
             virtual_items: Vec::new(),
-            accessor: None,
-            unasked: 0,
         }
     }
 

@@ -241,7 +241,6 @@ fn subquery(
         cte: None,
         nested_join: false,
         from_exists: false,
-        written_db: None,
     }
 }
 

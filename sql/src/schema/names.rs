@@ -84,11 +84,6 @@ impl<V> NameMap<V> {
         self.map.values()
     }
 
-    /// The same, to be changed.
-    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
-        self.map.values_mut()
-    }
-
     /// The values, in no particular order, and the map's end.
     pub fn into_values(self) -> impl Iterator<Item = V> {
         self.map.into_values()

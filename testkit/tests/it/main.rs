@@ -1,6 +1,5 @@
 //! Integration tests of the test kit: one binary.
 
-mod authorizer;
 mod changes;
 mod compat;
 mod corruption;

@@ -57,6 +57,28 @@ fn printf(ctx: &mut FnContext<'_>, args: &[Mem]) -> Result<(), FnError> {
     outcome
 }
 
+/// What the SQL function gives for a format and its arguments, for callers without a connection.
+///
+/// # Errors
+/// `SQLITE_TOOBIG` where the text would become longer than `length_max`.
+pub fn format(format: &[u8], args: Vec<Mem>, length_max: u64) -> Result<Vec<u8>, FnError> {
+    let mut all = vec![Mem::new()];
+    all[0].set_text(format);
+    all.extend(args);
+    let mut facts = super::Facts {
+        length_max,
+        ..super::Facts::default()
+    };
+    let mut out = Mem::new();
+    FunctionDef::scalar("format", ANY_ARITY, printf).call_into(
+        &mut facts,
+        &mut super::AuxData::default(),
+        &all,
+        &mut out,
+    )?;
+    Ok(out.bytes().to_vec())
+}
+
 struct Printer<'a, 'c> {
     ctx: &'a FnContext<'c>,
     args: std::slice::Iter<'a, Mem>,

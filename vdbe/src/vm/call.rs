@@ -10,7 +10,7 @@
 use super::compare::BINARY;
 use super::state::State;
 use super::trap::{Step, fail};
-use crate::env::Env;
+use crate::env::{Door, Env};
 use crate::error::Error;
 use crate::func::{FnContext, FnError, FunctionDef, FunctionFlags, FunctionKind};
 use crate::insn::{Insn, P4};
@@ -66,6 +66,30 @@ fn expand_arguments(def: &FunctionDef, args: &mut [Mem]) {
     }
 }
 
+/// Keeps the `Env`'s door open while a function of the application runs; built-in ones do not look for it.
+struct Opened(Option<Door>);
+
+impl Opened {
+    #[inline]
+    fn new(def: &FunctionDef, env: &mut Env) -> Opened {
+        if def.flags.contains(FunctionFlags::BUILTIN) {
+            return Opened(None);
+        }
+        let here: *mut Env = env;
+        env.door.set(here);
+        Opened(Some(env.door.clone()))
+    }
+}
+
+impl Drop for Opened {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(door) = &self.0 {
+            door.set(std::ptr::null_mut());
+        }
+    }
+}
+
 /// Function, PureFunc.
 #[inline]
 pub(super) fn function(s: &mut State, env: &mut Env, insns: &[Insn], pc: usize) -> Step {
@@ -75,6 +99,7 @@ pub(super) fn function(s: &mut State, env: &mut Env, insns: &[Insn], pc: usize) 
     let args = &mut s.mems[first..first + insn.p5 as usize];
     expand_arguments(def, args);
     s.result.set_null();
+    let door = Opened::new(def, env);
     let mut ctx = FnContext {
         out: &mut s.result,
         facts: &mut env.facts,
@@ -93,6 +118,7 @@ pub(super) fn function(s: &mut State, env: &mut Env, insns: &[Insn], pc: usize) 
             def.name.to_uppercase()
         ))),
     };
+    drop(door);
     outcome.map_err(Error::from)?;
     if s.result.byte_len() > env.limits.length {
         return fail(ResultCode::TOOBIG);
@@ -142,6 +168,7 @@ pub(super) fn aggregate_step(
         return fail(ResultCode::INTERNAL);
     };
     expand_arguments(def, args);
+    let door = Opened::new(def, env);
     let mut ctx = FnContext {
         out: &mut s.result,
         facts: &mut env.facts,
@@ -158,6 +185,7 @@ pub(super) fn aggregate_step(
         Turn::Inverse => state.inverse(&mut ctx, args),
     };
     let not_extreme = ctx.not_extreme;
+    drop(door);
     outcome.map_err(Error::from)?;
     if not_extreme && pc > 0 && insns[pc - 1].opcode == Opcode::CollSeq && insns[pc - 1].p1 != 0 {
         s.mems[insns[pc - 1].p1 as usize].set_int(1);
@@ -173,6 +201,7 @@ pub(super) fn aggregate_result(s: &mut State, env: &mut Env, insns: &[Insn], pc:
         return fail(ResultCode::INTERNAL);
     };
     s.result.set_null();
+    let door = Opened::new(def, env);
     let mut ctx = FnContext {
         out: &mut s.result,
         facts: &mut env.facts,
@@ -190,6 +219,7 @@ pub(super) fn aggregate_result(s: &mut State, env: &mut Env, insns: &[Insn], pc:
     } else {
         state.value(&mut ctx)
     };
+    drop(door);
     outcome.map_err(Error::from)?;
     if s.result.byte_len() > env.limits.length {
         return fail(ResultCode::TOOBIG);

@@ -133,9 +133,11 @@ fn tell(env: &mut Env, kind: ChangeKind, store: u8, table: &P4, rowid: i64) {
         return;
     };
     if let (P4::Table(table), Some(db)) = (table, env.dbs.get(store as usize)) {
-        hook(kind, &db.name, table, rowid);
+        let db = db.name.clone();
+        env.outside(|| hook(kind, &db, table, rowid));
     }
-    env.hooks.update = Some(hook);
+    // Unless it has set another one.
+    env.hooks.update.get_or_insert(hook);
 }
 
 /// Delete, where no page has to be balanced.

@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::opcode::p5;
 use crate::program::Program;
 use crate::result_code::ResultCode;
-use ringwood_wal::{AutoVacuum, TxState};
+use ringwood_wal::{AutoVacuum, JournalMode, TxState};
 
 /// What becomes of the statement savepoint.
 #[derive(Clone, Copy, PartialEq)]
@@ -230,8 +230,10 @@ pub(super) async fn commit_all(env: &mut Env) -> Result<()> {
     if env.violations.any() {
         return Err(foreign_key_error());
     }
-    if let Some(hook) = &mut env.hooks.commit {
-        if hook() {
+    if let Some(mut hook) = env.hooks.commit.take() {
+        let refused = env.outside(&mut hook);
+        env.hooks.commit.get_or_insert(hook);
+        if refused {
             return Err(Error::code(ResultCode::CONSTRAINT_COMMITHOOK));
         }
     }
@@ -242,6 +244,12 @@ pub(super) async fn commit_all(env: &mut Env) -> Result<()> {
             ringwood_btree::give_back_all(&mut db.tx).await?;
         }
     }
+    let written: Vec<usize> = if env.watches_logs {
+        let is_written = |i: &usize| env.dbs[*i].tx.state() == TxState::Write;
+        (0..env.dbs.len()).filter(is_written).collect()
+    } else {
+        Vec::new()
+    };
     let mut writers = env
         .dbs
         .iter_mut()
@@ -254,6 +262,13 @@ pub(super) async fn commit_all(env: &mut Env) -> Result<()> {
             let mut all = vec![first, second];
             all.extend(writers);
             ringwood_wal::commit_many(&mut all).await?;
+        }
+    }
+    for index in written {
+        let db = &env.dbs[index];
+        if db.tx.journal_mode() == JournalMode::Wal && db.tx.database().path().is_some() {
+            env.logged
+                .push((db.name.clone(), db.tx.database().log_frames().0));
         }
     }
     env.virtual_tables.end_transaction(true);
@@ -298,8 +313,9 @@ pub(super) fn roll_back_all(env: &mut Env) {
     env.violations = Violations::default();
     env.defer_foreign_keys = false;
     if wrote {
-        if let Some(hook) = &mut env.hooks.rollback {
-            hook();
+        if let Some(mut hook) = env.hooks.rollback.take() {
+            env.outside(&mut hook);
+            env.hooks.rollback.get_or_insert(hook);
         }
     }
 }

@@ -663,12 +663,17 @@ pub(super) fn run(program: &Program, s: &mut State, env: &mut Env) -> Pause {
 #[cold]
 fn check(s: &mut State, env: &mut Env, steps: u64) -> Step {
     let stop = env.is_interrupted()
-        || match &mut env.hooks.progress {
-            Some((every, handler)) if s.progress_due <= steps => {
-                s.progress_due = steps + (*every).max(1);
-                handler()
+        || match env.hooks.progress.take() {
+            Some((every, mut handler)) if s.progress_due <= steps => {
+                s.progress_due = steps + every.max(1);
+                let stop = env.outside(&mut handler);
+                env.hooks.progress.get_or_insert((every, handler));
+                stop
             }
-            _ => false,
+            other => {
+                env.hooks.progress = other;
+                false
+            }
         };
     s.next_check = steps + CHECK_EVERY;
     if env.hooks.progress.is_some() {

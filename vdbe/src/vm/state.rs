@@ -7,7 +7,7 @@ use crate::env::{Db, Env, Violations};
 use crate::error::{Error, Result};
 use crate::func::AuxData;
 use crate::insn::Insn;
-use crate::mem::Mem;
+use crate::mem::{Kind, Mem};
 use crate::opcode::p5;
 use crate::program::Program;
 use crate::result_code::ResultCode;
@@ -175,6 +175,12 @@ impl State {
     pub(super) fn close_all(&mut self) {
         for slot in &mut self.cursors {
             *slot = Slot::Closed;
+        }
+        // Groups of the application's aggregates end with the run, not with the statement.
+        for mem in &mut self.mems {
+            if mem.kind() == Kind::Object {
+                mem.set_null();
+            }
         }
         self.pins.clear();
         self.payload.clear();

@@ -7,7 +7,6 @@
 
 use super::{Root, SchemaRow, quoted};
 use crate::ast::{self, ExprKind, QualifiedName, TableBody};
-use crate::authorizer::{ActionCode, schema_table_name};
 use crate::bound::walk::for_each_column;
 use crate::codegen::select::{Destination, DestinationKind};
 use crate::compiler::{Compiler, Result, SqlError};
@@ -29,15 +28,6 @@ impl Compiler<'_> {
         let db = self.new_object_db(&create.name, create.temp)?;
         let name = &*create.name.name.text;
         Self::check_object_name(name)?;
-        let (plain, temp) = (ActionCode::CreateTable, ActionCode::CreateTempTable);
-        if !self.authorize_table(
-            db,
-            name,
-            create.temp,
-            if create.temp { temp } else { plain },
-        )? {
-            return Ok(());
-        }
         if self.is_name_taken(db, &create.name, create.if_not_exists)? {
             return Ok(());
         }
@@ -51,7 +41,7 @@ impl Compiler<'_> {
                 if table.columns.len() > self.ctx.limits.columns {
                     return Err(SqlError::error(format!("too many columns on {name}")));
                 }
-                self.check_definition(db, &table)?;
+                self.check_definition(&table)?;
                 let mut sql = b"CREATE TABLE ".to_vec();
                 sql.extend_from_slice(create.text.slice(self.text));
                 self.store_table(db, &table, &sql, None)
@@ -74,39 +64,16 @@ impl Compiler<'_> {
         let db = self.new_object_db(&create.name, create.temp)?;
         let name = &*create.name.name.text;
         Self::check_object_name(name)?;
-        let (plain, temp) = (ActionCode::CreateView, ActionCode::CreateTempView);
-        if !self.authorize_table(
-            db,
-            name,
-            create.temp,
-            if create.temp { temp } else { plain },
-        )? {
-            return Ok(());
-        }
         if self.is_name_taken(db, &create.name, create.if_not_exists)? {
             return Ok(());
         }
         self.check_references(db, "view", &create.name, &create.select)?;
-        self.authorize_schema_row(db)?;
         self.writes_db(true, db);
         self.may_abort = true;
         self.init_file_format(db);
         self.add_definition(db, "CREATE VIEW", ("view", name, name), create.text)?;
         self.parse_schema(db, name);
         Ok(())
-    }
-
-    /// Asks whether a table or view may be made; `temp`: TEMP was said.
-    pub(crate) fn authorize_table(
-        &self,
-        db: usize,
-        name: &str,
-        temp: bool,
-        code: ActionCode,
-    ) -> Result<bool> {
-        let of = schema_table_name(if temp { super::TEMP } else { 0 });
-        Ok(self.authorize_in(ActionCode::Insert, of, None, db)?
-            && self.authorize_in(code, name, None, db)?)
     }
 
     /// A definition that is not temporary names no other database (SQLite's sqlite3FixSelect).
@@ -155,7 +122,7 @@ impl Compiler<'_> {
     }
 
     /// What only the connection knows to be wrong with a definition: functions and collations.
-    pub(crate) fn check_definition(&mut self, db: usize, table: &Arc<Table>) -> Result<()> {
+    pub(crate) fn check_definition(&mut self, table: &Arc<Table>) -> Result<()> {
         for column in &table.columns {
             self.collation(&column.collation)?;
             if let Some(default) = &column.default {
@@ -164,42 +131,36 @@ impl Compiler<'_> {
                         format!("default value of column [{}] is not constant", column.name);
                     return Err(SqlError::error(message));
                 }
-                if self.asks() {
-                    self.authorize_functions(&default.expr)?;
-                }
             }
         }
         for index in &table.indexes {
-            self.authorize_index(db, table, index)?;
             for column in &index.columns {
                 self.collation(&column.collation)?;
             }
         }
         let cursor = self.alloc_cursor(Some(table.clone()));
         for check in &table.checks {
-            resolve_definition(self, db, table, cursor, &check.expr, Definition::Check)?;
+            resolve_definition(self, table, cursor, &check.expr, Definition::Check)?;
         }
         for column in &table.columns {
             if let Some(generated) = &column.generated {
-                let (expr, definition) = (&generated.expr, Definition::Generated);
-                resolve_definition(self, db, table, cursor, expr, definition)?;
+                resolve_definition(self, table, cursor, &generated.expr, Definition::Generated)?;
             }
         }
-        self.check_virtual_columns(db, table, cursor)
+        self.check_virtual_columns(table, cursor)
     }
 
     /// Reading a row must not run in circles; STORED columns are read, not computed.
     ///
     /// # Errors
     /// `generated column loop on "x"`
-    fn check_virtual_columns(&mut self, db: usize, table: &Arc<Table>, cursor: i32) -> Result<()> {
+    fn check_virtual_columns(&mut self, table: &Arc<Table>, cursor: i32) -> Result<()> {
         let mut mentions: Vec<Vec<usize>> = Vec::with_capacity(table.columns.len());
         for column in &table.columns {
             let mut needs = Vec::new();
             if let Some(generated) = column.generated.as_ref().filter(|g| !g.stored) {
                 let definition = Definition::Trusted(Place::Generated);
-                let expr =
-                    resolve_definition(self, db, table, cursor, &generated.expr, definition)?;
+                let expr = resolve_definition(self, table, cursor, &generated.expr, definition)?;
                 for_each_column(&expr, &mut |column| {
                     needs.extend(usize::try_from(column.column));
                 });
@@ -230,7 +191,6 @@ impl Compiler<'_> {
         select: Option<&crate::bound::Select>,
     ) -> Result<()> {
         let name = &*table.name;
-        self.authorize_schema_row(db)?;
         self.writes_db(true, db);
         self.may_abort = true;
         self.init_file_format(db);
@@ -279,7 +239,6 @@ impl Compiler<'_> {
         let needs_sequence =
             table.autoincrement && self.ctx.schema.dbs[db].table("sqlite_sequence").is_none();
         if needs_sequence {
-            self.authorize_table(db, "sqlite_sequence", false, ActionCode::CreateTable)?;
             let root = self.alloc_reg();
             self.op(Opcode::CreateBtree, db as i32, root, p5::BTREE_INTKEY);
             let row = SchemaRow {

@@ -9,7 +9,6 @@
 
 use super::{TEMP, quoted};
 use crate::ast::{self, TriggerTime};
-use crate::authorizer::{ActionCode, schema_table_name};
 use crate::compiler::{Compiler, Result, SqlError};
 use crate::schema::Table;
 use ringwood_vdbe::{Opcode, P4};
@@ -22,7 +21,7 @@ impl Compiler<'_> {
         create: &ast::CreateTrigger,
         has_params: bool,
     ) -> Result<()> {
-        let (db, table_db, table) = self.table_to_watch(create)?;
+        let (db, table) = self.table_to_watch(create)?;
         let name = &*create.name.name.text;
         Self::check_object_name(name)?;
         if self.ctx.schema.dbs[db].triggers.get(name).is_some() {
@@ -38,18 +37,6 @@ impl Compiler<'_> {
             ));
         }
         check_kind(create, &table, db == TEMP)?;
-        let code = if db == TEMP {
-            ActionCode::CreateTempTrigger
-        } else {
-            ActionCode::CreateTrigger
-        };
-        let of = schema_table_name(table_db);
-        if !self.authorize_in(code, name, Some(&table.name), db)?
-            || !self.authorize_in(ActionCode::Insert, of, None, table_db)?
-            || !self.authorize_in(ActionCode::Insert, schema_table_name(db), None, db)?
-        {
-            return Ok(());
-        }
         if db != TEMP {
             check_targets(create)?;
         }
@@ -81,10 +68,7 @@ impl Compiler<'_> {
     }
 
     /// The trigger's database, and its table (rule 1).
-    fn table_to_watch(
-        &mut self,
-        create: &ast::CreateTrigger,
-    ) -> Result<(usize, usize, Arc<Table>)> {
+    fn table_to_watch(&mut self, create: &ast::CreateTrigger) -> Result<(usize, Arc<Table>)> {
         let schema = self.ctx.schema;
         if create.temp && create.name.schema.is_some() {
             return Err(SqlError::error(
@@ -102,18 +86,18 @@ impl Compiler<'_> {
             db = TEMP;
         }
         if db == TEMP {
-            let Some((table_db, table)) = found else {
+            let Some((_, table)) = found else {
                 let what = create.table.schema.as_ref().map_or_else(
                     || named.to_string(),
                     |schema| format!("{}.{named}", schema.text),
                 );
                 return Err(SqlError::error(format!("no such table: {what}")));
             };
-            return Ok((db, table_db, table.clone()));
+            return Ok((db, table.clone()));
         }
         self.check_databases("trigger", &create.name.name, db, &[&create.table])?;
         match schema.dbs[db].table(named) {
-            Some(table) => Ok((db, db, table.clone())),
+            Some(table) => Ok((db, table.clone())),
             None => Err(SqlError::error(format!(
                 "no such table: {}.{named}",
                 schema.dbs[db].name

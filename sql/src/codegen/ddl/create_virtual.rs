@@ -3,7 +3,6 @@
 //! Source: SQLite's `sqlite3VtabFinishParse`.
 
 use crate::ast;
-use crate::authorizer::{ActionCode, schema_table_name};
 use crate::compiler::{Compiler, Result};
 use ringwood_vdbe::{Opcode, P4};
 
@@ -13,16 +12,9 @@ impl Compiler<'_> {
         let db = self.new_object_db(&create.name, false)?;
         let name = &*create.name.name.text;
         Self::check_object_name(name)?;
-        let module = Some(&*create.module.text);
-        if !self.authorize_in(ActionCode::Insert, schema_table_name(db), None, db)?
-            || !self.authorize_in(ActionCode::CreateVirtualTable, name, module, db)?
-        {
-            return Ok(());
-        }
         if self.is_name_taken(db, &create.name, create.if_not_exists)? {
             return Ok(());
         }
-        self.authorize_schema_row(db)?;
         self.writes_db(true, db);
         self.may_abort = true;
         self.init_file_format(db);

@@ -71,7 +71,7 @@ impl Compiler<'_> {
         set: Option<&[&str]>,
     ) -> Triggers {
         let mut found = Triggers::default();
-        if self.dropping {
+        if self.dropping || self.ctx.flags.no_triggers {
             return found;
         }
         let schema = self.ctx.schema;
