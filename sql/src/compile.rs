@@ -2,7 +2,7 @@
 
 use crate::ast::{Statement, Stmt};
 use crate::codegen::select::Destination;
-use crate::compiler::{CompileContext, Compiler, Result};
+use crate::compiler::{CompileContext, Compiler, Result, SqlError};
 use crate::resolve::{NameMode, resolve_select};
 use ringwood_vdbe::{ColumnInfo, Explain, Opcode, Program};
 
@@ -17,6 +17,10 @@ pub fn compile<'a>(
 ) -> Result<Program> {
     let mut c = Compiler::new(ctx, text, statement.explain);
     c.select_numbers = statement.selects;
+    if let Some(error) = &statement.error {
+        c.check_beginning(&statement.kind)?;
+        return Err(SqlError::of_text(error));
+    }
     match &statement.kind {
         Stmt::Select(select) => {
             let select = resolve_select(&mut c, select, NameMode::Output)?;

@@ -3,7 +3,8 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use ringwood_sql::parse::{ParseError, ParseErrorKind, Parser};
+use ringwood_sql::compiler::SqlError;
+use ringwood_sql::parse::Parser;
 use ringwood_vdbe::{Exit, Program, ResultCode, Vm};
 
 use super::Inner;
@@ -76,7 +77,10 @@ impl Statement {
         match parser.next_statement() {
             None => Ok(None),
             Some(Ok(parsed)) => Ok(Some((parsed, parser.tail()))),
-            Some(Err(e)) => Err(input_error(&e, sql)),
+            Some(Err(e)) => match parser.malformed(e) {
+                Ok(begun) => Ok(Some((begun, parser.tail()))),
+                Err(e) => Err(Error::from_vdbe(SqlError::of_text(&e).into(), sql)),
+            },
         }
     }
 
@@ -147,7 +151,11 @@ impl Statement {
         let limits = self.conn.limit_values.get().parser();
         let parsed = match Parser::with_limits(sql, limits).next_statement() {
             Some(Ok(parsed)) => parsed,
-            _ => unreachable!("the text was parsed before"),
+            // It was parsed before: the limits were made narrower.
+            Some(Err(e)) => {
+                return Err(Error::from_vdbe(SqlError::of_text(&e).into(), &self.sql));
+            }
+            None => return Ok(()),
         };
         let conn = self.conn.clone();
         let program = conn.compile_in(env, &parsed, sql).await?;
@@ -461,18 +469,4 @@ fn without_explain(sql: &[u8]) -> &[u8] {
         rest = &rest[end..];
     }
     rest
-}
-
-fn input_error(error: &ParseError, sql: &[u8]) -> Error {
-    let code = if error.kind == ParseErrorKind::TooBig {
-        ResultCode::TOOBIG
-    } else {
-        ResultCode::ERROR
-    };
-    let error = ringwood_vdbe::Error {
-        code,
-        message: error.to_string(),
-        offset: error.offset,
-    };
-    Error::from_vdbe(error, sql)
 }

@@ -24,13 +24,8 @@ use ringwood_vdbe::{Opcode, P4, ResultCode};
 use std::sync::Arc;
 
 impl Compiler<'_> {
-    /// ADD COLUMN.
-    pub(super) fn alter_add_column(
-        &mut self,
-        of: &Altered,
-        column: &ColumnDef,
-        terminator: u32,
-    ) -> Result<()> {
+    /// What is looked at before the new column's constraints are.
+    pub(super) fn check_addition(&self, of: &Altered, column: &ColumnDef) -> Result<()> {
         if of.table.is_virtual() {
             return Err(SqlError::error("virtual tables may not be altered"));
         }
@@ -48,6 +43,18 @@ impl Compiler<'_> {
         if of.table.column_index(name).is_some() {
             return Err(SqlError::error(format!("duplicate column name: {name}")));
         }
+        Ok(())
+    }
+
+    /// ADD COLUMN.
+    pub(super) fn alter_add_column(
+        &mut self,
+        of: &Altered,
+        column: &ColumnDef,
+        terminator: u32,
+    ) -> Result<()> {
+        self.check_addition(of, column)?;
+        let name = &*column.name.text;
         check_new_column(column)?;
         Self::check_rowid_alias(of, name, "add")?;
         let schema = self.ctx.schema;

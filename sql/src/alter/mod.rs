@@ -67,6 +67,15 @@ impl Compiler<'_> {
         }
     }
 
+    /// What is wrong with the beginning of an ALTER TABLE whose text goes wrong later: only ADD COLUMN is looked at early.
+    pub(crate) fn check_alter_beginning(&mut self, alter: &AlterTable) -> Result<()> {
+        let AlterAction::AddColumn(column) = &alter.action else {
+            return Ok(());
+        };
+        let (db, table) = Resolver::new(self).find_table(&alter.table)?;
+        self.check_addition(&Altered { db, table }, column)
+    }
+
     fn check_alterable(of: &Altered) -> Result<()> {
         let name = &of.table.name;
         let is_eponymous = matches!(

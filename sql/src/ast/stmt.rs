@@ -5,6 +5,7 @@ use super::{
     DropObject, Expr, FromClause, Indexed, Limit, Name, QualifiedName, ResultColumn, Select,
     SortTerm, Span, With,
 };
+use crate::parse::ParseError;
 
 /// One statement of a script.
 #[derive(Clone, PartialEq, Debug)]
@@ -22,6 +23,9 @@ pub struct Statement {
     pub params: Params,
     /// How many SELECTs it has.
     pub selects: u32,
+    /// The statement is only what had begun when this came: compiling it fails with what is wrong with the beginning,
+    /// or else with this.
+    pub error: Option<Box<ParseError>>,
 }
 
 /// Whether to explain instead of to run.

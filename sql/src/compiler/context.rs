@@ -1,5 +1,6 @@
 //! What a compilation is given and does not change.
 
+use crate::parse::{ParseError, ParseErrorKind};
 use crate::schema::{NameMap, Schema};
 use ringwood_format::collation::Collation;
 use ringwood_vdbe::{Error, FunctionRegistry, ResultCode, VirtualTables};
@@ -33,6 +34,19 @@ impl SqlError {
             code: ResultCode::ERROR,
             message: message.into(),
             offset: Some(offset),
+        }
+    }
+
+    /// What is wrong with a text.
+    #[cold]
+    pub fn of_text(error: &ParseError) -> SqlError {
+        SqlError {
+            code: match error.kind {
+                ParseErrorKind::TooBig => ResultCode::TOOBIG,
+                _ => ResultCode::ERROR,
+            },
+            message: error.to_string(),
+            offset: error.offset,
         }
     }
 

@@ -237,7 +237,18 @@ impl Parser<'_> {
         self.bump()?;
         let action = match verb {
             Token::Rename => self.alter_rename()?,
-            Token::Add => self.alter_add()?,
+            Token::Add => match self.alter_add()? {
+                AlterAction::AddColumn(mut column) => {
+                    let rest = self.column_rest(&mut column);
+                    let action = AlterAction::AddColumn(column);
+                    let alter = Stmt::AlterTable(Box::new(AlterTable { table, action }));
+                    return match rest {
+                        Ok(()) => Ok(alter),
+                        Err(error) => Err(self.begun(alter, error)),
+                    };
+                }
+                action => action,
+            },
             Token::Drop => {
                 if self.accept(Token::Constraint)? {
                     AlterAction::DropConstraint(self.name()?)
@@ -264,6 +275,7 @@ impl Parser<'_> {
         })
     }
 
+    /// After ADD; of a column only its name and type.
     fn alter_add(&mut self) -> PResult<AlterAction> {
         let named = self.accept(Token::Constraint)?;
         if named || self.at(Token::Check) {
@@ -279,7 +291,7 @@ impl Parser<'_> {
             });
         }
         self.accept(Token::Column)?;
-        Ok(AlterAction::AddColumn(self.column_def()?))
+        Ok(AlterAction::AddColumn(self.column_name_and_type()?))
     }
 
     /// `[COLUMN] name DROP NOT NULL`, `[COLUMN] name SET NOT NULL [ON CONFLICT …]`

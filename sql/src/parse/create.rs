@@ -39,9 +39,31 @@ impl Parser<'_> {
         self.bump()?;
         let if_not_exists = self.if_not_exists()?;
         let name = self.qualified_name()?;
-        let start = name.name.span.start;
+        let mut create = Box::new(CreateTable {
+            temp,
+            if_not_exists,
+            text: name.name.span,
+            name,
+            body: TableBody::Columns {
+                columns: Vec::new(),
+                constraints: Vec::new(),
+                strict: false,
+                without_rowid: false,
+                columns_end: 0,
+            },
+        });
+        if !self.at(Token::LeftParen) && !self.at(Token::As) {
+            return Err(self.unexpected());
+        }
+        match self.table_definition(&mut create) {
+            Ok(()) => Ok(Stmt::CreateTable(create)),
+            Err(error) => Err(self.begun(Stmt::CreateTable(create), error)),
+        }
+    }
+
+    /// `AS query`, or columns and constraints.
+    fn table_definition(&mut self, create: &mut CreateTable) -> PResult<()> {
         self.enter(3)?;
-        let (body, text);
         if self.accept(Token::As)? {
             if !matches!(
                 self.current.token,
@@ -49,45 +71,51 @@ impl Parser<'_> {
             ) {
                 return Err(self.unexpected());
             }
-            body = TableBody::Select(Box::new(self.select()?));
-            text = Span::new(start, self.current.start);
+            create.body = TableBody::Select(Box::new(self.select()?));
+            create.text.end = self.current.start;
         } else {
-            (body, text) = self.table_body(start)?;
+            self.table_body(create)?;
         }
         self.leave(3);
-        Ok(Stmt::CreateTable(Box::new(CreateTable {
-            temp,
-            if_not_exists,
-            name,
-            body,
-            text,
-        })))
+        Ok(())
     }
 
-    /// `(columns, constraints) options`, and the statement's text.
-    fn table_body(&mut self, start: u32) -> PResult<(TableBody, Span)> {
+    /// `(columns, constraints) options`
+    fn table_body(&mut self, create: &mut CreateTable) -> PResult<()> {
+        let TableBody::Columns {
+            columns,
+            constraints,
+            strict,
+            without_rowid,
+            columns_end,
+        } = &mut create.body
+        else {
+            unreachable!("the caller made it so");
+        };
         self.expect(Token::LeftParen)?;
         self.enter(2)?;
-        let mut columns = Vec::new();
-        let mut constraints = Vec::new();
-        let columns_end;
         loop {
-            columns.push(self.column_def()?);
+            let mut column = self.column_name_and_type()?;
+            let rest = self.column_rest(&mut column);
+            // SQLite makes the column when it sees what may follow its name and type.
+            if rest.is_err() || self.at(Token::Comma) || self.at(Token::RightParen) {
+                columns.push(column);
+            }
+            rest?;
             let end = self.current.start;
             if !self.accept(Token::Comma)? {
-                columns_end = end;
+                *columns_end = end;
                 break;
             }
             if self.at_table_constraint() {
-                columns_end = end;
-                self.table_constraints(&mut constraints)?;
+                *columns_end = end;
+                self.table_constraints(constraints)?;
                 break;
             }
         }
         let close = self.expect(Token::RightParen)?;
         self.leave(2);
-        let (mut strict, mut without_rowid) = (false, false);
-        let mut text = Span::new(start, close.end);
+        create.text.end = close.end;
         // table_option_set: nothing, or options with commas between them; a leading comma is allowed.
         let mut first = true;
         loop {
@@ -103,49 +131,40 @@ impl Parser<'_> {
             let option = self.name()?;
             let word = option.span.slice(self.text);
             if without && word.eq_ignore_ascii_case(b"rowid") {
-                without_rowid = true;
+                *without_rowid = true;
             } else if !without && word.eq_ignore_ascii_case(b"strict") {
-                strict = true;
+                *strict = true;
             } else {
                 let word = self.lossy(option.span);
                 self.raise_message(format!("unknown table option: {word}"));
             }
-            text.end = self.current.start;
+            create.text.end = self.current.start;
         }
-        Ok((
-            TableBody::Columns {
-                columns,
-                constraints,
-                strict,
-                without_rowid,
-                columns_end,
-            },
-            text,
-        ))
+        Ok(())
     }
 
-    /// `nm typetoken carglist`
-    pub(super) fn column_def(&mut self) -> PResult<ColumnDef> {
+    /// `nm typetoken`
+    pub(super) fn column_name_and_type(&mut self) -> PResult<ColumnDef> {
         let name = self.name()?;
-        self.column_def_after_name(name)
-    }
-
-    pub(super) fn column_def_after_name(&mut self, name: Name) -> PResult<ColumnDef> {
-        let start = name.span.start;
         let type_name = match self.type_name()? {
             Some(type_name) => self.without_generated_always(type_name),
             None => None,
         };
-        let mut constraints = Vec::new();
-        self.enter(2)?;
-        self.column_constraints(&mut constraints, &name)?;
-        self.leave(2);
         Ok(ColumnDef {
+            span: name.span,
             name,
             type_name,
-            constraints,
-            span: self.span_from(start),
+            constraints: Vec::new(),
         })
+    }
+
+    /// `carglist`
+    pub(super) fn column_rest(&mut self, column: &mut ColumnDef) -> PResult<()> {
+        self.enter(2)?;
+        self.column_constraints(&mut column.constraints, &column.name)?;
+        self.leave(2);
+        column.span = self.span_from(column.span.start);
+        Ok(())
     }
 
     /// Takes GENERATED ALWAYS off the end of a type: both words can be identifiers, so they end up there.
@@ -632,18 +651,39 @@ impl Parser<'_> {
             self.expect(Token::Each)?;
             self.expect(Token::Row)?;
         }
+        let mut trigger = Box::new(CreateTrigger {
+            temp,
+            if_not_exists,
+            time: time.unwrap_or_default(),
+            event,
+            table,
+            for_each_row,
+            when: None,
+            steps: Vec::new(),
+            text: name.name.span,
+            name,
+        });
         self.enter(4)?;
-        let mut when = None;
         if self.accept(Token::When)? {
             self.enter(8)?;
-            when = Some(self.expr()?);
+            trigger.when = Some(self.expr()?);
             self.leave(8);
         }
-        self.expect(Token::Begin)?;
+        if !self.at(Token::Begin) {
+            return Err(self.unexpected());
+        }
+        match self.trigger_body(&mut trigger) {
+            Ok(()) => Ok(Stmt::CreateTrigger(trigger)),
+            Err(error) => Err(self.begun(Stmt::CreateTrigger(trigger), error)),
+        }
+    }
+
+    /// At BEGIN.
+    fn trigger_body(&mut self, trigger: &mut CreateTrigger) -> PResult<()> {
+        self.bump()?;
         self.in_trigger = true;
-        let mut steps = Vec::new();
         loop {
-            steps.push(self.trigger_step()?);
+            trigger.steps.push(self.trigger_step()?);
             self.expect(Token::Semicolon)?;
             if self.at(Token::End) {
                 break;
@@ -652,21 +692,8 @@ impl Parser<'_> {
         self.bump()?;
         self.in_trigger = false;
         self.leave(4);
-        let text = self.span_from(name.name.span.start);
-        let time = time.unwrap_or_default();
-        let trigger = CreateTrigger {
-            temp,
-            if_not_exists,
-            name,
-            time,
-            event,
-            table,
-            for_each_row,
-            when,
-            steps,
-            text,
-        };
-        Ok(Stmt::CreateTrigger(Box::new(trigger)))
+        trigger.text = self.span_from(trigger.text.start);
+        Ok(())
     }
 
     fn trigger_event(&mut self) -> PResult<TriggerEvent> {
@@ -700,7 +727,23 @@ impl Parser<'_> {
         let name = self.qualified_name()?;
         self.expect(Token::Using)?;
         let module = self.name()?;
-        let mut args = Vec::new();
+        let mut table = Box::new(CreateVirtualTable {
+            if_not_exists,
+            text: name.name.span,
+            name,
+            module,
+            args: Vec::new(),
+        });
+        match self.module_args(&mut table.args) {
+            Ok(()) => {
+                table.text = self.span_from(table.text.start);
+                Ok(Stmt::CreateVirtualTable(table))
+            }
+            Err(error) => Err(self.begun(Stmt::CreateVirtualTable(table), error)),
+        }
+    }
+
+    fn module_args(&mut self, args: &mut Vec<Span>) -> PResult<()> {
         if self.accept(Token::LeftParen)? {
             loop {
                 args.push(self.module_arg()?);
@@ -710,15 +753,7 @@ impl Parser<'_> {
             }
             self.expect(Token::RightParen)?;
         }
-        let text = self.span_from(name.name.span.start);
-        let table = CreateVirtualTable {
-            if_not_exists,
-            name,
-            module,
-            args,
-            text,
-        };
-        Ok(Stmt::CreateVirtualTable(Box::new(table)))
+        Ok(())
     }
 
     /// Any tokens up to a comma or parenthesis that is not within parentheses.

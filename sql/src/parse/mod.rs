@@ -23,6 +23,9 @@
 //!    a heap stack; only queries, CASE, calls and lists recurse. The call stack stays below 2 MiB, as a test shows.
 //! 5. Heights of expressions are counted as SQLite counts them, except that COLLATE and row values count as a
 //!    level each: the bound (1000) then bounds the tree, and its recursive drop.
+//! 6. SQLite looks at the beginnings of CREATE TABLE, CREATE VIRTUAL TABLE, CREATE TRIGGER and ALTER TABLE ADD before it
+//!    has read their ends, and says what is wrong there even if a syntax error follows. So an error within these keeps
+//!    what had `begun`, for the compiler to look at ([`Parser::malformed`]).
 //!
 //! Compile options: UPDATE and DELETE take ORDER BY and LIMIT (SQLITE_ENABLE_UPDATE_DELETE_LIMIT); ordered-set
 //! aggregates (WITHIN GROUP) are not parsed, as in SQLite's default build.
@@ -42,7 +45,9 @@ mod term;
 
 pub use error::{ParseError, ParseErrorKind};
 
-use crate::ast::{Explain, Expr, Name, ParamName, Params, QualifiedName, Quote, Span, Statement};
+use crate::ast::{
+    Explain, Expr, Name, ParamName, Params, QualifiedName, Quote, Span, Statement, Stmt,
+};
 use crate::lex::{Lexeme, Token, is_space, lex, resolve_context};
 use expr::Frame;
 
@@ -117,6 +122,8 @@ pub struct Parser<'a> {
     select_count: u32,
     tail: usize,
     finished: bool,
+    /// What a statement that went wrong had begun (rule 6).
+    begun: Option<Box<Stmt>>,
 }
 
 /// Parses the first statement of `text`; `None` if there is nothing but blanks, comments and semicolons.
@@ -174,6 +181,7 @@ impl<'a> Parser<'a> {
             select_count: 0,
             tail: 0,
             finished: false,
+            begun: None,
         }
     }
 
@@ -204,6 +212,34 @@ impl<'a> Parser<'a> {
                 Some(Err(*error))
             }
         }
+    }
+
+    /// What [`next_statement`](Self::next_statement) failed with, as a statement that fails with it when it is compiled,
+    /// unless what it had begun is wrong by itself (rule 6).
+    ///
+    /// # Errors
+    /// `error`, where nothing had begun.
+    pub fn malformed(&mut self, error: ParseError) -> Result<Statement, ParseError> {
+        let Some(begun) = self.begun.take() else {
+            return Err(error);
+        };
+        Ok(Statement {
+            kind: *begun,
+            explain: Explain::No,
+            span: Span::new(0, self.tail as u32),
+            terminator: self.tail as u32,
+            params: self.variables.take(),
+            selects: self.select_count,
+            error: Some(Box::new(error)),
+        })
+    }
+
+    /// The statement that `error` interrupts.
+    #[cold]
+    #[allow(clippy::unnecessary_box_returns)] // the Err of PResult
+    fn begun(&mut self, stmt: Stmt, error: Box<ParseError>) -> Box<ParseError> {
+        self.begun = Some(Box::new(stmt));
+        error
     }
 
     /// Reads the first token after the last statement.
@@ -246,10 +282,22 @@ impl<'a> Parser<'a> {
             }
         }
         let kind = self.statement()?;
-        if !matches!(self.current.token, Token::Semicolon | Token::EndOfText) {
-            return Err(self.unexpected());
+        let end = match self.current.token {
+            Token::Semicolon | Token::EndOfText => self.take_pending(),
+            _ => Err(self.unexpected()),
+        };
+        if let Err(error) = end {
+            let looked_at = match &kind {
+                Stmt::CreateTable(_) | Stmt::CreateTrigger(_) => true,
+                Stmt::CreateVirtualTable(create) => !create.args.is_empty(),
+                _ => false,
+            };
+            return Err(if looked_at {
+                self.begun(kind, error)
+            } else {
+                error
+            });
         }
-        self.take_pending()?;
         self.tail = self.current.end as usize;
         Ok(Some(Statement {
             kind,
@@ -258,6 +306,7 @@ impl<'a> Parser<'a> {
             terminator: self.current.start,
             params: self.variables.take(),
             selects: self.select_count,
+            error: None,
         }))
     }
 

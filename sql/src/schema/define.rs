@@ -49,21 +49,23 @@ pub fn define_table(create: &CreateTable, text: &[u8]) -> Result<Table> {
     else {
         return Err(SqlError::error("CREATE TABLE AS has no columns of its own"));
     };
-    let name: Arc<str> = (&*create.name.name.text).into();
-    let mut definition = Definition {
-        table: Table::plain(name, TableKind::Ordinary, Vec::with_capacity(columns.len())),
-        sizes: Vec::with_capacity(columns.len()),
-        indexes: Vec::new(),
-        key: None,
-        text,
-    };
-    for column in columns {
-        definition.column(column)?;
-    }
+    let mut definition = Definition::of_columns(&create.name.name.text, columns, text)?;
     for constraint in constraints {
         definition.constraint(constraint)?;
     }
     definition.finish(*strict, *without_rowid)
+}
+
+/// The columns that a CREATE TABLE has named before its text went wrong.
+///
+/// # Errors
+/// SQLite's, for columns that contradict each other.
+pub fn define_columns(create: &CreateTable, text: &[u8]) -> Result<Vec<Column>> {
+    let TableBody::Columns { columns, .. } = &create.body else {
+        return Ok(Vec::new());
+    };
+    let definition = Definition::of_columns(&create.name.name.text, columns, text)?;
+    Ok(definition.table.columns)
 }
 
 /// The index that a CREATE INDEX defines on `table`.
@@ -259,7 +261,30 @@ struct Definition<'t> {
     text: &'t [u8],
 }
 
-impl Definition<'_> {
+impl<'t> Definition<'t> {
+    fn of_columns(
+        name: &str,
+        columns: &[ast::ColumnDef],
+        text: &'t [u8],
+    ) -> Result<Definition<'t>> {
+        let table = Table::plain(
+            name.into(),
+            TableKind::Ordinary,
+            Vec::with_capacity(columns.len()),
+        );
+        let mut definition = Definition {
+            table,
+            sizes: Vec::with_capacity(columns.len()),
+            indexes: Vec::new(),
+            key: None,
+            text,
+        };
+        for column in columns {
+            definition.column(column)?;
+        }
+        Ok(definition)
+    }
+
     fn slice(&self, span: ast::Span) -> Arc<str> {
         String::from_utf8_lossy(span.slice(self.text)).into()
     }

@@ -247,3 +247,14 @@ fn vacuum_into_files() {
     drop(ringwood);
     whole(&ours);
 }
+
+/// Each line is a statement of its own, since most of them have no end.
+#[test]
+fn beginnings_are_looked_at_first() {
+    let (mut stock, mut ringwood) = (Sqlite::memory(), Ringwood::memory());
+    let differences: Vec<Difference> = include_str!("../../scripts/definitions/beginnings.sql")
+        .lines()
+        .filter_map(|sql| compare(&mut stock, &mut ringwood, sql))
+        .collect();
+    assert!(differences.is_empty(), "{}", report(&differences));
+}

@@ -14,7 +14,7 @@ use crate::lex::{Token, keyword};
 use crate::resolve::{
     Definition, NameMode, Place, resolve_definition, resolve_select, result_table_columns,
 };
-use crate::schema::define::define_table;
+use crate::schema::define::{define_columns, define_table};
 use crate::schema::{Column, Table, TableKind};
 use ringwood_format::affinity::Affinity;
 use ringwood_vdbe::opcode::p5;
@@ -25,12 +25,10 @@ use std::sync::Arc;
 impl Compiler<'_> {
     /// Codes CREATE TABLE.
     pub fn code_create_table(&mut self, create: &ast::CreateTable) -> Result<()> {
-        let db = self.new_object_db(&create.name, create.temp)?;
         let name = &*create.name.name.text;
-        Self::check_object_name(name)?;
-        if self.is_name_taken(db, &create.name, create.if_not_exists)? {
+        let Some(db) = self.begin_table(&create.name, create.temp, create.if_not_exists)? else {
             return Ok(());
-        }
+        };
         match &create.body {
             TableBody::Columns { .. } => {
                 let table = define_table(create, self.text)?;
@@ -61,12 +59,10 @@ impl Compiler<'_> {
         if has_params {
             return Err(SqlError::error("parameters are not allowed in views"));
         }
-        let db = self.new_object_db(&create.name, create.temp)?;
         let name = &*create.name.name.text;
-        Self::check_object_name(name)?;
-        if self.is_name_taken(db, &create.name, create.if_not_exists)? {
+        let Some(db) = self.begin_table(&create.name, create.temp, create.if_not_exists)? else {
             return Ok(());
-        }
+        };
         self.check_references(db, "view", &create.name, &create.select)?;
         self.writes_db(true, db);
         self.may_abort = true;
@@ -92,8 +88,33 @@ impl Compiler<'_> {
         self.check_databases(kind, &object.name, db, &sources)
     }
 
-    /// Whether there is such a table or view already, and IF NOT EXISTS was said.
-    pub(super) fn is_name_taken(
+    /// The database that a new table or view belongs to; none if it is there already, and IF NOT EXISTS was said.
+    pub(super) fn begin_table(
+        &mut self,
+        name: &QualifiedName,
+        temp: bool,
+        if_not_exists: bool,
+    ) -> Result<Option<usize>> {
+        let db = self.new_object_db(name, temp)?;
+        Self::check_object_name(&name.name.text)?;
+        let taken = self.is_name_taken(db, name, if_not_exists)?;
+        Ok((!taken).then_some(db))
+    }
+
+    /// What is wrong with the beginning of a CREATE TABLE whose text goes wrong later.
+    pub(super) fn check_table_beginning(&mut self, create: &ast::CreateTable) -> Result<()> {
+        if self
+            .begin_table(&create.name, create.temp, create.if_not_exists)?
+            .is_none()
+        {
+            return Ok(());
+        }
+        define_columns(create, self.text)?
+            .iter()
+            .try_for_each(check_default)
+    }
+
+    fn is_name_taken(
         &mut self,
         db: usize,
         name: &QualifiedName,
@@ -125,13 +146,7 @@ impl Compiler<'_> {
     pub(crate) fn check_definition(&mut self, table: &Arc<Table>) -> Result<()> {
         for column in &table.columns {
             self.collation(&column.collation)?;
-            if let Some(default) = &column.default {
-                if !is_constant_default(&default.expr) {
-                    let message =
-                        format!("default value of column [{}] is not constant", column.name);
-                    return Err(SqlError::error(message));
-                }
-            }
+            check_default(column)?;
         }
         for index in &table.indexes {
             for column in &index.columns {
@@ -359,6 +374,16 @@ fn push_identifier(text: &mut String, name: &str) {
         text.push_str(name);
     } else {
         let _ = write!(text, "\"{}\"", name.replace('"', "\"\""));
+    }
+}
+
+fn check_default(column: &Column) -> Result<()> {
+    match &column.default {
+        Some(default) if !is_constant_default(&default.expr) => Err(SqlError::error(format!(
+            "default value of column [{}] is not constant",
+            column.name
+        ))),
+        _ => Ok(()),
     }
 }
 

@@ -21,25 +21,10 @@ impl Compiler<'_> {
         create: &ast::CreateTrigger,
         has_params: bool,
     ) -> Result<()> {
-        let (db, table) = self.table_to_watch(create)?;
         let name = &*create.name.name.text;
-        Self::check_object_name(name)?;
-        if self.ctx.schema.dbs[db].triggers.get(name).is_some() {
-            if create.if_not_exists {
-                self.uses_db(db);
-                return Ok(());
-            }
-            let written = &create.name.name;
-            let text = String::from_utf8_lossy(written.span.slice(self.text));
-            return Err(SqlError::at(
-                written.span.start,
-                format!("trigger {text} already exists"),
-            ));
-        }
-        check_kind(create, &table, db == TEMP)?;
-        if db != TEMP {
-            check_targets(create)?;
-        }
+        let Some((db, table)) = self.begin_trigger(create)? else {
+            return Ok(());
+        };
         if has_params {
             return Err(SqlError::error("trigger cannot use variables"));
         }
@@ -65,6 +50,34 @@ impl Compiler<'_> {
         let filter = format!("type='trigger' AND name={}", quoted(name));
         self.op4(Opcode::ParseSchema, db as i32, 0, 0, P4::text(filter));
         Ok(())
+    }
+
+    /// The trigger's database, and its table; none if it is there already, and IF NOT EXISTS was said. Looks at no more
+    /// than the statement's beginning and the targets of its steps.
+    pub(super) fn begin_trigger(
+        &mut self,
+        create: &ast::CreateTrigger,
+    ) -> Result<Option<(usize, Arc<Table>)>> {
+        let (db, table) = self.table_to_watch(create)?;
+        let name = &*create.name.name.text;
+        Self::check_object_name(name)?;
+        if self.ctx.schema.dbs[db].triggers.get(name).is_some() {
+            if create.if_not_exists {
+                self.uses_db(db);
+                return Ok(None);
+            }
+            let written = &create.name.name;
+            let text = String::from_utf8_lossy(written.span.slice(self.text));
+            return Err(SqlError::at(
+                written.span.start,
+                format!("trigger {text} already exists"),
+            ));
+        }
+        check_kind(create, &table, db == TEMP)?;
+        if db != TEMP {
+            check_targets(create)?;
+        }
+        Ok(Some((db, table)))
     }
 
     /// The trigger's database, and its table (rule 1).

@@ -9,12 +9,10 @@ use ringwood_vdbe::{Opcode, P4};
 impl Compiler<'_> {
     /// Codes CREATE VIRTUAL TABLE.
     pub fn code_create_virtual_table(&mut self, create: &ast::CreateVirtualTable) -> Result<()> {
-        let db = self.new_object_db(&create.name, false)?;
         let name = &*create.name.name.text;
-        Self::check_object_name(name)?;
-        if self.is_name_taken(db, &create.name, create.if_not_exists)? {
+        let Some(db) = self.begin_table(&create.name, false, create.if_not_exists)? else {
             return Ok(());
-        }
+        };
         self.writes_db(true, db);
         self.may_abort = true;
         self.init_file_format(db);

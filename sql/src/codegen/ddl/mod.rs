@@ -28,7 +28,7 @@ pub mod create_virtual;
 pub mod drop;
 pub mod reindex;
 
-use crate::ast::{Name, QualifiedName, Span};
+use crate::ast::{Name, QualifiedName, Span, Stmt};
 use crate::compiler::{Compiler, Result, SqlError};
 use crate::schema::Table;
 use ringwood_vdbe::opcode::p5;
@@ -79,6 +79,23 @@ impl Compiler<'_> {
             return Err(SqlError::error("temporary table name must be unqualified"));
         }
         Ok(if temp { TEMP } else { db })
+    }
+
+    /// What is wrong with the beginning of a statement whose text goes wrong later.
+    pub(crate) fn check_beginning(&mut self, begun: &Stmt) -> Result<()> {
+        match begun {
+            Stmt::CreateTable(create) => self.check_table_beginning(create),
+            Stmt::CreateVirtualTable(create) => {
+                self.begin_table(&create.name, false, create.if_not_exists)?;
+                Ok(())
+            }
+            Stmt::CreateTrigger(create) => {
+                self.begin_trigger(create)?;
+                Ok(())
+            }
+            Stmt::AlterTable(alter) => self.check_alter_beginning(alter),
+            _ => Ok(()),
+        }
     }
 
     /// Refuses names that are kept for the engine.
