@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 use libfuzzer_sys::fuzz_target;
 use ringwood_btree::{Cursor, InsertHint, IntegrityScope, Payload, Seek, Stop, TreeKind, create_tree, integrity_check};
 use ringwood_format::page::{Geometry, PageNo};
+use ringwood_format::record::encode_record;
+use ringwood_format::value::{TextEncoding, ValueRef};
 use ringwood_io::IoHandle;
 use ringwood_pager::Pool;
 use ringwood_wal::Tx;
@@ -31,7 +33,9 @@ fuzz_target!(|data: &[u8]| {
             match op[0] % 8 {
                 0..=3 => {
                     let len = usize::from(op[2]) * (1 + usize::from(op[0] >> 5));
-                    let bytes = vec![op[1]; len];
+                    let blob = vec![op[1]; len];
+                    let mut bytes = Vec::new();
+                    encode_record(&[ValueRef::Blob(&blob)], TextEncoding::Utf8, true, &mut bytes);
                     let hint = InsertHint::default();
                     cursor
                         .insert_rowid(&mut tx, key, Payload { bytes: &bytes, zeros: 0 }, hint)
