@@ -48,6 +48,7 @@ fn main() {
         collations: &NameMap::default(),
         limits: Limits::default(),
         flags: CompileFlags::default(),
+        workshop: &std::cell::RefCell::default(),
     };
     let mut insns = 0;
     for _ in 0..count {

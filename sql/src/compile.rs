@@ -61,11 +61,13 @@ pub fn compile<'a>(
         Stmt::Reindex(name) => c.code_reindex(name.as_deref())?,
     }
     let mut program = c.finish()?;
-    program.params = vec![None; statement.params.count as usize];
+    program.params.clear();
+    program
+        .params
+        .resize(statement.params.count as usize, None);
     for name in &statement.params.names {
         program.params[name.number as usize - 1] = Some(name.text.to_string());
     }
-    program.sql = String::from_utf8_lossy(statement.span.slice(text)).into_owned();
     explain_columns(&mut program);
     Ok(program)
 }

@@ -15,6 +15,8 @@
 //!    and so do ranges of registers whose length is an operand. The VM relies on it only for speed: an index out of
 //!    range would be a panic, not undefined behaviour, so the verifier is what keeps generated code from panicking.
 //! 3. A label that is never resolved, or resolved twice, is an error of the code generator.
+//! 4. [`ProgramBuilder::finish`] verifies what it makes in builds with debug assertions (tests, fuzzing, the simulator);
+//!    a release build trusts the code generator that these have tried, see ADR 3. [`Program::verify`] can be asked for.
 
 use crate::error::Error;
 use crate::insn::{Insn, P4};
@@ -103,10 +105,26 @@ pub struct Program {
     pub databases: u64,
     /// Whether it lists itself instead of running.
     pub explain: Explain,
-    /// The statement's text.
-    pub sql: String,
     /// The programs that `Program` instructions run, here or in each other.
     pub subprograms: Vec<SubProgram>,
+}
+
+impl Buffers {
+    /// Takes what `other` has and this has not.
+    pub fn absorb(&mut self, other: Buffers) {
+        if self.insns.capacity() == 0 {
+            self.insns = other.insns;
+        }
+        if self.labels.capacity() == 0 {
+            self.labels = other.labels;
+        }
+        if self.columns.capacity() == 0 {
+            self.columns = other.columns;
+        }
+        if self.params.capacity() == 0 {
+            self.params = other.params;
+        }
+    }
 }
 
 impl Program {
@@ -116,6 +134,31 @@ impl Program {
         match code.checked_sub(1) {
             None => &self.insns,
             Some(at) => &self.subprograms[at as usize].insns,
+        }
+    }
+
+    /// Checks every operand (rules 1 and 2).
+    ///
+    /// # Errors
+    /// `SQLITE_INTERNAL`, which names the instruction.
+    pub fn verify(&self) -> Result<(), Error> {
+        self.verify_insns()?;
+        verify_calls(self)
+    }
+
+    fn verify_insns(&self) -> Result<(), Error> {
+        (0..self.insns.len()).try_for_each(|addr| verify(self, addr))
+    }
+
+    /// Empties it; its memory is for another program, unless it is much.
+    pub(crate) fn take_buffers(&mut self) -> Buffers {
+        self.comments = Vec::new();
+        self.subprograms = Vec::new();
+        Buffers {
+            insns: emptied(&mut self.insns, INSNS_KEPT_MAX),
+            labels: Vec::new(),
+            columns: emptied(&mut self.columns, COLUMNS_KEPT_MAX),
+            params: emptied(&mut self.params, COLUMNS_KEPT_MAX),
         }
     }
 
@@ -143,6 +186,51 @@ impl Program {
 const INSNS_TYPICAL: usize = 24;
 const LABELS_TYPICAL: usize = 8;
 
+/// As many instructions, and columns or parameters, of a program that is gone are kept as room for the next.
+const INSNS_KEPT_MAX: usize = 512;
+const COLUMNS_KEPT_MAX: usize = 64;
+
+/// A vector's memory, its elements dropped.
+#[inline]
+fn emptied<T>(list: &mut Vec<T>, kept_max: usize) -> Vec<T> {
+    let mut list = std::mem::take(list);
+    list.clear();
+    if list.capacity() > kept_max {
+        list = Vec::new();
+    }
+    list
+}
+
+/// What a program says about itself besides its instructions; see the fields of [`Program`].
+#[derive(Debug, Default)]
+pub struct About {
+    /// Result columns.
+    pub columns: Vec<ColumnInfo>,
+    /// The names of parameters.
+    pub params: Vec<Option<String>>,
+    /// Whether `changes()` is set at its end.
+    pub count_changes: bool,
+    /// Whether it runs in a statement savepoint inside a transaction.
+    pub statement_journal: bool,
+    /// Bit i: it uses database i.
+    pub databases: u64,
+    /// Whether it lists itself instead of running.
+    pub explain: Explain,
+    /// The programs that it calls.
+    pub subprograms: Vec<SubProgram>,
+}
+
+/// The memory of a program that is gone, for the next one.
+#[derive(Debug, Default)]
+pub struct Buffers {
+    insns: Vec<Insn>,
+    labels: Vec<Addr>,
+    /// For [`About::columns`].
+    pub columns: Vec<ColumnInfo>,
+    /// For [`About::params`].
+    pub params: Vec<Option<String>>,
+}
+
 /// Collects instructions.
 #[derive(Debug, Default)]
 pub struct ProgramBuilder {
@@ -155,15 +243,33 @@ pub struct ProgramBuilder {
     /// It will be a subprogram: what it needs of the main program is checked with that.
     pub is_subprogram: bool,
     /// Everything else that the program will say about itself.
-    pub about: Program,
+    pub about: About,
 }
 
 impl ProgramBuilder {
     /// An empty program.
     pub fn new() -> ProgramBuilder {
+        ProgramBuilder::in_buffers(Buffers::default())
+    }
+
+    /// An empty program in memory that is there already.
+    pub fn in_buffers(buffers: Buffers) -> ProgramBuilder {
+        let Buffers {
+            mut insns,
+            mut labels,
+            columns,
+            params,
+        } = buffers;
+        insns.reserve(INSNS_TYPICAL);
+        labels.reserve(LABELS_TYPICAL);
         ProgramBuilder {
-            insns: Vec::with_capacity(INSNS_TYPICAL),
-            labels: Vec::with_capacity(LABELS_TYPICAL),
+            insns,
+            labels,
+            about: About {
+                columns,
+                params,
+                ..About::default()
+            },
             ..ProgramBuilder::default()
         }
     }
@@ -319,90 +425,98 @@ impl ProgramBuilder {
         self.cursor_count = n;
     }
 
-    /// Resolves labels, checks every operand and gives the program.
+    /// Resolves labels and gives the program; rule 4 says when every operand is checked.
     ///
     /// # Errors
     /// `SQLITE_INTERNAL`, which names the instruction, if the code generator broke a rule of this module.
-    pub fn finish(mut self) -> Result<Program, Error> {
-        for addr in 0..self.insns.len() {
-            let insn = &self.insns[addr];
-            if insn.p1 >= 0 && insn.p2 >= 0 && insn.p3 >= 0 {
-                continue; // labels are negative
+    pub fn finish(self) -> Result<Program, Error> {
+        self.finish_reusing().map(|(program, _)| program)
+    }
+
+    /// As [`finish`](ProgramBuilder::finish); gives what memory the program does not need as well.
+    ///
+    /// # Errors
+    /// As [`finish`](ProgramBuilder::finish).
+    pub fn finish_reusing(mut self) -> Result<(Program, Buffers), Error> {
+        let mut readonly = true;
+        let mut is_reader = false;
+        for (addr, insn) in self.insns.iter_mut().enumerate() {
+            // Labels are negative.
+            if (insn.p1 | insn.p2 | insn.p3) < 0 {
+                resolve_labels(&self.labels, addr, insn)?;
             }
-            let roles = insn.opcode.info().roles;
-            for (operand, role) in roles.into_iter().enumerate() {
-                if matches!(role, Role::Jump | Role::JumpOpt) {
-                    self.resolve_operand(addr, operand)?;
-                }
-            }
-        }
-        let mut program = std::mem::take(&mut self.about);
-        program.insns = self.insns;
-        program.mem_count = self.mem_count;
-        program.cursor_count = self.cursor_count;
-        self.comments.sort_by_key(|(addr, _)| *addr);
-        self.comments.dedup_by(|later, earlier| {
-            let same = later.0 == earlier.0;
-            if same {
-                std::mem::swap(&mut later.1, &mut earlier.1);
-            }
-            same
-        });
-        program.comments = self.comments;
-        program.readonly = true;
-        program.is_reader = false;
-        for insn in &program.insns {
             match insn.opcode {
-                Opcode::Transaction if insn.p2 != 0 => {
-                    (program.readonly, program.is_reader) = (false, true);
-                }
-                Opcode::Transaction | Opcode::AutoCommit | Opcode::Savepoint => {
-                    program.is_reader = true;
-                }
+                Opcode::Transaction if insn.p2 != 0 => (readonly, is_reader) = (false, true),
+                Opcode::Transaction | Opcode::AutoCommit | Opcode::Savepoint => is_reader = true,
                 Opcode::Checkpoint | Opcode::Vacuum | Opcode::JournalMode => {
-                    (program.readonly, program.is_reader) = (false, true);
+                    (readonly, is_reader) = (false, true);
                 }
                 _ => {}
             }
         }
-        let bounds = Bounds::of(&program);
-        for (addr, insn) in program.insns.iter().enumerate() {
-            if !bounds.hold(insn) {
-                verify(&program, addr)?;
+        if !self.comments.is_empty() {
+            self.comments.sort_by_key(|(addr, _)| *addr);
+            self.comments.dedup_by(|later, earlier| {
+                let same = later.0 == earlier.0;
+                if same {
+                    std::mem::swap(&mut later.1, &mut earlier.1);
+                }
+                same
+            });
+        }
+        let about = self.about;
+        let program = Program {
+            insns: self.insns,
+            comments: self.comments,
+            mem_count: self.mem_count,
+            cursor_count: self.cursor_count,
+            columns: about.columns,
+            params: about.params,
+            readonly,
+            is_reader,
+            count_changes: about.count_changes,
+            statement_journal: about.statement_journal,
+            databases: about.databases,
+            explain: about.explain,
+            subprograms: about.subprograms,
+        };
+        if cfg!(debug_assertions) {
+            program.verify_insns()?;
+            if !self.is_subprogram {
+                verify_calls(&program)?;
             }
         }
-        if !self.is_subprogram {
-            verify_calls(&program)?;
-        }
-        Ok(program)
+        let buffers = Buffers {
+            labels: emptied(&mut self.labels, INSNS_KEPT_MAX),
+            ..Buffers::default()
+        };
+        Ok((program, buffers))
     }
+}
 
-    fn resolve_operand(&mut self, addr: usize, operand: usize) -> Result<(), Error> {
-        let insn = &mut self.insns[addr];
+/// Puts addresses in the place of an instruction's labels.
+fn resolve_labels(labels: &[Addr], addr: usize, insn: &mut Insn) -> Result<(), Error> {
+    let roles = insn.opcode.info().roles;
+    for (operand, role) in roles.into_iter().enumerate() {
+        if !matches!(role, Role::Jump | Role::JumpOpt) {
+            continue;
+        }
         let value = match operand {
             0 => &mut insn.p1,
             1 => &mut insn.p2,
             _ => &mut insn.p3,
         };
         if *value < 0 {
-            let target = self
-                .labels
-                .get((-1 - *value) as usize)
-                .copied()
-                .unwrap_or(-1);
+            let target = labels.get((-1 - *value) as usize).copied().unwrap_or(-1);
             if target < 0 {
-                return Err(broken(
-                    addr,
-                    insn,
-                    "jumps to a label that was never resolved",
-                ));
+                let what = "jumps to a label that was never resolved";
+                return Err(broken(addr, insn, what));
             }
             *value = target;
         }
-        Ok(())
     }
+    Ok(())
 }
-
 #[cold]
 fn broken(addr: usize, insn: &Insn, what: &str) -> Error {
     Error::new(
@@ -437,75 +551,6 @@ fn verify_calls(program: &Program) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-/// What operands are below, by their role: most instructions need no closer look.
-struct Bounds([u32; 16]);
-
-impl Bounds {
-    fn of(program: &Program) -> Bounds {
-        let mut bounds = [0; 16];
-        let mut set = |roles: &[Role], bound: u32| {
-            for &role in roles {
-                bounds[role as usize] = bound;
-            }
-        };
-        set(&[Role::No, Role::Val, Role::First], u32::MAX);
-        set(&[Role::Jump, Role::JumpOpt], program.insns.len() as u32 + 1);
-        let registers = program.mem_count + 1;
-        set(&[Role::In, Role::Out, Role::Both, Role::RegOpt], registers);
-        set(&[Role::Cur], program.cursor_count);
-        set(&[Role::Db], 64);
-        Bounds(bounds)
-    }
-
-    /// Whether all is well for sure; what this cannot tell, [`verify`] looks at.
-    #[inline]
-    fn hold(&self, insn: &Insn) -> bool {
-        use Opcode::*;
-        let info = insn.opcode.info();
-        let [a, b, c] = info.roles;
-        let below = |value: i32, role: Role| (value as u32) < self.0[role as usize];
-        let simple = matches!(
-            insn.opcode,
-            Init | Halt
-                | Goto
-                | Integer
-                | String8
-                | Variable
-                | Column
-                | Rowid
-                | Rewind
-                | Next
-                | Prev
-                | Last
-                | SeekRowid
-                | NotExists
-                | Eq
-                | Ne
-                | Lt
-                | Le
-                | Gt
-                | Ge
-                | If
-                | IfNot
-                | IsNull
-                | NotNull
-                | DeferredSeek
-                | SCopy
-                | Transaction
-                | Explain
-                | Noop
-        );
-        let fits = match &insn.p4 {
-            P4::None => !matches!(info.p4, P4Kind::Int64 | P4Kind::Real | P4Kind::Func),
-            P4::Int(_) => matches!(info.p4, P4Kind::No | P4Kind::Any | P4Kind::Int),
-            P4::Text(_) | P4::Affinity(_) => false,
-            P4::Collation(_) => matches!(info.p4, P4Kind::No | P4Kind::Any | P4Kind::Coll),
-            _ => false,
-        };
-        simple && fits && below(insn.p1, a) && below(insn.p2, b) && below(insn.p3, c)
-    }
 }
 
 /// Checks one instruction (rules 1 and 2).

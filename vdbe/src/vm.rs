@@ -50,7 +50,7 @@ use crate::error::{Error, Result};
 use crate::listing::Listing;
 use crate::mem::Mem;
 use crate::opcode::p5;
-use crate::program::{Explain, Program};
+use crate::program::{Buffers, Explain, Program};
 use crate::result_code::ResultCode;
 use ringwood_format::value::{Value, ValueRef};
 use run::{Pause, run};
@@ -96,6 +96,30 @@ impl Vm {
             stepping: false,
             pause: None,
         }
+    }
+
+    /// Ends the statement for good. What is left waits for [`load`](Vm::load) and holds nothing of anybody; the buffers
+    /// are for the next program.
+    ///
+    /// Before: it does not run (see [`abandon`](Vm::abandon)).
+    pub fn retire(&mut self) -> Buffers {
+        debug_assert!(!self.is_running(), "a running program is ended first");
+        self.make_ready();
+        self.state.retire();
+        match Arc::get_mut(&mut self.program) {
+            Some(program) => program.take_buffers(),
+            None => Buffers::default(), // the caller has a share in it
+        }
+    }
+
+    /// Takes a program in the place of the one that was retired.
+    pub fn load(&mut self, program: Program) {
+        match Arc::get_mut(&mut self.program) {
+            Some(old) => *old = program,
+            None => self.program = Arc::new(program),
+        }
+        self.state.load(self.program.params.len());
+        self.seen_rollbacks = (0, 0);
     }
 
     /// The program.

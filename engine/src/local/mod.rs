@@ -47,9 +47,9 @@ use std::time::Duration;
 use ringwood_format::collation::Collation;
 use ringwood_io::{IoHandle, LocalMutex};
 pub use ringwood_sql::compiler::Optimizations;
-use ringwood_sql::compiler::{CompileFlags, Limits};
+use ringwood_sql::compiler::{CompileFlags, Limits, Workshop};
 use ringwood_sql::schema::{NameMap, Schema};
-use ringwood_vdbe::{Env, FunctionDef, FunctionRegistry, VirtualTables};
+use ringwood_vdbe::{Env, FunctionDef, FunctionRegistry, VirtualTables, Vm};
 pub use ringwood_wal::TxState;
 use ringwood_wal::{Busy, BusyHandler};
 
@@ -113,6 +113,10 @@ pub(crate) struct Inner {
     /// The `Env`, while the application's code uses the connection within a step (`lend`).
     lent: Cell<Option<Box<Env>>>,
     counts: Counts,
+    /// VMs of statements that were dropped.
+    spares: RefCell<Vec<Box<Vm>>>,
+    /// The memory of their programs.
+    workshop: RefCell<Workshop>,
 }
 
 /// Copies of what callers may ask for while a step is under way.
@@ -230,6 +234,8 @@ impl LocalConnection {
                 remembered: RefCell::default(),
                 lent: Cell::default(),
                 counts: Counts::default(),
+                spares: RefCell::default(),
+                workshop: RefCell::default(),
                 io,
             }),
         };

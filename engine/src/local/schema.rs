@@ -105,6 +105,7 @@ impl Inner {
             virtual_tables: &self.virtual_tables,
             limits: self.limits.get(),
             flags,
+            workshop: &self.workshop,
         };
         ringwood_sql::compile(&context, statement, text)
     }

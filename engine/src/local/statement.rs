@@ -1,5 +1,6 @@
 //! `local::Statement`: a compiled statement of a `LocalConnection`, and its rows.
 
+use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ const RETRIES_MAX: u32 = 50;
 /// Parameters keep their values over [`reset`](Self::reset).
 pub struct Statement {
     conn: Rc<Inner>,
-    vm: Vm,
+    vm: Loaded,
     /// The text of this statement alone.
     sql: Box<[u8]>,
     /// What is compiled in its place: it is explained, or not, unlike its text.
@@ -32,6 +33,30 @@ pub struct Statement {
     /// `Env::expirations` when it was compiled: something that programs depend on has changed since if it differs.
     expirations: u64,
 }
+
+/// The VM of a statement: there until the statement is dropped, then it waits in the connection for the next one.
+struct Loaded(Option<Box<Vm>>);
+
+const LOADED: &str = "a statement has its VM until it is dropped";
+
+impl Deref for Loaded {
+    type Target = Vm;
+
+    #[inline]
+    fn deref(&self) -> &Vm {
+        self.0.as_deref().expect(LOADED)
+    }
+}
+
+impl DerefMut for Loaded {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Vm {
+        self.0.as_deref_mut().expect(LOADED)
+    }
+}
+
+/// So many VMs of dropped statements are kept for others.
+const SPARES_MAX: usize = 4;
 
 impl std::fmt::Debug for Statement {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -86,7 +111,7 @@ impl Statement {
 
     fn of(conn: &Rc<Inner>, (program, expirations): (Program, u64), sql: &[u8]) -> Statement {
         Statement {
-            vm: Vm::new(Arc::new(program)),
+            vm: conn.load(program),
             conn: conn.clone(),
             sql: sql.into(),
             explained: None,
@@ -160,12 +185,12 @@ impl Statement {
         let conn = self.conn.clone();
         let program = conn.compile_in(env, &parsed, sql).await?;
         self.expirations = env.expirations;
-        let mut vm = Vm::new(Arc::new(program));
+        let mut vm = conn.load(program);
         for (i, value) in self.vm.bindings().iter().enumerate() {
             vm.bind_mem(i + 1, value.clone())
                 .map_err(|e| Error::from_vdbe(e, &self.sql))?;
         }
-        self.vm = vm;
+        conn.retire(std::mem::replace(&mut self.vm, vm));
         Ok(())
     }
 
@@ -422,6 +447,32 @@ impl Drop for Statement {
     fn drop(&mut self) {
         if self.vm.is_running() {
             self.reset();
+        }
+        self.conn.retire(Loaded(self.vm.0.take()));
+    }
+}
+
+impl Inner {
+    /// A VM for a program: one that is left over, or a new one.
+    fn load(&self, program: Program) -> Loaded {
+        let spare = self.spares.borrow_mut().pop();
+        Loaded(Some(match spare {
+            Some(mut vm) => {
+                vm.load(program);
+                vm
+            }
+            None => Box::new(Vm::new(Arc::new(program))),
+        }))
+    }
+
+    /// Keeps a VM that has ended for another statement.
+    fn retire(&self, vm: Loaded) {
+        let Some(mut vm) = vm.0 else { return };
+        let buffers = vm.retire();
+        self.workshop.borrow_mut().take_back(buffers);
+        let mut spares = self.spares.borrow_mut();
+        if spares.len() < SPARES_MAX {
+            spares.push(vm);
         }
     }
 }

@@ -29,7 +29,7 @@ pub enum ExprKind {
     /// A prefix operator.
     Unary(UnaryOp, Box<Expr>),
     /// An infix operator. `IS [NOT] DISTINCT FROM` is `IsNot` [`Is`](BinaryOp::Is).
-    Binary(BinaryOp, Box<Expr>, Box<Expr>),
+    Binary(BinaryOp, Box<[Expr; 2]>),
     /// `x ISNULL`. (`x IS NULL` is a `Binary` with a NULL literal.)
     IsNull(Box<Expr>),
     /// `x NOTNULL`, `x NOT NULL`.

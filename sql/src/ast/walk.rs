@@ -26,10 +26,7 @@ pub fn children<'a>(expr: &'a Expr, f: &mut dyn FnMut(Child<'a>)) {
         ExprKind::Unary(_, inner) | ExprKind::IsNull(inner) | ExprKind::NotNull(inner) => {
             f(Child::Expr(inner));
         }
-        ExprKind::Binary(_, left, right) => {
-            f(Child::Expr(left));
-            f(Child::Expr(right));
-        }
+        ExprKind::Binary(_, operands) => operands.iter().for_each(|e| f(Child::Expr(e))),
         ExprKind::Between { operands, .. } => operands.iter().for_each(|e| f(Child::Expr(e))),
         ExprKind::InList { operands, .. } => {
             f(Child::Expr(&operands.0));

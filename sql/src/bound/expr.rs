@@ -334,7 +334,7 @@ pub struct Subquery {
     /// Under which the compiler keeps the subroutine.
     pub id: SubqueryId,
     /// The subquery.
-    pub select: Select,
+    pub select: Box<Select>,
     /// Whether it refers to a query around it.
     pub correlated: bool,
 }

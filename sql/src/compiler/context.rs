@@ -1,9 +1,12 @@
 //! What a compilation is given and does not change.
 
+use crate::codegen::loops::Memory;
 use crate::parse::{ParseError, ParseErrorKind};
+use crate::resolve::Scope;
 use crate::schema::{NameMap, Schema};
 use ringwood_format::collation::Collation;
-use ringwood_vdbe::{Error, FunctionRegistry, ResultCode, VirtualTables};
+use ringwood_vdbe::{Buffers, Error, FunctionRegistry, ResultCode, VirtualTables};
+use std::cell::RefCell;
 
 /// An error of the compiler: code, message, and the byte offset of the offending token in the text.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -203,4 +206,30 @@ pub struct CompileContext<'a> {
     pub limits: Limits,
     /// Its switches.
     pub flags: CompileFlags,
+    /// Memory to be used again.
+    pub workshop: &'a RefCell<Workshop>,
+}
+
+/// The memory that one compilation leaves to the next.
+#[derive(Default)]
+pub struct Workshop {
+    pub(super) buffers: Buffers,
+    pub(super) cursors: Vec<super::CursorInfo>,
+    pub(super) spare: Spare,
+}
+
+impl Workshop {
+    /// Takes the memory of a program that is gone.
+    pub fn take_back(&mut self, buffers: Buffers) {
+        self.buffers.absorb(buffers);
+    }
+}
+
+/// Lists that parts of the compiler fill and empty again, each for itself.
+#[derive(Default)]
+pub(crate) struct Spare {
+    /// Of the resolver.
+    pub scopes: Vec<Scope>,
+    /// Of the planner.
+    pub planner: Memory,
 }

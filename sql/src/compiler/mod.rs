@@ -31,7 +31,8 @@ mod optimizations;
 mod registers;
 mod virtual_tables;
 
-pub use context::{CompileContext, CompileFlags, Limits, SqlError};
+pub(crate) use context::Spare;
+pub use context::{CompileContext, CompileFlags, Limits, SqlError, Workshop};
 pub use cursors::{ColumnSource, CursorInfo, CursorOverride, IndexedExpr};
 pub use optimizations::Optimizations;
 
@@ -43,7 +44,7 @@ use crate::schema::LogEst;
 use ringwood_vdbe::{ColumnInfo, Connected, Label, Opcode, P4, Program, ProgramBuilder};
 use smallvec::SmallVec;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// The result of compiling something.
 pub type Result<T, E = SqlError> = std::result::Result<T, E>;
@@ -141,6 +142,10 @@ pub struct Compiler<'a> {
     pub(crate) values_in_from: bool,
     /// Virtual columns that are being computed: (cursor, column), against loops.
     pub(crate) virtual_columns: Vec<(i32, usize)>,
+    /// Whether the statement has subqueries in expressions.
+    pub(crate) has_subqueries: bool,
+    /// Memory that nobody uses now.
+    pub(crate) spare: Spare,
     cursors: Vec<CursorInfo>,
     mem_count: i32,
     temps: SmallVec<[i32; 8]>,
@@ -155,7 +160,6 @@ pub struct Compiler<'a> {
     subroutines: Vec<(SubqueryId, Subroutine)>,
     from_rows: Vec<(SubqueryId, FromRows, LogEst)>,
     ctes: Vec<CteUse>,
-    empty_name: Arc<str>,
     /// Cursors of virtual tables, for the functions that these have.
     pub(crate) virtual_items: Vec<(i32, Rc<Connected>)>,
 }
@@ -173,16 +177,24 @@ pub struct CteUse {
     pub coded: Option<(i32, i32, i32, LogEst)>,
 }
 
+/// Room for as many cursors is left to the next compilation.
+const CURSORS_KEPT_MAX: usize = 64;
+
+/// The name of what has none.
+static EMPTY_NAME: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from(""));
+
 impl<'a> Compiler<'a> {
     /// A compiler with nothing but the `Init` emitted.
     pub fn new(ctx: &'a CompileContext<'a>, text: &'a [u8], explain: ast::Explain) -> Compiler<'a> {
-        let mut b = ProgramBuilder::new();
+        let shop = std::mem::take(&mut *ctx.workshop.borrow_mut());
+        let mut b = ProgramBuilder::in_buffers(shop.buffers);
         b.op(Opcode::Init, 0, 1, 0);
+        let columns = std::mem::take(&mut b.about.columns);
         Compiler {
             ctx,
             text,
             b,
-            columns: Vec::new(),
+            columns,
             explain,
             factor_constants: !ctx.flags.disabled.contains(Optimizations::FACTOR_CONSTANTS),
             may_abort: false,
@@ -201,7 +213,9 @@ impl<'a> Compiler<'a> {
             internal: false,
             values_in_from: false,
             virtual_columns: Vec::new(),
-            cursors: Vec::new(),
+            has_subqueries: false,
+            spare: shop.spare,
+            cursors: shop.cursors,
             mem_count: 0,
             temps: SmallVec::new(),
             temp_range: (0, 0),
@@ -215,7 +229,6 @@ impl<'a> Compiler<'a> {
             subroutines: Vec::new(),
             from_rows: Vec::new(),
             ctes: Vec::new(),
-            empty_name: Arc::from(""),
             virtual_items: Vec::new(),
         }
     }
@@ -256,7 +269,7 @@ impl<'a> Compiler<'a> {
 
     /// The name of what has no name.
     pub fn empty_name(&self) -> Arc<str> {
-        self.empty_name.clone()
+        EMPTY_NAME.clone()
     }
 
     /// Counts a use of a common table expression, named by its address; its number.
@@ -514,7 +527,8 @@ impl<'a> Compiler<'a> {
                 );
                 self.p5(1);
             }
-            for sequence in self.programs.sequences.clone() {
+            for i in 0..self.programs.sequences.len() {
+                let sequence = self.programs.sequences[i].clone();
                 self.read_sequence(&sequence)?;
             }
             let constants = std::mem::take(&mut self.constants);
@@ -527,7 +541,6 @@ impl<'a> Compiler<'a> {
         self.b.about.subprograms = self.programs.take();
         self.b.about.columns = std::mem::take(&mut self.columns);
         self.b.about.databases = u64::from(self.used_dbs);
-        self.b.about.readonly = self.written_dbs == 0;
         self.b.about.statement_journal = self.may_abort && self.multi_write;
         self.b.about.explain = match self.explain {
             ast::Explain::No => ringwood_vdbe::Explain::No,
@@ -536,6 +549,16 @@ impl<'a> Compiler<'a> {
         };
         self.b.set_mem_count(self.mem_count as u32);
         self.b.set_cursor_count(self.cursors.len() as u32);
-        Ok(self.b.finish()?)
+        let (program, buffers) = self.b.finish_reusing()?;
+        self.cursors.clear();
+        if self.cursors.capacity() > CURSORS_KEPT_MAX {
+            self.cursors = Vec::new();
+        }
+        let mut shop = self.ctx.workshop.borrow_mut();
+        shop.cursors = self.cursors;
+        shop.spare = self.spare;
+        shop.take_back(buffers);
+        drop(shop);
+        Ok(program)
     }
 }

@@ -158,6 +158,14 @@ enum Step {
     End(Expr),
 }
 
+/// Whether no expression goes on with that token, outside of parentheses of its own. Others end one, too.
+const fn ends_expression(token: Token) -> bool {
+    matches!(
+        token,
+        Token::Comma | Token::RightParen | Token::EndOfText | Token::Semicolon | Token::From
+    )
+}
+
 impl Parser<'_> {
     /// An expression. Its height is left in `self.height`.
     pub(super) fn expr(&mut self) -> PResult<Expr> {
@@ -197,6 +205,11 @@ impl Parser<'_> {
                     _ => {
                         let operand = self.term()?;
                         if self.star.is_some() {
+                            return Ok(operand.expr);
+                        }
+                        // Most expressions are a single operand.
+                        if self.frames.len() == base && ends_expression(self.current.token) {
+                            self.height = operand.height;
                             return Ok(operand.expr);
                         }
                         break operand;
@@ -329,7 +342,7 @@ impl Parser<'_> {
                 let outer = left.outer.to(right.outer);
                 let height = left.height.max(right.height) + 1;
                 Operand::new(
-                    ExprKind::Binary(op, Box::new(left.expr), Box::new(right.expr)),
+                    ExprKind::Binary(op, Box::new([left.expr, right.expr])),
                     outer,
                     height,
                 )

@@ -50,6 +50,7 @@ use crate::ast::{
 };
 use crate::lex::{Lexeme, Token, is_space, lex, resolve_context};
 use expr::Frame;
+use smallvec::SmallVec;
 
 type PResult<T> = Result<T, Box<ParseError>>;
 
@@ -110,7 +111,7 @@ pub struct Parser<'a> {
     /// CASE expressions that have not ended yet.
     open_cases: u32,
     /// Operators that wait for their right side.
-    frames: Vec<Frame>,
+    frames: SmallVec<[Frame; 3]>,
     /// A `table.*` is welcome: at the very beginning of a result column.
     star_welcome: bool,
     /// The table of a `table.*` that was found.
@@ -173,7 +174,7 @@ impl<'a> Parser<'a> {
             depth: 0,
             height: 0,
             open_cases: 0,
-            frames: Vec::new(),
+            frames: SmallVec::new(),
             star_welcome: false,
             star: None,
             in_trigger: false,

@@ -45,7 +45,7 @@ use crate::compiler::{Optimizations, SqlError};
 use crate::schema::IndexKey;
 use bitflags::bitflags;
 use cost::LogEst;
-use order::Wish;
+use order::Wishes;
 use ringwood_vdbe::Connected;
 use smallvec::SmallVec;
 use std::rc::Rc;
@@ -418,11 +418,11 @@ pub struct Where<'q> {
     /// All terms.
     pub terms: Vec<Term<'q>>,
     /// All clauses; the first is WHERE.
-    pub clauses: SmallVec<[Clause; 1]>,
+    pub clauses: Vec<Clause>,
     /// Candidate loops.
     pub loops: Vec<Loop>,
     /// The chosen loops, outermost first.
-    pub levels: SmallVec<[Level; 2]>,
+    pub levels: Vec<Level>,
     /// The virtual tables among the sources, by source; empty if there are none.
     pub connected: Vec<Option<Rc<Connected>>>,
     /// What a virtual table has failed with.
@@ -430,9 +430,9 @@ pub struct Where<'q> {
     /// What the caller asks for.
     pub control: Control,
     /// The wished order.
-    pub order_by: Option<SmallVec<[Wish<'q>; 4]>>,
+    pub order_by: Option<Wishes<'q>>,
     /// The result columns, where DISTINCT is wished or joins may be omitted.
-    pub result: SmallVec<[Wish<'q>; 4]>,
+    pub result: Wishes<'q>,
     /// Whether result columns were given.
     pub has_result: bool,
     /// How many columns the sorter would carry.
@@ -480,7 +480,8 @@ pub struct Where<'q> {
 }
 
 impl<'q> Where<'q> {
-    /// A plan for these sources, with nothing known.
+    /// A plan for these sources, with nothing known and without clauses: the WHERE is to be the first.
+    #[inline(always)] // so that it is made where it stays
     pub fn new(sources: SmallVec<[Source<'q>; 2]>, control: Control) -> Where<'q> {
         let mut masks = Masks::default();
         for source in &sources {
@@ -491,8 +492,6 @@ impl<'q> Where<'q> {
         } else {
             sources.len()
         };
-        let mut clauses = SmallVec::new();
-        clauses.push(Clause::new(false, None));
         let has_expression_index = sources
             .iter()
             .any(|s| s.item.table.indexes.iter().any(|index| index.has_expr));
@@ -501,9 +500,9 @@ impl<'q> Where<'q> {
             level_count,
             masks,
             terms: Vec::new(),
-            clauses,
+            clauses: Vec::new(),
             loops: Vec::new(),
-            levels: SmallVec::new(),
+            levels: Vec::new(),
             connected: Vec::new(),
             failed: None,
             control,

@@ -37,6 +37,9 @@ pub struct Wish<'q> {
     pub big_null: bool,
 }
 
+/// A list of wishes: rarely more than two.
+pub type Wishes<'q> = smallvec::SmallVec<[Wish<'q>; 2]>;
+
 /// What was found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Found {

@@ -16,7 +16,7 @@
 //! Source: SQLite's `wherePathSolver`, "The Next-Generation Query Planner".
 
 use super::cost::{self, LogEst};
-use super::order::Found;
+use super::order::{Found, Wishes};
 use super::{Control, Distinct, Level, Loop, LoopFlags, Mask, SOURCES_MAX, Where};
 use crate::compiler::{Optimizations, SqlError};
 use smallvec::SmallVec;
@@ -55,7 +55,7 @@ impl Where<'_> {
             2 => 5,
             _ => self.path_width(),
         };
-        let wishes: SmallVec<[_; 4]> = if rows == 0 {
+        let wishes: Wishes<'_> = if rows == 0 {
             SmallVec::new()
         } else {
             self.order_by.clone().unwrap_or_default()

@@ -229,12 +229,15 @@ fn origin(c: &Compiler<'_>, froms: &[&FromClause], expr: &Expr) -> Option<Origin
 }
 
 /// The columns that a statement's caller sees: those of the first part of a compound.
-pub fn output_columns(c: &Compiler<'_>, select: &Select) -> Vec<ColumnInfo> {
-    let first = parts_of(select)[0];
+pub fn output_columns(c: &Compiler<'_>, select: &Select) -> impl Iterator<Item = ColumnInfo> {
+    let mut first = select;
+    while let Some((_, prior)) = &first.prior {
+        first = prior;
+    }
     first
         .result
         .iter()
-        .map(|column| {
+        .map(move |column| {
             let found = origin(c, &[&first.from], &column.expr);
             let (decltype, database, table, name) = match found {
                 Some(found) => (
@@ -253,7 +256,6 @@ pub fn output_columns(c: &Compiler<'_>, select: &Select) -> Vec<ColumnInfo> {
                 origin: name,
             }
         })
-        .collect()
 }
 
 /// The columns of a table made from a SELECT (CREATE TABLE AS, `PRAGMA table_info` of a view): names, types,

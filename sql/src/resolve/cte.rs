@@ -104,7 +104,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         Ok(Some(item))
     }
 
-    fn plain_cte(&mut self, cte: &'a ast::Cte) -> Result<(Select, Arc<Table>)> {
+    fn plain_cte(&mut self, cte: &'a ast::Cte) -> Result<(Box<Select>, Arc<Table>)> {
         let bound = self.select(&cte.select, NameMode::Subquery)?;
         check_columns(cte, bound.result.len())?;
         let table = self.cte_table(&bound, cte);
@@ -148,7 +148,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         &mut self,
         cte: &'a ast::Cte,
         recursion: Recursion,
-    ) -> Result<(Select, Arc<Table>)> {
+    ) -> Result<(Box<Select>, Arc<Table>)> {
         let withs = self.withs.len();
         if let Some(with) = &cte.select.with {
             self.push_with(with)?;
@@ -164,7 +164,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         &mut self,
         cte: &'a ast::Cte,
         recursion: Recursion,
-    ) -> Result<(Select, Arc<Table>)> {
+    ) -> Result<(Box<Select>, Arc<Table>)> {
         let select: &'a ast::Select = &cte.select;
         if select.compounds.len() >= self.c.ctx.limits.compound_select {
             return Err(SqlError::error("too many terms in compound SELECT"));
@@ -200,7 +200,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         let table = self.table_of_parts(&parts, cte);
         self.c.set_cursor_table(cursor, table.clone());
         let order_by = self.compound_order_by(&select.order_by, &mut parts)?;
-        let mut head: Option<Select> = None;
+        let mut head: Option<Box<Select>> = None;
         for (i, part) in parts.into_iter().enumerate() {
             let mut part = finish_part(part, (None, None));
             part.flags.compound = true;
@@ -210,7 +210,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             }
             if let Some(before) = head.take() {
                 let op = super::expr::compound_op(select.compounds[i - 1].op);
-                part.prior = Some((op, Box::new(before)));
+                part.prior = Some((op, before));
             }
             head = Some(part);
         }
@@ -236,7 +236,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             .iter()
             .map(|part| Select {
                 result: part.scope.result.clone(),
-                ..part.select.clone()
+                ..(*part.select).clone()
             })
             .collect();
         let selects: Vec<&Select> = selects.iter().collect();

@@ -29,7 +29,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
                 Ok(Expr::Param(variable.number))
             }
             ExprKind::Unary(op, inner) => self.unary(*op, inner),
-            ExprKind::Binary(op, left, right) => self.binary(*op, left, right, expr.span),
+            ExprKind::Binary(op, operands) => self.binary(*op, operands, expr.span),
             ExprKind::IsNull(inner) => self.null_test(UnaryOp::IsNull, inner),
             ExprKind::NotNull(inner) => self.null_test(UnaryOp::NotNull, inner),
             ExprKind::Between { not, operands } => self.between(*not, operands),
@@ -77,7 +77,11 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
 
     /// Resolves several expressions.
     pub fn exprs(&mut self, exprs: &'a [ast::Expr]) -> Result<Vec<Expr>> {
-        exprs.iter().map(|expr| self.expr(expr)).collect()
+        let mut bound = Vec::with_capacity(exprs.len());
+        for expr in exprs {
+            bound.push(self.expr(expr)?);
+        }
+        Ok(bound)
     }
 
     /// What may not stand in a definition: `CHECK`s allow functions, nothing allows subqueries or parameters.
@@ -161,10 +165,10 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
     fn binary(
         &mut self,
         op: ast::BinaryOp,
-        left: &'a ast::Expr,
-        right: &'a ast::Expr,
+        operands: &'a [ast::Expr; 2],
         span: Span,
     ) -> Result<Expr> {
+        let [left, right] = operands;
         let op = match op {
             ast::BinaryOp::Arrow | ast::BinaryOp::LongArrow => {
                 let args = vec![self.expr(left)?, self.expr(right)?];
@@ -193,7 +197,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             ast::BinaryOp::Concat => BinaryOp::Concat,
         };
         let place = left;
-        if op == BinaryOp::And && is_false_conjunction(left, right) {
+        if op == BinaryOp::And && is_false_conjunction(operands) {
             return Ok(Expr::Integer(0)); // nothing in it is looked up
         }
         let left = self.expr(left)?;
@@ -345,10 +349,11 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         }
         let correlated = self.outermost_use != usize::MAX;
         self.outermost_use = self.outermost_use.min(outer);
+        self.c.has_subqueries = true;
         let select = self.values_of_rows(rows);
         let id = self.c.next_subquery();
         let set = InSet::Select {
-            select: Box::new(select),
+            select,
             correlated,
         };
         Ok(Expr::In(Box::new(In { left, set, not, id })))
@@ -362,12 +367,13 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         span: Span,
     ) -> Result<Expr> {
         self.forbid("subqueries", span, false)?;
+        self.c.has_subqueries = true;
         // As stock SQLite: the query is looked at first, which shows in errors.
         let (select, correlated) = self.inner_select(select)?;
         let left = self.expr(left)?;
         let id = self.c.next_subquery();
         let set = InSet::Select {
-            select: Box::new(select),
+            select,
             correlated,
         };
         Ok(Expr::In(Box::new(In { left, set, not, id })))
@@ -377,10 +383,11 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
     fn in_table(&mut self, in_table: &'a ast::InTable, span: Span) -> Result<Expr> {
         let left = self.expr(&in_table.expr)?;
         self.forbid("subqueries", span, false)?;
+        self.c.has_subqueries = true;
         let select = self.select_all_of(&in_table.table, &in_table.args)?;
         let id = self.c.next_subquery();
         let set = InSet::Select {
-            select: Box::new(select),
+            select,
             correlated: false,
         };
         Ok(Expr::In(Box::new(In {
@@ -450,7 +457,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
     }
 
     /// A subquery within the innermost scope, and whether it is correlated (rule 3).
-    fn inner_select(&mut self, select: &'a ast::Select) -> Result<(Select, bool)> {
+    fn inner_select(&mut self, select: &'a ast::Select) -> Result<(Box<Select>, bool)> {
         let outer = std::mem::replace(&mut self.outermost_use, usize::MAX);
         let in_on = std::mem::replace(&mut self.in_on, false);
         self.c.subquery_depth += 1;
@@ -485,6 +492,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
                 offset: None, // a subquery has no place in stock SQLite
                 ..e
             })?;
+        self.c.has_subqueries = true;
         let (mut select, correlated) = self.inner_select(select)?;
         select.flags.limit_of_use = select.limit.is_none();
         select.limit = Some(match select.limit.take() {
@@ -500,7 +508,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
     }
 
     /// VALUES as a SELECT.
-    pub(super) fn values_of_rows(&mut self, rows: Vec<Vec<Expr>>) -> Select {
+    pub(super) fn values_of_rows(&mut self, rows: Vec<Vec<Expr>>) -> Box<Select> {
         let mut rows = rows.into_iter();
         let first = rows.next().unwrap_or_default();
         let mut select = self.empty_select();
@@ -520,17 +528,20 @@ fn is_false(expr: &ast::Expr) -> bool {
             not: false,
             operands,
         } => operands.1.is_empty(),
-        ExprKind::Binary(ast::BinaryOp::Is, left, right) => {
-            matches!(right.kind, ExprKind::Literal(Literal::Null)) && is_literal(left)
-        }
-        ExprKind::Binary(ast::BinaryOp::And, left, right) => is_false_conjunction(left, right),
+        ExprKind::Binary(ast::BinaryOp::Is, operands) => is_null_test_of_literal(operands),
+        ExprKind::Binary(ast::BinaryOp::And, operands) => is_false_conjunction(operands),
         _ => false,
     }
 }
 
 /// `0 AND x`, where x calls no function, is 0.
-pub(super) fn is_false_conjunction(left: &ast::Expr, right: &ast::Expr) -> bool {
-    (is_false(left) || is_false(right)) && !calls_function(left) && !calls_function(right)
+pub(super) fn is_false_conjunction(operands: &[ast::Expr; 2]) -> bool {
+    operands.iter().any(is_false) && !operands.iter().any(calls_function)
+}
+
+/// `5 IS NULL`
+fn is_null_test_of_literal([left, right]: &[ast::Expr; 2]) -> bool {
+    matches!(right.kind, ExprKind::Literal(Literal::Null)) && is_literal(left)
 }
 
 /// Whether a function is called, outside subqueries.
@@ -548,7 +559,7 @@ fn calls_function(expr: &ast::Expr) -> bool {
         ExprKind::Unary(_, inner) | ExprKind::IsNull(inner) | ExprKind::NotNull(inner) => {
             calls_function(inner)
         }
-        ExprKind::Binary(_, left, right) => calls_function(left) || calls_function(right),
+        ExprKind::Binary(_, operands) => operands.iter().any(calls_function),
         ExprKind::Between { operands, .. } => operands.iter().any(calls_function),
         ExprKind::InList { operands, .. } => {
             calls_function(&operands.0) || operands.1.iter().any(calls_function)
@@ -575,10 +586,10 @@ pub(super) fn is_literal(expr: &ast::Expr) -> bool {
         ExprKind::Unary(ast::UnaryOp::Plus | ast::UnaryOp::Minus, inner) => is_literal(inner),
         ExprKind::Literal(literal) => !matches!(literal, Literal::Null | Literal::Current(_)),
         ExprKind::IsNull(inner) | ExprKind::NotNull(inner) => is_literal(inner),
-        ExprKind::Binary(ast::BinaryOp::Is | ast::BinaryOp::IsNot, left, right) => {
-            matches!(right.kind, ExprKind::Literal(Literal::Null)) && is_literal(left)
+        ExprKind::Binary(ast::BinaryOp::Is | ast::BinaryOp::IsNot, operands) => {
+            is_null_test_of_literal(operands)
         }
-        ExprKind::Binary(ast::BinaryOp::And, left, right) => is_false_conjunction(left, right),
+        ExprKind::Binary(ast::BinaryOp::And, operands) => is_false_conjunction(operands),
         _ => false,
     }
 }
@@ -589,10 +600,10 @@ fn leftmost_token(expr: &ast::Expr) -> Option<Span> {
         ExprKind::Literal(_) | ExprKind::Id(_) | ExprKind::Variable(_) | ExprKind::Call(_) => {
             Some(expr.span)
         }
-        ExprKind::Unary(_, inner)
-        | ExprKind::Binary(_, inner, _)
-        | ExprKind::IsNull(inner)
-        | ExprKind::NotNull(inner) => leftmost_token(inner),
+        ExprKind::Unary(_, inner) | ExprKind::IsNull(inner) | ExprKind::NotNull(inner) => {
+            leftmost_token(inner)
+        }
+        ExprKind::Binary(_, operands) => leftmost_token(&operands[0]),
         ExprKind::Cast(cast) => leftmost_token(&cast.expr),
         ExprKind::Collate(collate) => leftmost_token(&collate.expr),
         _ => None,

@@ -19,12 +19,14 @@ use crate::bound::{
 };
 use crate::compiler::{Result, SqlError};
 use crate::schema::{Table, TableKind};
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// A FROM clause whose ON clauses are still to be resolved.
+#[derive(Default)]
 pub(super) struct Joined<'a> {
     pub items: Vec<FromItem>,
-    pub names: Vec<ItemNames>,
+    pub names: SmallVec<[ItemNames; 4]>,
     pub ons: Vec<OnClause<'a>>,
 }
 
@@ -53,8 +55,8 @@ pub(super) fn check_with(with: &ast::With) -> Result<()> {
 }
 
 /// How the items are joined; an item knows whether it is left of a RIGHT JOIN.
-fn join_kinds(items: &[ast::FromItem]) -> Vec<JoinKind> {
-    let mut kinds: Vec<JoinKind> = items
+fn join_kinds(items: &[ast::FromItem]) -> SmallVec<[JoinKind; 8]> {
+    let mut kinds: SmallVec<[JoinKind; 8]> = items
         .iter()
         .map(|item| JoinKind {
             cross: item.join.contains(JoinType::CROSS),
@@ -81,7 +83,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         let kinds = join_kinds(&from.items);
         let mut joined = Joined {
             items: Vec::with_capacity(from.items.len()),
-            names: Vec::with_capacity(from.items.len()),
+            names: SmallVec::new(),
             ons: Vec::new(),
         };
         for (item, kind) in from.items.iter().zip(kinds) {
@@ -127,7 +129,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
     }
 
     /// A subquery in FROM sees the scopes around the query; whether it uses them.
-    fn from_select(&mut self, select: &'a ast::Select, names: NameMode) -> Result<(Select, bool)> {
+    fn from_select(&mut self, select: &'a ast::Select, names: NameMode) -> Result<(Box<Select>, bool)> {
         let outer = std::mem::replace(&mut self.outermost_use, usize::MAX);
         let bound = self.select(select, names);
         let correlated = self.outermost_use < self.scopes.len();
@@ -139,7 +141,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
 
     pub(super) fn select_item(
         &mut self,
-        select: Select,
+        select: Box<Select>,
         table: Arc<Table>,
         alias: Option<Arc<str>>,
         correlated: bool,
@@ -150,7 +152,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             db: 0,
             table,
             alias,
-            source: FromSource::Select(Box::new(select)),
+            source: FromSource::Select(select),
             join: JoinKind::default(),
             on: None,
             hint: IndexHint::Any,
@@ -301,7 +303,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
     ///
     /// # Errors
     /// `view x is circularly defined`, and whatever is wrong with its SELECT.
-    pub fn view_select(&mut self, db: usize, view: &Arc<Table>) -> Result<(Select, Arc<Table>)> {
+    pub fn view_select(&mut self, db: usize, view: &Arc<Table>) -> Result<(Box<Select>, Arc<Table>)> {
         if self
             .open_views
             .iter()
@@ -358,7 +360,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         &mut self,
         name: &'a ast::QualifiedName,
         args: &'a [ast::Expr],
-    ) -> Result<Select> {
+    ) -> Result<Box<Select>> {
         let item = if args.is_empty() {
             self.from_table(name, &Indexed::Unspecified, None)?
         } else {
@@ -407,10 +409,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         item.nested_join = true;
         Ok((
             item,
-            ItemNames {
-                using: Vec::new(),
-                nested: Some(nested),
-            },
+            ItemNames::of_join(nested),
         ))
     }
 
@@ -425,7 +424,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
                 .scope()
                 .names
                 .get(i + 1)
-                .map(|names| names.using.clone())
+                .map(|names| names.using().to_vec())
                 .unwrap_or_default();
             for name in &next_using {
                 let expr = self.named(None, name)?;
@@ -454,8 +453,8 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
                 .clone()
                 .unwrap_or_else(|| item.table.name.clone());
             let table = item.table.clone();
-            let inner = names.nested.clone();
-            let using = names.using.clone();
+            let inner = names.nested().cloned();
+            let using = names.using().to_vec();
             for (j, column) in table.columns.iter().enumerate() {
                 let within = inner.as_ref().map(|inner| &inner[j]);
                 if column.hidden || within.is_some_and(|within| within.rowid) {
@@ -560,7 +559,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             }
             None => return Ok(()),
         };
-        joined.names[i].using.clone_from(&using);
+        joined.names[i].set_using(&using);
         for name in &using {
             let right = joined.items[i].table.column_index(name);
             let left = find_column(&joined.items, 0, i, name, natural);

@@ -89,9 +89,10 @@ impl<'r, 'a, 'c: 'a> Resolver<'r, 'c, 'a> {
     pub fn new(c: &'r mut Compiler<'c>) -> Resolver<'r, 'c, 'a> {
         let text = c.text;
         let (foreign_text, fixed_db) = (c.foreign_text, c.fixed_db);
+        let scopes = std::mem::take(&mut c.spare.scopes);
         Resolver {
             c,
-            scopes: Vec::new(),
+            scopes,
             withs: Vec::new(),
             open_ctes: Vec::new(),
             recursive_uses: Vec::new(),
@@ -148,6 +149,13 @@ impl<'r, 'a, 'c: 'a> Resolver<'r, 'c, 'a> {
     /// The text under a span.
     fn slice(&self, span: Span) -> &'a [u8] {
         span.slice(self.text)
+    }
+}
+
+impl Drop for Resolver<'_, '_, '_> {
+    fn drop(&mut self) {
+        self.scopes.clear();
+        self.c.spare.scopes = std::mem::take(&mut self.scopes);
     }
 }
 
@@ -247,10 +255,13 @@ pub fn resolve_select(
     c: &mut Compiler<'_>,
     select: &ast::Select,
     names: NameMode,
-) -> Result<Select> {
+) -> Result<Box<Select>> {
     let mut bound = Resolver::new(c).select(select, names)?;
     if names == NameMode::Output {
-        c.columns = output_columns(c, &bound);
+        let mut columns = std::mem::take(&mut c.columns);
+        columns.clear();
+        columns.extend(output_columns(c, &bound));
+        c.columns = columns;
     }
     crate::rewrite::rewrite(c, &mut bound)?;
     Ok(bound)

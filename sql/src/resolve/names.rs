@@ -212,7 +212,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             return found;
         }
         for (i, item) in scope.items.iter().enumerate() {
-            if let Some(nested) = &scope.names[i].nested {
+            if let Some(nested) = scope.names[i].nested() {
                 let mut hit = false;
                 for (j, column) in nested.iter().enumerate() {
                     let in_table = wanted

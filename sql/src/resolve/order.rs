@@ -53,13 +53,14 @@ fn strip_collate(expr: &ast::Expr) -> (&ast::Expr, smallvec::SmallVec<[&ast::Nam
 fn ordinal(expr: &ast::Expr) -> Option<i64> {
     match &expr.kind {
         ExprKind::Literal(ast::Literal::Integer(i)) => i32::try_from(*i).ok().map(i64::from),
-        ExprKind::Binary(ast::BinaryOp::And, left, right) if is_false_conjunction(left, right) => {
+        ExprKind::Binary(ast::BinaryOp::And, operands) if is_false_conjunction(operands) => {
             Some(0)
         }
         ExprKind::IsNull(inner) if is_literal(inner) => Some(0),
         ExprKind::NotNull(inner) if is_literal(inner) => Some(1),
-        ExprKind::Binary(op, left, right)
-            if matches!(right.kind, ExprKind::Literal(ast::Literal::Null)) && is_literal(left) =>
+        ExprKind::Binary(op, operands)
+            if matches!(operands[1].kind, ExprKind::Literal(ast::Literal::Null))
+                && is_literal(&operands[0]) =>
         {
             match op {
                 ast::BinaryOp::Is => Some(0),

@@ -1,6 +1,7 @@
 //! What is in sight while names are resolved.
 
 use crate::bound::{FromItem, ResultColumn, SelectId, Window};
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// Where an expression stands that a table's rows are checked or extended with.
@@ -60,17 +61,41 @@ pub struct NestedColumn {
 
 /// What the names of a FROM item mean beyond its table.
 #[derive(Clone, Debug, Default)]
-pub struct ItemNames {
-    /// The columns of its USING clause, written or from NATURAL.
-    pub using: Vec<Arc<str>>,
-    /// The columns of a parenthesised join.
-    pub nested: Option<Vec<NestedColumn>>,
+pub struct ItemNames(Option<Box<MoreNames>>);
+
+#[derive(Clone, Debug, Default)]
+struct MoreNames {
+    using: Vec<Arc<str>>,
+    nested: Option<Vec<NestedColumn>>,
 }
 
 impl ItemNames {
+    /// The names of a parenthesised join with those columns.
+    pub fn of_join(columns: Vec<NestedColumn>) -> ItemNames {
+        ItemNames(Some(Box::new(MoreNames {
+            using: Vec::new(),
+            nested: Some(columns),
+        })))
+    }
+
+    /// The columns of its USING clause, written or from NATURAL.
+    pub fn using(&self) -> &[Arc<str>] {
+        self.0.as_ref().map_or(&[], |more| &more.using)
+    }
+
+    /// Says which columns are in the USING clause.
+    pub fn set_using(&mut self, columns: &[Arc<str>]) {
+        self.0.get_or_insert_default().using = columns.to_vec();
+    }
+
+    /// The columns of a parenthesised join.
+    pub fn nested(&self) -> Option<&Vec<NestedColumn>> {
+        self.0.as_ref()?.nested.as_ref()
+    }
+
     /// Whether a column is in the USING clause.
     pub fn is_using(&self, name: &str) -> bool {
-        self.using
+        self.using()
             .iter()
             .any(|using| using.eq_ignore_ascii_case(name))
     }
@@ -94,7 +119,7 @@ pub struct Scope {
     /// FROM items.
     pub items: Vec<FromItem>,
     /// More about each item.
-    pub names: Vec<ItemNames>,
+    pub names: SmallVec<[ItemNames; 4]>,
     /// Result columns, whose aliases are in sight if `use_result`.
     pub result: Vec<ResultColumn>,
     /// Whether aliases of result columns are in sight.
@@ -126,7 +151,10 @@ pub struct Scope {
 impl Scope {
     /// A scope with these items.
     pub fn of_items(items: Vec<FromItem>) -> Scope {
-        let names = items.iter().map(|_| ItemNames::default()).collect();
+        let mut names = SmallVec::new();
+        for _ in &items {
+            names.push(ItemNames::default());
+        }
         Scope {
             items,
             names,

@@ -27,7 +27,7 @@ pub enum NameMode {
 
 /// A part of a compound while it is resolved.
 pub(super) struct Part {
-    pub select: Select,
+    pub select: Box<Select>,
     pub scope: Scope,
 }
 
@@ -37,7 +37,7 @@ const NESTING_MAX: u32 = 200;
 
 impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
     /// Resolves a SELECT; what is in sight now is around it.
-    pub fn select(&mut self, select: &'a ast::Select, names: NameMode) -> Result<Select> {
+    pub fn select(&mut self, select: &'a ast::Select, names: NameMode) -> Result<Box<Select>> {
         let withs = self.withs.len();
         if let Some(with) = &select.with {
             self.push_with(with)?;
@@ -62,12 +62,21 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         self.c.nesting -= 1;
     }
 
-    fn select_body(&mut self, select: &'a ast::Select, names: NameMode) -> Result<Select> {
-        let limit = self.limit(select.limit.as_deref())?;
+    fn select_body(&mut self, select: &'a ast::Select, names: NameMode) -> Result<Box<Select>> {
         if select.compounds.is_empty() {
-            let part = self.core(&select.core, &select.order_by, names)?;
-            return Ok(finish_part(part, limit));
+            let limit = match &select.limit {
+                Some(limit) => self.limit(Some(limit))?,
+                None => (None, None),
+            };
+            let mut bound = self.core_in_scope(&select.core, &select.order_by, names)?;
+            let scope = self.scope();
+            bound.result = std::mem::take(&mut scope.result);
+            bound.from.items = std::mem::take(&mut scope.items);
+            (bound.limit, bound.offset) = limit;
+            self.scopes.pop();
+            return Ok(bound);
         }
+        let limit = self.limit(select.limit.as_deref())?;
         if select.compounds.len() >= self.c.ctx.limits.compound_select {
             return Err(SqlError::error("too many terms in compound SELECT"));
         }
@@ -91,7 +100,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         head.flags.compound = true;
         for (mut part, compound) in parts.zip(&select.compounds) {
             part.flags.compound = true;
-            part.prior = Some((compound_op(compound.op), Box::new(head)));
+            part.prior = Some((compound_op(compound.op), head));
             head = part;
         }
         head.order_by = order_by;
@@ -128,10 +137,27 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         order_by: &'a [ast::SortTerm],
         names: NameMode,
     ) -> Result<Part> {
-        match core {
+        let select = self.core_in_scope(core, order_by, names)?;
+        let scope = self.pop_scope();
+        Ok(Part { select, scope })
+    }
+
+    /// The same; what it has found is still in its scope, which is the innermost one.
+    fn core_in_scope(
+        &mut self,
+        core: &'a SelectCore,
+        order_by: &'a [ast::SortTerm],
+        names: NameMode,
+    ) -> Result<Box<Select>> {
+        let depth = self.scopes.len();
+        let select = match core {
             SelectCore::Select(clause) => self.clause(clause, order_by, names),
             SelectCore::Values(values) => self.values(values, order_by, names),
+        };
+        if select.is_err() {
+            self.scopes.truncate(depth);
         }
+        select
     }
 
     fn clause(
@@ -139,31 +165,32 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         clause: &'a ast::SelectClause,
         order_by: &'a [ast::SortTerm],
         names: NameMode,
-    ) -> Result<Part> {
+    ) -> Result<Box<Select>> {
         let mut select = self.empty_select();
         select.number = clause.number;
         select.flags.distinct = clause.distinct == Distinctness::Distinct;
-        let mut scope = Scope {
+        super::window::check_windows(&clause.windows)?;
+        let joined = match &clause.from {
+            Some(from) => self.from(from)?,
+            None => super::from::Joined::default(),
+        };
+        self.scopes.push(Scope {
+            items: joined.items,
+            names: joined.names,
             select: select.id,
             allow_aggregates: true,
             allow_windows: true,
             ..Scope::default()
-        };
-        super::window::check_windows(&clause.windows)?;
-        let mut ons = Vec::new();
-        if let Some(from) = &clause.from {
-            let joined = self.from(from)?;
-            scope.items = joined.items;
-            scope.names = joined.names;
-            ons = joined.ons;
+        });
+        if clause.windows.is_empty() {
+            self.clause_in_scope(clause, order_by, names, &mut select, &joined.ons)?;
+        } else {
+            self.window_clauses.push((select.id, &clause.windows));
+            let part = self.clause_in_scope(clause, order_by, names, &mut select, &joined.ons);
+            self.window_clauses.pop();
+            part?;
         }
-        self.scopes.push(scope);
-        self.window_clauses.push((select.id, &clause.windows));
-        let part = self.clause_in_scope(clause, order_by, names, select, &ons);
-        self.window_clauses.pop();
-        let scope = self.pop_scope();
-        let select = part?;
-        Ok(Part { select, scope })
+        Ok(select)
     }
 
     fn clause_in_scope(
@@ -171,9 +198,9 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         clause: &'a ast::SelectClause,
         order_by: &'a [ast::SortTerm],
         names: NameMode,
-        mut select: Select,
+        select: &mut Select,
         ons: &[super::from::OnClause<'a>],
-    ) -> Result<Select> {
+    ) -> Result<()> {
         let result = self.result_columns(&clause.columns, names)?;
         select.flags.aggregate = !clause.group_by.is_empty() || self.scope().has_aggregates;
         select.flags.min_max = self.scope().has_min_max;
@@ -202,7 +229,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         let scope = self.scope();
         select.flags.window = scope.main_window.is_some();
         select.flags.multi_part = scope.multi_part;
-        Ok(select)
+        Ok(())
     }
 
     /// VALUES: the first row makes the columns.
@@ -211,7 +238,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         values: &'a ast::Values,
         order_by: &'a [ast::SortTerm],
         names: NameMode,
-    ) -> Result<Part> {
+    ) -> Result<Box<Select>> {
         let count = values.row(0).len();
         if values.rows().any(|row| row.len() != count) {
             return Err(SqlError::error(
@@ -231,10 +258,8 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             allow_windows: !several,
             ..Scope::default()
         });
-        let bound = self.values_in_scope(values, order_by, names, &mut select);
-        let scope = self.pop_scope();
-        bound?;
-        Ok(Part { select, scope })
+        self.values_in_scope(values, order_by, names, &mut select)?;
+        Ok(select)
     }
 
     fn values_in_scope(
@@ -264,9 +289,9 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
     }
 
     /// A SELECT with a number and nothing else.
-    pub(super) fn empty_select(&mut self) -> Select {
+    pub(super) fn empty_select(&mut self) -> Box<Select> {
         let id = self.c.next_select();
-        Select {
+        Box::new(Select {
             id,
             number: id.0,
             flags: SelectFlags::default(),
@@ -281,7 +306,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             offset: None,
             window: None,
             prior: None,
-        }
+        })
     }
 
     /// Result columns that nobody names.
@@ -299,7 +324,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
 }
 
 /// Moves what the scope holds into the SELECT.
-pub(super) fn finish_part(part: Part, limit: (Option<Expr>, Option<Expr>)) -> Select {
+pub(super) fn finish_part(part: Part, limit: (Option<Expr>, Option<Expr>)) -> Box<Select> {
     let Part { mut select, scope } = part;
     select.result = scope.result;
     select.from = FromClause { items: scope.items };

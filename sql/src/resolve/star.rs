@@ -52,7 +52,10 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         span: Span,
         names: NameMode,
     ) -> Arc<str> {
-        let text = |resolver: &Self| Arc::from(&*String::from_utf8_lossy(resolver.slice(span)));
+        let text = |resolver: &Self| match std::str::from_utf8(resolver.slice(span)) {
+            Ok(text) => Arc::from(text),
+            Err(_) => Arc::from(&*String::from_utf8_lossy(resolver.slice(span))),
+        };
         match names {
             NameMode::None => self.c.empty_name(),
             NameMode::Output => {
@@ -125,7 +128,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         for i in 0..count {
             let scope = self.scopes.last().expect("a scope is in sight");
             let item = &scope.items[i];
-            let nested = scope.names[i].nested.clone();
+            let nested = scope.names[i].nested().cloned();
             let table = item.table.clone();
             let table_name = item.alias.clone().unwrap_or_else(|| table.name.clone());
             if nested.is_none()

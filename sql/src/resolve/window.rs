@@ -292,10 +292,9 @@ fn is_constant(expr: &ast::Expr) -> bool {
         ExprKind::Unary(_, inner) | ExprKind::IsNull(inner) | ExprKind::NotNull(inner) => {
             is_constant(inner)
         }
-        ExprKind::Binary(op, left, right) => {
+        ExprKind::Binary(op, operands) => {
             !matches!(op, ast::BinaryOp::Arrow | ast::BinaryOp::LongArrow)
-                && is_constant(left)
-                && is_constant(right)
+                && operands.iter().all(is_constant)
         }
         ExprKind::Between { operands, .. } => operands.iter().all(is_constant),
         ExprKind::InList { operands, .. } => {

@@ -36,9 +36,10 @@ pub(super) fn rewrite(c: &mut Compiler<'_>, select: &mut Select) -> Result<bool>
         this.limit = Some(Expr::Integer(1));
         let correlated = this.flags.correlated;
         super::rewrite(c, &mut this)?;
+        c.has_subqueries = true;
         let value = Expr::Subquery(Box::new(Subquery {
             id: c.next_subquery(),
-            select: *this,
+            select: this,
             correlated,
         }));
         sum = Some(match sum {

@@ -50,7 +50,7 @@ pub fn rewrite(c: &mut Compiler<'_>, select: &mut Select) -> Result<()> {
 
 /// Rewrites the subqueries of an expression that stands alone: a WHERE of UPDATE, a DEFAULT.
 pub fn rewrite_expr(c: &mut Compiler<'_>, expr: &mut Expr) -> Result<()> {
-    if !has_subquery(expr) {
+    if !c.has_subqueries || !has_subquery(expr) {
         return Ok(());
     }
     let mut result = Ok(());
@@ -89,7 +89,10 @@ fn rewrite_part(c: &mut Compiler<'_>, select: &mut Select, is_compound: bool) ->
     if !select.from.items.is_empty() || exists(&select.where_) && !select.flags.values {
         rewrite_from(c, select, is_compound)?;
     }
-    rewrite_part_exprs(c, select)
+    if c.has_subqueries {
+        rewrite_part_exprs(c, select)?;
+    }
+    Ok(())
 }
 
 /// The expressions of one part, with their subqueries.

@@ -8,6 +8,7 @@
 //!
 //! Source: SQLite's `sqlite3InitCallback`, `corruptSchema`.
 
+use super::memo::Memo;
 use super::define::{add_index, define_index, define_table};
 use super::{DbSchema, Index, NameMap, Table, TableKind, Trigger, VirtualDef};
 use crate::ast::{CreateTrigger, CreateView, ObjectKind, Stmt, TableBody};
@@ -370,7 +371,9 @@ impl DbSchema {
         self.forget_object(ObjectKind::Index, name);
         if let Some(table) = self.tables.get_mut(&index.table) {
             let is_it = |other: &Arc<Index>| other.name.eq_ignore_ascii_case(name);
-            Arc::make_mut(table).indexes.retain(|other| !is_it(other));
+            let table = Arc::make_mut(table);
+            table.indexes.retain(|other| !is_it(other));
+            table.memo = Memo::default();
         }
     }
 

@@ -22,6 +22,7 @@ mod build;
 mod column;
 pub mod define;
 mod index;
+mod memo;
 mod names;
 mod parent_key;
 mod statistics;

@@ -2,6 +2,7 @@
 
 use super::column::{CollationName, Column};
 use super::index::{Index, LogEst};
+use super::memo::Memo;
 use crate::ast;
 use ringwood_format::affinity::Affinity;
 use std::sync::{Arc, OnceLock};
@@ -100,6 +101,8 @@ pub struct Table {
     pub has_statistics: bool,
     /// Its place among the tables of its database, in the order in which their rows were read.
     pub order: u32,
+    /// What follows from all this, once somebody has asked.
+    pub memo: Memo,
 }
 
 impl Table {
@@ -124,6 +127,7 @@ impl Table {
             row_size: 0,
             has_statistics: false,
             order: 0,
+            memo: Memo::default(),
         }
     }
 

@@ -66,7 +66,7 @@ fn memchr_nul(text: &[u8]) -> usize {
 /// The operands of `expr` lie within it, in order.
 fn nested(expr: &Expr) {
     let parts: Vec<&Expr> = match &expr.kind {
-        ExprKind::Binary(_, left, right) => vec![left, right],
+        ExprKind::Binary(_, operands) => operands.iter().collect(),
         ExprKind::Unary(_, operand) | ExprKind::IsNull(operand) | ExprKind::NotNull(operand) => {
             vec![operand]
         }

@@ -51,7 +51,8 @@ fn shape(expr: &Expr) -> String {
             };
             format!("({op}{})", shape(operand))
         }
-        ExprKind::Binary(op, left, right) => {
+        ExprKind::Binary(op, operands) => {
+            let [left, right] = &**operands;
             format!("({} {} {})", shape(left), op.symbol(), shape(right))
         }
         ExprKind::IsNull(operand) => format!("({} ISNULL)", shape(operand)),

@@ -130,6 +130,7 @@ impl Database {
             collations: &self.collations,
             limits: Limits::default(),
             flags: CompileFlags::default(),
+            workshop: &std::cell::RefCell::default(),
         };
         let statement = parse_statement(query.as_bytes())
             .expect(query)

@@ -93,6 +93,17 @@ pub(super) struct State {
     pub(super) counters: [u64; 4],
 }
 
+/// As many elements are room enough to be kept for another statement.
+const KEPT_MAX: usize = 512;
+
+#[inline]
+fn empty<T>(list: &mut Vec<T>) {
+    if list.capacity() > KEPT_MAX {
+        *list = Vec::new();
+    }
+    list.clear();
+}
+
 /// Pins that a single step may need at once: a path from root to leaf and its neighbours.
 const PINS_MAX: usize = 24;
 
@@ -137,13 +148,40 @@ impl State {
         }
     }
 
+    /// Drops everything that the run of a statement that is gone has left, but for a bounded amount of memory.
+    pub(super) fn retire(&mut self) {
+        empty(&mut self.mems);
+        empty(&mut self.cursors);
+        empty(&mut self.params);
+        empty(&mut self.once);
+        empty(&mut self.statement);
+        empty(&mut self.pins);
+        empty(&mut self.payload);
+        empty(&mut self.row_cell);
+        self.frames = Frames::default();
+        self.result = Mem::new();
+        self.temp = None;
+        self.outcome.error = None;
+        self.aux.clear();
+    }
+
+    /// Is as new, for a program with that many parameters. Before: it was retired.
+    pub(super) fn load(&mut self, params: usize) {
+        self.params.resize_with(params, Mem::new);
+        self.last_order = Ordering::Equal;
+        self.permutation = 0;
+        self.statement_violations = Violations::default();
+        self.counters = [0; 4];
+    }
+
     /// Makes registers and cursors anew for a run.
     pub(super) fn start(&mut self, program: &Program) {
         let registers = program.mem_count as usize + 1;
         if self.mems.len() == registers {
             self.mems.iter_mut().for_each(Mem::set_null);
         } else {
-            self.mems = std::iter::repeat_with(Mem::new).take(registers).collect();
+            self.mems.clear();
+            self.mems.resize_with(registers, Mem::new);
         }
         self.cursors
             .resize_with(program.cursor_count as usize, || Slot::Closed);

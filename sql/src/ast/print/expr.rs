@@ -62,7 +62,8 @@ impl Printer<'_> {
                 });
                 self.operand(operand);
             }
-            ExprKind::Binary(op, left, right) => {
+            ExprKind::Binary(op, operands) => {
+                let [left, right] = &**operands;
                 self.operand(left);
                 self.put(" ");
                 self.put(op.symbol());

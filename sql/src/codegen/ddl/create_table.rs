@@ -396,7 +396,7 @@ pub(crate) fn is_constant_default(expr: &ast::Expr) -> bool {
         ExprKind::Unary(_, inner) | ExprKind::IsNull(inner) | ExprKind::NotNull(inner) => {
             is_constant_default(inner)
         }
-        ExprKind::Binary(_, left, right) => is_constant_default(left) && is_constant_default(right),
+        ExprKind::Binary(_, operands) => all(&operands[..]),
         ExprKind::Between { operands, .. } => all(&operands[..]),
         ExprKind::InList { operands, .. } => is_constant_default(&operands.0) && all(&operands.1),
         ExprKind::Like(like) => {

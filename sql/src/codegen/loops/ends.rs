@@ -9,7 +9,7 @@
 //!
 //! Source: SQLite's `sqlite3WhereEnd`.
 
-use super::Loops;
+use super::{Loops, Memory};
 use crate::compiler::{Compiler, Result};
 use crate::plan::term::Rows;
 use crate::plan::{Distinct, LoopFlags};
@@ -20,7 +20,7 @@ impl Loops<'_> {
     ///
     /// # Errors
     /// What the code of unmatched rows of a RIGHT JOIN brings.
-    pub fn end(mut self, c: &mut Compiler<'_>) -> Result<()> {
+    pub fn end(mut self: Box<Self>, c: &mut Compiler<'_>) -> Result<()> {
         for i in (0..self.levels.len()).rev() {
             self.end_level(c, i);
         }
@@ -33,6 +33,7 @@ impl Loops<'_> {
         }
         c.place(self.break_label);
         c.query_loop = self.outer_rows;
+        c.spare.planner = Memory::of(&mut self.plan, &mut self.levels);
         Ok(())
     }
 

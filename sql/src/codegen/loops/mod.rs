@@ -28,10 +28,12 @@ mod ends;
 mod equality;
 mod explain;
 mod level;
+mod memory;
 mod multi_or;
 mod request;
 mod right_join;
 
+pub(crate) use memory::Memory;
 pub use request::{Request, limit_estimate};
 
 use crate::bound::walk;
@@ -131,8 +133,8 @@ struct LevelCode {
 
 /// Loops that have been begun.
 pub struct Loops<'q> {
-    plan: Box<Where<'q>>,
-    levels: SmallVec<[LevelCode; 2]>,
+    plan: Where<'q>,
+    levels: Vec<LevelCode>,
     /// Jump here for the next row.
     pub continue_label: Label,
     /// Jump here to leave all loops.
@@ -153,8 +155,7 @@ pub struct Loops<'q> {
 ///
 /// # Errors
 /// More than 64 sources; INDEXED BY an index that is of no use; whatever the expressions bring.
-pub fn begin<'q>(c: &mut Compiler<'_>, request: Request<'q>) -> Result<Loops<'q>> {
-    let mut request = request;
+pub fn begin<'q>(c: &mut Compiler<'_>, mut request: Request<'q>) -> Result<Box<Loops<'q>>> {
     if request
         .order
         .as_ref()
@@ -169,11 +170,11 @@ pub fn begin<'q>(c: &mut Compiler<'_>, request: Request<'q>) -> Result<Loops<'q>
             "at most {SOURCES_MAX} tables in a join"
         )));
     }
-    let plan = analyzed(c, &mut request)?;
     let label = c.label();
-    let mut loops = Loops {
-        plan,
-        levels: SmallVec::new(),
+    let sources = std::mem::take(&mut request.sources);
+    let mut loops = Box::new(Loops {
+        plan: Where::new(sources, request.control),
+        levels: Vec::new(),
         continue_label: label,
         break_label: label,
         one_pass: OnePass::Off,
@@ -182,7 +183,10 @@ pub fn begin<'q>(c: &mut Compiler<'_>, request: Request<'q>) -> Result<Loops<'q>
         untested: false,
         index_base: request.index_cursor,
         outer_rows: c.query_loop,
-    };
+    });
+    loops.levels = std::mem::take(&mut c.spare.planner).lend(&mut loops.plan);
+    loops.plan.new_clause(false, None); // the WHERE
+    analyze(c, &mut loops.plan, &mut request)?;
     if loops.plan.level_count == 0 {
         loops.no_sources(c, &request);
     }
@@ -231,18 +235,18 @@ pub fn begin<'q>(c: &mut Compiler<'_>, request: Request<'q>) -> Result<Loops<'q>
 }
 
 /// Splits and analyses the conditions, and binds what the indexes hold.
-fn analyzed<'q>(c: &mut Compiler<'_>, request: &mut Request<'q>) -> Result<Box<Where<'q>>> {
-    for source in &mut request.sources {
+fn analyze<'q>(
+    c: &mut Compiler<'_>,
+    plan: &mut Where<'q>,
+    request: &mut Request<'q>,
+) -> Result<()> {
+    for source in &mut plan.sources {
         if source.is_subquery() {
             if let Some((_, estimate)) = c.from_rows(source.item) {
                 source.estimate = estimate;
             }
         }
     }
-    let mut plan = Box::new(Where::new(
-        std::mem::take(&mut request.sources),
-        request.control,
-    ));
     plan.limit = request.limit;
     plan.outer_rows = c.query_loop;
     plan.select = request.select;
@@ -271,7 +275,7 @@ fn analyzed<'q>(c: &mut Compiler<'_>, request: &mut Request<'q>) -> Result<Box<W
         });
         plan.connected = connected.collect();
     }
-    bind_indexes(c, &mut plan)?;
+    bind_indexes(c, plan)?;
     for (expr, on) in std::mem::take(&mut request.terms) {
         plan.split(ClauseId::WHERE, &expr, on, BinaryOp::And);
     }
@@ -299,12 +303,15 @@ fn analyzed<'q>(c: &mut Compiler<'_>, request: &mut Request<'q>) -> Result<Box<W
     }
     if let Some(result) = request.result {
         plan.has_result = true;
-        plan.result = result
-            .iter()
-            .map(|r| wish(c, &r.expr, SortOrder::default()))
-            .collect();
+        // A single source is asked about its columns for DISTINCT alone.
+        if plan.sources.len() > 1 || plan.control.contains(Control::WANT_DISTINCT) {
+            plan.result = result
+                .iter()
+                .map(|r| wish(c, &r.expr, SortOrder::default()))
+                .collect();
+        }
     }
-    Ok(plan)
+    Ok(())
 }
 
 /// Binds expressions of indexes and conditions of partial indexes to their sources.

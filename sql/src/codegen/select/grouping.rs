@@ -371,7 +371,7 @@ impl Compiler<'_> {
         &mut self,
         pass: &GroupPass<'_>,
         groups: &Groups,
-        loops: Loops<'_>,
+        loops: Box<Loops<'_>>,
     ) -> Result<()> {
         let id = pass.collected.id;
         self.aggregates_mut(id).direct_mode = true;
@@ -391,7 +391,7 @@ impl Compiler<'_> {
         &mut self,
         pass: &GroupPass<'_>,
         groups: &Groups,
-        loops: Loops<'_>,
+        loops: Box<Loops<'_>>,
         columns: usize,
     ) -> Result<()> {
         let (select, id) = (pass.select, pass.collected.id);

@@ -122,6 +122,9 @@ impl Compiler<'_> {
         if select.flags.aggregate {
             return self.code_grouped(select, dest, limits, false);
         }
+        if is_constant_row(select) && limits.limit == 0 {
+            return self.code_constant_row(select, dest, limits);
+        }
         self.code_sources(select)?;
         let mut sort = self.open_sort(&select.order_by, select.result.len())?;
         self.open_destination(dest, select.result.len());
@@ -214,6 +217,22 @@ impl Compiler<'_> {
         }
         self.place(end);
         Ok(estimate)
+    }
+
+    /// `SELECT 1`: one row, no loops. The estimate is that of one row.
+    fn code_constant_row(
+        &mut self,
+        select: &Select,
+        dest: &mut Destination,
+        limits: LimitRegs,
+    ) -> Result<LogEst> {
+        self.open_destination(dest, select.result.len());
+        self.explain(|| "SCAN CONSTANT ROW".to_owned());
+        let end = self.label();
+        let result = ResultExprs::Columns(&select.result);
+        self.code_row(result, None, None, dest, limits, end.into(), end.into())?;
+        self.place(end);
+        Ok(0)
     }
 
     /// How the rows of each FROM item come, for the planner.
@@ -384,6 +403,16 @@ impl Compiler<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a SELECT that is no aggregate has nothing but result columns.
+fn is_constant_row(select: &Select) -> bool {
+    select.from.items.is_empty()
+        && select.where_.is_none()
+        && select.limit.is_none()
+        && select.order_by.is_empty()
+        && !select.flags.distinct
+        && select.window.is_none()
 }
 
 /// The result columns of a SELECT as expressions.

@@ -74,8 +74,6 @@ impl Compiler<'_> {
         dest.count = count;
         let first = dest.first;
         let mut original = first;
-        let mut deferred = false;
-        let exprs = result.to_list();
         if !matches!(dest.kind, DestinationKind::Exists) {
             let dup = matches!(
                 dest.kind,
@@ -85,8 +83,10 @@ impl Compiler<'_> {
                 dest.kind,
                 DestinationKind::EphemeralTable | DestinationKind::Table
             );
-            let mut load: SmallVec<[&Expr; 8]> = exprs;
+            let flags = ListFlags { dup, factor: false };
             if let Some(sort) = sort.as_deref_mut() {
+                let mut load = result.to_list();
+                let mut deferred = false;
                 if !is_distinct && !is_record {
                     // What is in the sort key is not stored twice.
                     sort.mark_columns_in_key();
@@ -102,19 +102,20 @@ impl Compiler<'_> {
                     // With LIMIT, rows that are thrown away at once need not be computed.
                     deferred = limits.limit != 0 && prefix > 0;
                 }
-            }
-            let flags = ListFlags { dup, factor: false };
-            if deferred {
-                original = 0;
-                if let Some(sort) = sort.as_deref_mut() {
-                    sort.deferred = Some((
-                        load.iter().map(|expr| (*expr).clone()).collect(),
-                        first,
-                        flags,
-                    ));
+                if deferred {
+                    original = 0;
+                    let load = load.iter().map(|expr| (*expr).clone()).collect();
+                    sort.deferred = Some((load, first, flags));
+                } else {
+                    self.expr_code_list(load, first, flags)?;
                 }
             } else {
-                self.expr_code_list(load, first, flags)?;
+                match result {
+                    ResultExprs::Columns(columns) => {
+                        self.expr_code_list(result_exprs(columns), first, flags)?;
+                    }
+                    ResultExprs::Exprs(exprs) => self.expr_code_list(exprs, first, flags)?,
+                }
             }
         }
         if let Some(distinct) = distinct {

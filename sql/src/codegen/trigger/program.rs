@@ -238,6 +238,7 @@ impl Compiler<'_> {
         let mut resolver = Resolver::new(self);
         resolver.push_scope(Scope::default());
         let when = resolver.expr(when)?;
+        drop(resolver);
         self.expr_if_false(&when, end, true)
     }
 

@@ -175,7 +175,7 @@ impl Compiler<'_> {
     pub fn code_windows(
         &mut self,
         windows: &mut Windows<'_>,
-        loops: Loops<'_>,
+        loops: Box<Loops<'_>>,
         input: i32,
     ) -> Result<()> {
         let pass = windows.pass;

@@ -16,6 +16,7 @@ use crate::bound::{Expr, FromItem, Subquery};
 use crate::compiler::{Compiler, Result, SqlError};
 use crate::resolve::{NamedRow, Place, Resolver, Scope, resolve_self, resolve_self_at};
 use crate::schema::{Index, IndexKey, Table};
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// Where an assigned value comes from.
@@ -39,7 +40,7 @@ pub(super) struct Assignments {
     /// For each column its new value, if it has one.
     pub columns: Vec<Option<Value>>,
     /// Whether a column may change.
-    pub changed: Vec<bool>,
+    pub changed: SmallVec<[bool; 16]>,
     /// The new rowid.
     pub rowid: Option<Value>,
     /// Whether a column of the primary key of a WITHOUT ROWID table is among them.
@@ -52,7 +53,7 @@ impl Assignments {
     fn new(table: &Table) -> Assignments {
         Assignments {
             columns: vec![None; table.columns.len()],
-            changed: vec![false; table.columns.len()],
+            changed: SmallVec::from_elem(false, table.columns.len()),
             rowid: None,
             key: false,
             subqueries: Vec::new(),
@@ -113,7 +114,7 @@ impl Assignments {
     }
 }
 
-impl Compiler<'_> {
+impl<'c> Compiler<'c> {
     /// Resolves the right sides of SET and finds their columns. `rows`: further rows that they may name (`excluded`).
     pub(super) fn resolve_assignments(
         &mut self,
@@ -124,21 +125,21 @@ impl Compiler<'_> {
         rows: &[NamedRow],
     ) -> Result<Assignments> {
         let mut made = Assignments::new(table);
+        let mut resolver = self.resolver_among(item, with, rows, false)?;
         for assignment in set {
             let names = match &assignment.target {
                 AssignmentTarget::Column(name) => std::slice::from_ref(name),
                 AssignmentTarget::Columns(names) => &names[..],
             };
-            let mut resolve = |expr| self.resolve_among(item, with, rows, expr, false);
             match &assignment.value.kind {
                 ExprKind::Row(values) if names.len() > 1 || values.len() == names.len() => {
                     check_count(names.len(), values.len())?;
                     for (name, value) in names.iter().zip(values) {
-                        made.assign(table, name, Value::Expr(resolve(value)?))?;
+                        made.assign(table, name, Value::Expr(resolver.expr(value)?))?;
                     }
                 }
                 _ => {
-                    let value = resolve(&assignment.value)?;
+                    let value = resolver.expr(&assignment.value)?;
                     let is_list = matches!(assignment.target, AssignmentTarget::Columns(_));
                     match value {
                         Expr::Subquery(rows) if is_list => {
@@ -159,6 +160,7 @@ impl Compiler<'_> {
                 }
             }
         }
+        drop(resolver);
         self.mark_generated(table, item.cursor, &mut made)?;
         Ok(made)
     }
@@ -191,6 +193,20 @@ impl Compiler<'_> {
         expr: &ast::Expr,
         in_where: bool,
     ) -> Result<Expr> {
+        self.resolver_among(item, with, rows, in_where)?.expr(expr)
+    }
+
+    /// What resolves expressions that see one table and further rows.
+    fn resolver_among<'r, 'a>(
+        &'r mut self,
+        item: &FromItem,
+        with: Option<&'a ast::With>,
+        rows: &[NamedRow],
+        in_where: bool,
+    ) -> Result<Resolver<'r, 'c, 'a>>
+    where
+        'c: 'a,
+    {
         let mut resolver = Resolver::new(self);
         if let Some(with) = with {
             resolver.push_with(with)?;
@@ -199,7 +215,7 @@ impl Compiler<'_> {
         scope.in_where = in_where;
         scope.rows = rows.to_vec();
         resolver.push_scope(scope);
-        resolver.expr(expr)
+        Ok(resolver)
     }
 
     /// Rule 3.

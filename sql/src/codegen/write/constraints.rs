@@ -552,40 +552,23 @@ impl Compiler<'_> {
 
     /// `UNIQUE constraint failed: t.a`, of the rowid.
     pub(crate) fn rowid_violation(&mut self, target: &Target, action: i32) {
-        let table = &target.table;
-        let (code, column) = match table.rowid_alias {
-            Some(alias) => (
-                ResultCode::CONSTRAINT_PRIMARYKEY,
-                &*table.columns[alias].name,
-            ),
-            None => (ResultCode::CONSTRAINT_ROWID, "rowid"),
+        let code = match target.table.rowid_alias {
+            Some(_) => ResultCode::CONSTRAINT_PRIMARYKEY,
+            None => ResultCode::CONSTRAINT_ROWID,
         };
-        let message = format!("{}.{column}", table.name);
-        self.halt_constraint(code, action, &message, p5::HALT_UNIQUE);
+        let text = target.table.rowid_text().clone();
+        self.halt_conflict(code, action, text, p5::HALT_UNIQUE);
     }
 
     /// `UNIQUE constraint failed: t.a, t.b`
     pub(crate) fn unique_violation(&mut self, target: &Target, index: &Index, action: i32) {
-        let table = &target.table;
-        let message = if index.has_expr {
-            format!("index '{}'", index.name)
-        } else {
-            let names = index.columns[..index.key_count]
-                .iter()
-                .map(|column| match column.key {
-                    IndexKey::Column(number) => {
-                        format!("{}.{}", table.name, table.columns[number].name)
-                    }
-                    IndexKey::Rowid | IndexKey::Expr(_) => format!("{}.rowid", table.name),
-                });
-            names.collect::<Vec<_>>().join(", ")
-        };
         let code = if index.is_primary_key() {
             ResultCode::CONSTRAINT_PRIMARYKEY
         } else {
             ResultCode::CONSTRAINT_UNIQUE
         };
-        self.halt_constraint(code, action, &message, p5::HALT_UNIQUE);
+        let text = target.table.key_text(index);
+        self.halt_conflict(code, action, text, p5::HALT_UNIQUE);
     }
 
     /// Registers for the entries and the record of a row, as [`Row::records`] wants them; 0 for an index that
@@ -594,8 +577,8 @@ impl Compiler<'_> {
         &mut self,
         target: &Target,
         wanted: impl Fn(usize) -> bool,
-    ) -> Vec<i32> {
-        let mut records = Vec::with_capacity(target.table.indexes.len() + 1);
+    ) -> SmallVec<[i32; 8]> {
+        let mut records = SmallVec::new();
         for (n, index) in target.table.indexes.iter().enumerate() {
             records.push(if wanted(n) {
                 self.alloc_regs(1 + index.columns.len())

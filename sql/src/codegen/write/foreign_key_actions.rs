@@ -230,7 +230,7 @@ fn dot(row: &str, column: &str) -> Expr {
 }
 
 fn binary(op: BinaryOp, left: Expr, right: Expr) -> Expr {
-    expr(ExprKind::Binary(op, Box::new(left), Box::new(right)))
+    expr(ExprKind::Binary(op, Box::new([left, right])))
 }
 
 fn and(left: Option<Expr>, right: Expr) -> Option<Expr> {

@@ -27,6 +27,7 @@ use crate::resolve::{NameMode, Resolver};
 use crate::schema::Table;
 use ringwood_vdbe::opcode::p5;
 use ringwood_vdbe::{Label, Opcode, P4};
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// Where a column's value comes from.
@@ -266,6 +267,7 @@ impl Compiler<'_> {
             return Ok((Rows::One(exprs), width));
         }
         let select = resolver.select(select, NameMode::None)?;
+        drop(resolver);
         let width = select.result.len();
         check_width(insert, table, width)?;
         let yield_reg = self.alloc_reg();
@@ -393,7 +395,7 @@ fn is_one_row(select: &ast::Select) -> bool {
 pub(super) fn column_map(
     insert: &ast::Insert,
     table: &Table,
-) -> Result<(Vec<Given>, Option<usize>)> {
+) -> Result<(SmallVec<[Given; 8]>, Option<usize>)> {
     let computed = |column: &crate::schema::Column| {
         column.generated.is_some() || (column.hidden && insert.columns.is_empty())
     };
@@ -411,14 +413,14 @@ pub(super) fn column_map(
                 Given::Default
             }
         });
-        let map: Vec<Given> = given.collect();
+        let map: SmallVec<[Given; 8]> = given.collect();
         let rowid = match table.rowid_alias.map(|alias| map[alias]) {
             Some(Given::Source(n)) => Some(n),
             _ => None,
         };
         return Ok((map, rowid));
     }
-    let mut map: Vec<Given> = table
+    let mut map: SmallVec<[Given; 8]> = table
         .columns
         .iter()
         .map(|column| {

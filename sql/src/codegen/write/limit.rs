@@ -35,6 +35,7 @@ impl Compiler<'_> {
             resolver.push_with(with)?;
         }
         let mut select = resolver.select(&select, NameMode::None)?;
+        drop(resolver);
         let inner = &mut select.from.items[0];
         for (column, key) in select.result.iter_mut().zip(&keys) {
             column.expr = key_column(inner, *key);
@@ -47,9 +48,10 @@ impl Compiler<'_> {
             Expr::Vector(left)
         };
         let set = InSet::Select {
-            select: Box::new(select),
+            select,
             correlated: false,
         };
+        self.has_subqueries = true;
         let id = self.next_subquery();
         Ok(Some(Expr::In(Box::new(In {
             left,

@@ -172,17 +172,7 @@ impl Target {
 
 /// The same for the index of any table.
 pub(crate) fn key_affinities(table: &Table, index: &Index) -> P4 {
-    let letters: Vec<u8> = index.columns[..index.key_count]
-        .iter()
-        .map(|column| match column.key {
-            crate::schema::IndexKey::Column(number) => {
-                (table.columns[number].affinity as u8).clamp(b'A', b'C')
-            }
-            crate::schema::IndexKey::Rowid => b'D',
-            crate::schema::IndexKey::Expr(_) => b'A',
-        })
-        .collect();
-    P4::affinity(&letters)
+    P4::Affinity(table.key_affinities(index))
 }
 
 /// The number that SQLite gives a conflict action.
@@ -380,10 +370,21 @@ impl Compiler<'_> {
         message: &str,
         kind: u16,
     ) {
+        self.halt_conflict(code, action, Arc::from(message.as_bytes()), kind);
+    }
+
+    /// The same with a message that is kept already.
+    pub(crate) fn halt_conflict(
+        &mut self,
+        code: ringwood_vdbe::ResultCode,
+        action: i32,
+        message: Arc<[u8]>,
+        kind: u16,
+    ) {
         if action == i32::from(p5::OE_ABORT) {
             self.may_abort = true;
         }
-        self.op4(Opcode::Halt, code.get(), action, 0, P4::text(message));
+        self.op4(Opcode::Halt, code.get(), action, 0, P4::Text(message));
         self.p5(kind);
     }
 
@@ -410,24 +411,16 @@ impl Compiler<'_> {
             }
             return;
         }
-        let mut letters: Vec<u8> = table
-            .columns
-            .iter()
-            .filter(|column| !column.is_virtual())
-            .map(|column| column.affinity as u8)
-            .collect();
-        while letters.last().is_some_and(|letter| *letter <= b'A') {
-            letters.pop();
-        }
+        let letters = table.affinity_letters();
         if letters.is_empty() {
             return;
         }
         let count = letters.len() as i32;
         if first == 0 {
             let at = self.here() - 1;
-            self.b.set_p4(at, P4::affinity(&letters));
+            self.b.set_p4(at, P4::Affinity(letters.clone()));
         } else {
-            self.op4(Opcode::Affinity, first, count, 0, P4::affinity(&letters));
+            self.op4(Opcode::Affinity, first, count, 0, P4::Affinity(letters.clone()));
         }
     }
 }

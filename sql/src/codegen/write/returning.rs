@@ -80,7 +80,7 @@ impl Compiler<'_> {
         }
         let select = self.resolve_returning(returning, target, row)?;
         if self.columns.is_empty() {
-            self.columns = output_columns(self, &select);
+            self.columns = output_columns(self, &select).collect();
         }
         let count = select.result.len();
         let first = self.alloc_regs(count + 2);

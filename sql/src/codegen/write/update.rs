@@ -37,6 +37,7 @@ use crate::compiler::{Compiler, Result, SqlError};
 use crate::plan::Control;
 use ringwood_vdbe::opcode::p5;
 use ringwood_vdbe::{Label, Opcode, P4};
+use smallvec::SmallVec;
 
 /// The registers of a row.
 #[derive(Clone, Copy)]
@@ -90,7 +91,7 @@ pub(super) struct RowChange<'r> {
 }
 
 /// The names of the columns that are assigned.
-pub(super) fn assigned_names(set: &[ast::Assignment]) -> Vec<&str> {
+pub(super) fn assigned_names(set: &[ast::Assignment]) -> SmallVec<[&str; 8]> {
     let names = set.iter().flat_map(|assignment| match &assignment.target {
         AssignmentTarget::Column(name) => std::slice::from_ref(name),
         AssignmentTarget::Columns(names) => &names[..],
@@ -256,7 +257,7 @@ impl Compiler<'_> {
             records[table.indexes.len()] = self.alloc_reg();
             self.op(Opcode::Insert, keys, set, old_rowid);
         }
-        let mut running: Option<Loops<'_>> = Some(loops);
+        let mut running: Option<Box<Loops<'_>>> = Some(loops);
         if one_pass != OnePass::Multi {
             if let Some(loops) = running.take() {
                 loops.end(self)?;
@@ -422,8 +423,8 @@ impl Compiler<'_> {
         &mut self,
         target: &Target,
         assignments: &Assignments,
-    ) -> Result<Vec<bool>> {
-        let mut touched = Vec::with_capacity(target.table.indexes.len());
+    ) -> Result<SmallVec<[bool; 16]>> {
+        let mut touched = SmallVec::new();
         for (n, index) in target.table.indexes.iter().enumerate() {
             touched.push(target.is_table(n) || self.is_index_touched(target, index, assignments)?);
         }

@@ -89,7 +89,7 @@ impl Compiler<'_> {
         update: &ast::Update,
         target: &Target,
         keys: &[i32],
-    ) -> Result<Select> {
+    ) -> Result<Box<Select>> {
         let mut columns: Vec<ast::ResultColumn> = keys.iter().map(|_| placeholder()).collect();
         let mut fields = Vec::new();
         for assignment in &update.set {
@@ -126,6 +126,7 @@ impl Compiler<'_> {
             resolver.push_with(with)?;
         }
         let mut select = resolver.select(&select, NameMode::None)?;
+        drop(resolver);
         let (first, rest) = select
             .from
             .items

@@ -166,6 +166,7 @@ impl Compiler<'_> {
             Some(where_) => Some(resolver.expr(where_)?),
             None => None,
         };
+        drop(resolver);
         if let [Expr::Column(column)] = &terms[..] {
             if target.table.has_rowid() && column.column < 0 {
                 return Ok(Some(Key::Rowid));
