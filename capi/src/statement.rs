@@ -41,6 +41,8 @@ pub struct sqlite3_stmt {
     is_legacy: bool,
     /// What the last run ended with.
     last: RefCell<Failure>,
+    /// It was stepped since it was prepared or reset: only then a reset has something to tell.
+    was_stepped: Cell<bool>,
     pub(crate) has_row: Cell<bool>,
     /// Counts rows and resets: values of an older row are pointed anew.
     pub(crate) row: Cell<u64>,
@@ -87,6 +89,7 @@ impl sqlite3_stmt {
         let db = self.connection();
         let _held = db.lock();
         self.leave_row();
+        self.was_stepped.set(true);
         self.begin();
         let Ok(mut inner) = self.inner.try_borrow_mut() else {
             return db.fail(Failure::code(code::MISUSE));
@@ -166,6 +169,9 @@ impl sqlite3_stmt {
             return db.fail(Failure::code(code::MISUSE));
         };
         self.leave_row();
+        if !self.was_stepped.replace(false) {
+            return code::OK;
+        }
         let finished = db
             .engine(|_| inner.finish())
             .and_then(|finished| Ok(finished?));
@@ -221,6 +227,7 @@ fn prepare(
         inner: RefCell::new(inner),
         is_legacy: way.is_legacy,
         last: RefCell::default(),
+        was_stepped: Cell::new(false),
         has_row: Cell::new(false),
         row: Cell::new(1),
         columns: RefCell::default(),

@@ -198,12 +198,12 @@ impl Vm {
         &self.state.mems[first as usize..(first + count) as usize]
     }
 
-    /// Instructions run since the start, steps of scans, sorts.
+    /// Instructions run since the start, steps of full scans, sorts.
     pub fn counters(&self) -> (u64, u64, u64) {
         (
             self.state.steps,
-            self.state.counters[0],
             self.state.counters[1],
+            self.state.counters[2],
         )
     }
 

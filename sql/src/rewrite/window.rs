@@ -282,7 +282,8 @@ impl Rewriter<'_, '_> {
                     if !self.is_own(window) {
                         return Walk::Continue; // of a subquery
                     }
-                    if linked && same_window(window, self.main) {
+                    // The first one is the pass's by its place: with a subquery in it, a window is not even like itself.
+                    if linked && (self.calls.is_empty() || same_window(window, self.main)) {
                         self.link(expr);
                         return Walk::Prune;
                     }

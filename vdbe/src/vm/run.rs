@@ -426,7 +426,7 @@ pub(super) fn run(program: &Program, s: &mut State, env: &mut Env) -> Pause {
             Opcode::NullRow => seek::null_row(s, insn),
             Opcode::Rewind | Opcode::Sort | Opcode::Last => {
                 if insn.opcode == Opcode::Sort {
-                    s.counters[1] += 1;
+                    s.counters[2] += 1;
                 }
                 let on_row = match &mut s.cursors[insn.p1 as usize] {
                     Slot::Sorter(sorter) => wants!(sorter.sort()),
@@ -438,7 +438,7 @@ pub(super) fn run(program: &Program, s: &mut State, env: &mut Env) -> Pause {
             Opcode::IfEmpty => jump_if!(!wants!(seek::go_to_end(s, env, insn))),
             Opcode::Next | Opcode::Prev => {
                 if wants!(seek::advance(s, env, insn)) {
-                    s.counters[0] += 1;
+                    s.counters[insn.p5 as usize & 7] += 1;
                     jump_back!();
                 }
             }
@@ -517,7 +517,7 @@ pub(super) fn run(program: &Program, s: &mut State, env: &mut Env) -> Pause {
                 }
             }
             Opcode::SorterSort => {
-                s.counters[1] += 1;
+                s.counters[2] += 1;
                 match &mut s.cursors[insn.p1 as usize] {
                     Slot::Sorter(sorter) => jump_if!(!wants!(sorter.sort())),
                     _ => leave!(Pause::from(no_cursor(insn.p1))),
@@ -618,7 +618,7 @@ pub(super) fn run(program: &Program, s: &mut State, env: &mut Env) -> Pause {
             Opcode::VColumn => wants!(vtab::column(s, env, insn)),
             Opcode::VNext => {
                 if wants!(vtab::next(s, env, insn)) {
-                    s.counters[0] += 1;
+                    s.counters[insn.p5 as usize & 7] += 1;
                     jump_back!();
                 }
             }

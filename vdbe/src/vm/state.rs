@@ -90,7 +90,7 @@ pub(super) struct State {
     /// `changes` is not to be reported (the statement is prepared again).
     pub(super) mute_changes: bool,
     /// Counts that a statement reports: full scan steps, sorts, automatic indexes and so on.
-    pub(super) counters: [u64; 4],
+    pub(super) counters: [u64; 8],
 }
 
 /// As many elements are room enough to be kept for another statement.
@@ -144,7 +144,7 @@ impl State {
             payload: Vec::new(),
             row_cell: Vec::new(),
             mute_changes: false,
-            counters: [0; 4],
+            counters: [0; 8],
         }
     }
 
