@@ -62,9 +62,7 @@ pub fn compile<'a>(
     }
     let mut program = c.finish()?;
     program.params.clear();
-    program
-        .params
-        .resize(statement.params.count as usize, None);
+    program.params.resize(statement.params.count as usize, None);
     for name in &statement.params.names {
         program.params[name.number as usize - 1] = Some(name.text.to_string());
     }

@@ -30,9 +30,7 @@ pub use func::{
 pub use insn::{Insn, P4};
 pub use mem::Mem;
 pub use opcode::Opcode;
-pub use program::{
-    Addr, Buffers, ColumnInfo, Explain, Label, Program, ProgramBuilder, SubProgram,
-};
+pub use program::{Addr, Buffers, ColumnInfo, Explain, Label, Program, ProgramBuilder, SubProgram};
 pub use result_code::ResultCode;
 pub use setting::Setting;
 pub use vm::{Answer, Exit, Request, Vm};

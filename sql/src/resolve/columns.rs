@@ -234,28 +234,25 @@ pub fn output_columns(c: &Compiler<'_>, select: &Select) -> impl Iterator<Item =
     while let Some((_, prior)) = &first.prior {
         first = prior;
     }
-    first
-        .result
-        .iter()
-        .map(move |column| {
-            let found = origin(c, &[&first.from], &column.expr);
-            let (decltype, database, table, name) = match found {
-                Some(found) => (
-                    found.decl_type,
-                    Some(found.database),
-                    Some(found.table),
-                    Some(found.column),
-                ),
-                None => (None, None, None, None),
-            };
-            ColumnInfo {
-                name: column.name.clone(),
-                decltype,
-                database,
-                table,
-                origin: name,
-            }
-        })
+    first.result.iter().map(move |column| {
+        let found = origin(c, &[&first.from], &column.expr);
+        let (decltype, database, table, name) = match found {
+            Some(found) => (
+                found.decl_type,
+                Some(found.database),
+                Some(found.table),
+                Some(found.column),
+            ),
+            None => (None, None, None, None),
+        };
+        ColumnInfo {
+            name: column.name.clone(),
+            decltype,
+            database,
+            table,
+            origin: name,
+        }
+    })
 }
 
 /// The columns of a table made from a SELECT (CREATE TABLE AS, `PRAGMA table_info` of a view): names, types,

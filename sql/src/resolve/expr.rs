@@ -352,10 +352,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         self.c.has_subqueries = true;
         let select = self.values_of_rows(rows);
         let id = self.c.next_subquery();
-        let set = InSet::Select {
-            select,
-            correlated,
-        };
+        let set = InSet::Select { select, correlated };
         Ok(Expr::In(Box::new(In { left, set, not, id })))
     }
 
@@ -372,10 +369,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         let (select, correlated) = self.inner_select(select)?;
         let left = self.expr(left)?;
         let id = self.c.next_subquery();
-        let set = InSet::Select {
-            select,
-            correlated,
-        };
+        let set = InSet::Select { select, correlated };
         Ok(Expr::In(Box::new(In { left, set, not, id })))
     }
 

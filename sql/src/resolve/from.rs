@@ -129,7 +129,11 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
     }
 
     /// A subquery in FROM sees the scopes around the query; whether it uses them.
-    fn from_select(&mut self, select: &'a ast::Select, names: NameMode) -> Result<(Box<Select>, bool)> {
+    fn from_select(
+        &mut self,
+        select: &'a ast::Select,
+        names: NameMode,
+    ) -> Result<(Box<Select>, bool)> {
         let outer = std::mem::replace(&mut self.outermost_use, usize::MAX);
         let bound = self.select(select, names);
         let correlated = self.outermost_use < self.scopes.len();
@@ -303,7 +307,11 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
     ///
     /// # Errors
     /// `view x is circularly defined`, and whatever is wrong with its SELECT.
-    pub fn view_select(&mut self, db: usize, view: &Arc<Table>) -> Result<(Box<Select>, Arc<Table>)> {
+    pub fn view_select(
+        &mut self,
+        db: usize,
+        view: &Arc<Table>,
+    ) -> Result<(Box<Select>, Arc<Table>)> {
         if self
             .open_views
             .iter()
@@ -407,10 +415,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         let correlated = false;
         let mut item = self.select_item(select, table, alias, correlated);
         item.nested_join = true;
-        Ok((
-            item,
-            ItemNames::of_join(nested),
-        ))
+        Ok((item, ItemNames::of_join(nested)))
     }
 
     /// The columns of a parenthesised join: all of each item, after those of its USING clause.

@@ -53,9 +53,7 @@ fn strip_collate(expr: &ast::Expr) -> (&ast::Expr, smallvec::SmallVec<[&ast::Nam
 fn ordinal(expr: &ast::Expr) -> Option<i64> {
     match &expr.kind {
         ExprKind::Literal(ast::Literal::Integer(i)) => i32::try_from(*i).ok().map(i64::from),
-        ExprKind::Binary(ast::BinaryOp::And, operands) if is_false_conjunction(operands) => {
-            Some(0)
-        }
+        ExprKind::Binary(ast::BinaryOp::And, operands) if is_false_conjunction(operands) => Some(0),
         ExprKind::IsNull(inner) if is_literal(inner) => Some(0),
         ExprKind::NotNull(inner) if is_literal(inner) => Some(1),
         ExprKind::Binary(op, operands)

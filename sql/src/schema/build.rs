@@ -8,8 +8,8 @@
 //!
 //! Source: SQLite's `sqlite3InitCallback`, `corruptSchema`.
 
-use super::memo::Memo;
 use super::define::{add_index, define_index, define_table};
+use super::memo::Memo;
 use super::{DbSchema, Index, NameMap, Table, TableKind, Trigger, VirtualDef};
 use crate::ast::{CreateTrigger, CreateView, ObjectKind, Stmt, TableBody};
 use crate::compiler::{Result, SqlError};

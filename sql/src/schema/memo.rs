@@ -92,9 +92,7 @@ impl Table {
         let letters = index.columns[..index.key_count]
             .iter()
             .map(|column| match column.key {
-                IndexKey::Column(number) => {
-                    (self.columns[number].affinity as u8).clamp(b'A', b'C')
-                }
+                IndexKey::Column(number) => (self.columns[number].affinity as u8).clamp(b'A', b'C'),
                 IndexKey::Rowid => b'D',
                 IndexKey::Expr(_) => b'A',
             });

@@ -111,6 +111,9 @@ mod tests {
         assert_eq!(map.get("12345678 "), None);
         assert_eq!(map.get("a_long_name_of_a_tablf"), None);
         assert_eq!(map.insert("T".into(), 9), Some(1));
-        assert_eq!((map.remove("t"), map.get("T"), map.len()), (Some(9), None, 5));
+        assert_eq!(
+            (map.remove("t"), map.get("T"), map.len()),
+            (Some(9), None, 5)
+        );
     }
 }

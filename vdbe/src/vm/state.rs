@@ -171,7 +171,7 @@ impl State {
         self.last_order = Ordering::Equal;
         self.permutation = 0;
         self.statement_violations = Violations::default();
-        self.counters = [0; 4];
+        self.counters = [0; 8];
     }
 
     /// Makes registers and cursors anew for a run.

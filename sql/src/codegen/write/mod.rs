@@ -420,7 +420,13 @@ impl Compiler<'_> {
             let at = self.here() - 1;
             self.b.set_p4(at, P4::Affinity(letters.clone()));
         } else {
-            self.op4(Opcode::Affinity, first, count, 0, P4::Affinity(letters.clone()));
+            self.op4(
+                Opcode::Affinity,
+                first,
+                count,
+                0,
+                P4::Affinity(letters.clone()),
+            );
         }
     }
 }
