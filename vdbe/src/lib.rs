@@ -25,7 +25,8 @@ pub mod vtab;
 pub use env::{Db, Env, Hooks, Limits};
 pub use error::{Error, Result};
 pub use func::{
-    Aggregate, FnContext, FnError, FunctionDef, FunctionFlags, FunctionKind, FunctionRegistry,
+    Aggregate, Facts, FnContext, FnError, FunctionDef, FunctionFlags, FunctionKind,
+    FunctionRegistry,
 };
 pub use insn::{Insn, P4};
 pub use mem::Mem;

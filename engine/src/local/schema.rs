@@ -10,7 +10,7 @@ use ringwood_format::record::decode_record;
 use ringwood_format::value::Value;
 use ringwood_sql::ast::Statement;
 use ringwood_sql::compiler::{CompileContext, SqlError};
-use ringwood_sql::schema::{DbSchema, DbSchemaBuilder, Schema};
+use ringwood_sql::schema::{DbSchema, DbSchemaBuilder, SampleRow, Schema};
 use ringwood_vdbe::{Env, Error as VdbeError, Program, ResultCode};
 use ringwood_wal::{Stop, Try, Tx};
 
@@ -205,7 +205,7 @@ async fn read_rows(
     let mut cursor = Cursor::table(SCHEMA_ROOT);
     let mut more = retry(tx, |tx| cursor.first(tx)).await?;
     let mut payload = Vec::new();
-    let mut statistics = None;
+    let (mut statistics, mut samples) = (None, None);
     while more {
         payload.clear();
         let size = cursor.payload_size();
@@ -217,8 +217,12 @@ async fn read_rows(
                 _ => 0,
             };
             let text = |i| text_at(&row, i);
-            if text(1).is_some_and(|name| name.eq_ignore_ascii_case(b"sqlite_stat1")) {
-                statistics = u32::try_from(root).ok().and_then(PageNo::new);
+            let page = u32::try_from(root).ok().and_then(PageNo::new);
+            let is = |name: &[u8]| text(1).is_some_and(|is| is.eq_ignore_ascii_case(name));
+            if is(b"sqlite_stat1") {
+                statistics = page;
+            } else if is(b"sqlite_stat4") {
+                samples = page;
             }
             builder.row(text(0), text(1), text(2), root, text(4))?;
         }
@@ -226,6 +230,9 @@ async fn read_rows(
     }
     if let (Some(root), None) = (statistics, filter) {
         read_statistics(tx, root, &mut builder).await?;
+    }
+    if let (Some(root), None) = (samples, filter) {
+        read_samples(tx, root, &mut builder).await?;
     }
     builder.finish().map_err(Into::into)
 }
@@ -247,6 +254,34 @@ async fn read_statistics(
         let text = |i| text_at(&row, i).and_then(|bytes| std::str::from_utf8(bytes).ok());
         if let (Some(table), Some(numbers)) = (text(0), text(2)) {
             builder.statistics(table, text(1), numbers);
+        }
+        more = retry(tx, |tx| cursor.next(tx)).await?;
+    }
+    Ok(())
+}
+
+/// Hands the rows of `sqlite_stat4` to the builder.
+async fn read_samples(
+    tx: &Tx,
+    root: PageNo,
+    builder: &mut DbSchemaBuilder,
+) -> Result<(), VdbeError> {
+    let mut cursor = Cursor::table(root);
+    let mut more = retry(tx, |tx| cursor.first(tx)).await?;
+    let mut payload = Vec::new();
+    while more {
+        payload.clear();
+        let size = cursor.payload_size();
+        retry(tx, |tx| cursor.read_payload(tx, 0, size, &mut payload)).await?;
+        let row = decode_record(&payload, tx.encoding()).map_err(|_| VdbeError::corrupt())?;
+        let text = |i| String::from_utf8_lossy(text_at(&row, i).unwrap_or_default()).into_owned();
+        // tbl, idx, neq, nlt, ndlt, sample
+        if text_at(&row, 1).is_some() {
+            builder.sample(SampleRow {
+                index: text(1),
+                counts: [text(2), text(3), text(4)],
+                record: text_at(&row, 5).unwrap_or_default().to_vec(),
+            });
         }
         more = retry(tx, |tx| cursor.next(tx)).await?;
     }

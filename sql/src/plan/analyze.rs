@@ -23,7 +23,7 @@ use super::like;
 use super::term::{ExprRef, On, Sides, Term, commute, sides_of};
 use super::{Clause, ClauseId, EXPR, Mask, Ops, TermFlags, TermId, Where};
 use crate::bound::{BinaryOp, Expr, InSet, UnaryOp, walk};
-use crate::compiler::Compiler;
+use crate::compiler::{Compiler, Optimizations};
 use crate::schema::CollationName;
 
 impl<'q> Where<'q> {
@@ -217,10 +217,13 @@ impl<'q> Where<'q> {
             if op == Ops::IS {
                 self.term_mut(id).flags |= TermFlags::IS;
             }
+            // A column on the right that WHERE fixes is a constant there.
             let right_key = s
                 .right
                 .as_ref()
-                .and_then(|r| self.indexable(facts::skip_ref(r), op));
+                .map(|r| facts::skip_ref(r))
+                .filter(|r| !matches!(r, Expr::Fixed { .. }))
+                .and_then(|r| self.indexable(r, op));
             if let (Some((cursor, column)), Some(right)) = (right_key, s.right.clone()) {
                 let mut exchanged = s.clone();
                 exchanged.op = commute(op);
@@ -446,7 +449,10 @@ impl<'q> Where<'q> {
 
     /// Whether both sides of `a = b` may stand for one another everywhere.
     fn is_equivalence(&self, c: &Compiler<'_>, s: &Sides<'q>, on: On) -> bool {
-        if !matches!(s.op, Ops::EQ | Ops::IS) || on.is_outer() {
+        if !c.optimizes(Optimizations::TRANSITIVE)
+            || !matches!(s.op, Ops::EQ | Ops::IS)
+            || on.is_outer()
+        {
             return false;
         }
         let Some(right) = &s.right else { return false };

@@ -23,10 +23,12 @@ use super::cost::{self, LogEst, RangeTerm};
 use super::facts;
 use super::or_cost::{OrCost, OrSet};
 use super::probe::Probe;
+use super::samples::ProbeKey;
 use super::scan::{IndexColumnRef, Scan};
 use super::term::{Rows, Term};
 use super::{ClauseId, Control, Loop, LoopFlags, Mask, Ops, ROWID, TermFlags, TermId, Where};
 use crate::bound::{Expr, InSet};
+use crate::codegen::loops::row_value::may_be_reduced;
 use crate::codegen::types::compare_affinity;
 use crate::compiler::Optimizations;
 use crate::schema::{Index, Table};
@@ -48,17 +50,23 @@ pub struct Builder<'p, 'q> {
     pub or_set: Option<OrSet>,
     /// Rule 4.
     pub budget: u32,
+    /// What is looked up among the samples of the index that is probed.
+    pub key: ProbeKey,
+    /// What was weighed is to be weighed again.
+    pub again: bool,
 }
 
 impl<'q> Builder<'_, 'q> {
-    /// All loops of all sources.
-    pub fn add_all(plan: &mut Where<'q>) {
+    /// All loops of all sources; whether they should be weighed once more.
+    pub fn add_all(plan: &mut Where<'q>) -> bool {
         let mut b = Builder {
             plan,
             clause: ClauseId::WHERE,
             new: Loop::empty(),
             or_set: None,
             budget: LOOPS_MAX,
+            key: ProbeKey::default(),
+            again: false,
         };
         let (mut prereq, mut prior): (Mask, Mask) = (0, 0);
         let mut first_past_right = false;
@@ -96,6 +104,7 @@ impl<'q> Builder<'_, 'q> {
             }
             prior |= b.new.self_mask;
         }
+        b.again
     }
 
     /// The sources before the i-th that conditions join it to: an EXISTS comes after all of them.
@@ -215,13 +224,20 @@ impl<'q> Builder<'_, 'q> {
         let helps = self.plan.order_mentions_rowid(source.cursor(), table);
         self.new.flags = LoopFlags::IPK;
         self.new.sort_index = if helps { sort_index } else { 0 };
-        self.new.run = rows + cost::STEP_TABLE;
+        self.new.run = rows + cost::STEP_TABLE + self.scan_discount(table.has_samples);
         self.adjust_rows(rows);
+        if source.item.from_exists {
+            self.new.rows = 0; // it is left after its first row
+        }
         if matches!(source.rows, Rows::Coroutine { .. }) {
             self.new.flags |= LoopFlags::COROUTINE;
         }
-        self.new.ordered_subquery =
-            source.is_subquery() && self.plan.subquery_is_ordered(self.new.source);
+        self.new.ordered_subquery = source.is_subquery()
+            && !self
+                .plan
+                .disabled
+                .contains(Optimizations::ORDER_BY_SUBQUERY)
+            && self.plan.subquery_is_ordered(self.new.source);
         self.insert();
         self.new.rows = rows;
         self.extend(
@@ -290,6 +306,9 @@ impl<'q> Builder<'_, 'q> {
                 self.new.run = cost::add(self.new.run, lookups);
             }
             self.adjust_rows(rows);
+            if source.item.from_exists {
+                self.new.rows = 0;
+            }
             if !(source.join.right && index.has_expr) {
                 self.insert();
             }
@@ -304,6 +323,7 @@ impl<'q> Builder<'_, 'q> {
             },
             0,
         );
+        self.key = ProbeKey::default();
     }
 
     /// The cost of fetching table rows for the entries that terms on the index alone let pass.
@@ -345,6 +365,8 @@ impl<'q> Builder<'_, 'q> {
         let size = probe.rows(0);
         let depth = cost::est_log(size);
         let found = self.terms_for(probe, at, ops);
+        let sampled = self.sampled(probe);
+        let key_known = self.key.known;
         self.new.setup = 0;
         for (id, transitive) in found {
             let t = self.plan.term(id);
@@ -406,6 +428,10 @@ impl<'q> Builder<'_, 'q> {
                 }
             }
             if self.new.flags.contains(LoopFlags::COLUMN_RANGE) {
+                if let Some(sampled) = &sampled {
+                    let descends = probe.key.is_some_and(|k| k.columns[usize::from(at)].desc);
+                    (bottom, top) = self.narrow(sampled, bottom, top, descends);
+                }
                 let range = |id: TermId| {
                     let t = self.plan.term(id);
                     RangeTerm {
@@ -418,6 +444,17 @@ impl<'q> Builder<'_, 'q> {
                 self.new.eq += 1;
                 if truth <= 0 && probe.column(at).is_some_and(|c| c >= 0) {
                     self.new.rows += truth - in_rows;
+                } else if let Some(rows) = sampled
+                    .as_ref()
+                    .filter(|_| in_multiplier == 0)
+                    .and_then(|s| self.equal_rows(s, id))
+                    .filter(|&rows| rows > 0)
+                {
+                    self.new.rows = cost::log_est(rows);
+                    if self.new.eq == 1 && self.new.rows + 10 > probe.rows(0) {
+                        self.note_low_selectivity(id);
+                    }
+                    self.new.rows = self.new.rows.min(saved.rows) - in_rows;
                 } else {
                     self.new.rows += probe.rows(self.new.eq) - probe.rows(self.new.eq - 1);
                     if term_ops.contains(Ops::ISNULL) {
@@ -441,6 +478,9 @@ impl<'q> Builder<'_, 'q> {
             self.new.run += in_multiplier + in_rows;
             self.new.rows += in_multiplier + in_rows;
             self.adjust_rows(size);
+            if source.item.from_exists {
+                self.new.rows = 0;
+            }
             self.insert();
             self.new.rows = if self.new.flags.contains(LoopFlags::COLUMN_RANGE) {
                 saved.rows
@@ -454,6 +494,7 @@ impl<'q> Builder<'_, 'q> {
                 self.extend(probe, in_multiplier + in_rows);
             }
             self.new.rows = saved.rows;
+            self.key.known = key_known;
         }
         let setup = self.new.setup;
         self.new = saved;
@@ -472,6 +513,9 @@ impl<'q> Builder<'_, 'q> {
             || key.no_skip_scan
             || !key.has_statistics
             || probe.rows(at + 1) < cost::SKIP_SCAN_MIN
+            || self.plan.sources[usize::from(self.new.source)]
+                .item
+                .from_exists
         {
             return;
         }
@@ -577,6 +621,7 @@ impl<'q> Builder<'_, 'q> {
         let not_allowed = !(self.new.prereq | self.new.self_mask);
         let clause = self.plan.clause(self.clause);
         let mut reduce = 0;
+        let mut heuristic = SmallVec::<[TermId; 2]>::new();
         for &id in &clause.terms[..clause.base_count] {
             let t = self.plan.term(id);
             if t.prereq_all & not_allowed != 0
@@ -607,12 +652,16 @@ impl<'q> Builder<'_, 'q> {
                 continue;
             }
             self.new.rows -= 1;
-            if t.ops.intersects(Ops::EQ | Ops::IS) {
+            if t.ops.intersects(Ops::EQ | Ops::IS) && !t.flags.contains(TermFlags::HIGH_TRUTH) {
                 let right = t.sides.as_ref().and_then(|s| s.right.as_deref());
                 let likely = right
                     .and_then(Expr::as_integer)
                     .is_some_and(|k| (-1..=1).contains(&k));
-                reduce = reduce.max(if likely { 10 } else { 20 });
+                let by = if likely { 10 } else { 20 };
+                if reduce < by {
+                    reduce = by;
+                    heuristic.push(id);
+                }
             } else if let Expr::Function(call) = &*t.expr {
                 if let Some(length) = facts::pattern_length(call) {
                     self.new.rows -= (length * 2) as LogEst;
@@ -620,6 +669,9 @@ impl<'q> Builder<'_, 'q> {
             }
         }
         self.new.rows = self.new.rows.min(table_rows - reduce);
+        for id in heuristic {
+            self.plan.term_mut(id).flags |= TermFlags::HEURISTIC_TRUTH;
+        }
     }
 
     /// Offers the loop that was made (rules 1 and 2).
@@ -671,8 +723,7 @@ impl<'q> Builder<'_, 'q> {
         }
     }
 
-    /// A row-value IN bounds an index only with all of its fields: with fewer, one row of the right side would be
-    /// visited for each way in which the others differ.
+    /// A row-value IN whose right side must be taken as it is bounds an index only with all of its fields.
     fn row_values_complete(&self) -> bool {
         self.new.terms.iter().flatten().all(|&id| {
             let t = self.plan.term(id);
@@ -680,6 +731,9 @@ impl<'q> Builder<'_, 'q> {
                 return true;
             }
             let Some(set) = t.in_expr() else { return true };
+            if matches!(&set.set, InSet::Select { select, .. } if may_be_reduced(select)) {
+                return true;
+            }
             let present = self.new.terms.iter().flatten().filter(|&&o| {
                 let o = self.plan.term(o);
                 o.field != 0 && o.in_expr().is_some_and(|s| s.id == set.id)

@@ -23,7 +23,7 @@
 //! | split | [`analyze`] | expressions | base terms |
 //! | analyze | [`analyze`], [`like`], [`disjunction`] | base terms | operator, column, masks; virtual terms |
 //! | short cut | [`shortcut`] | a single table with `rowid = ?` or a unique key | the path, at once |
-//! | loops | [`candidates`], [`multi_or`], [`virtual_table`] | terms and indexes | loops with costs |
+//! | loops | [`candidates`], [`samples`], [`multi_or`], [`virtual_table`] | terms and indexes | loops with costs |
 //! | solve | [`solve`], [`order`] | loops | the cheapest path, twice where there is an ORDER BY |
 //! | correlated | [`correlated`] | a full scan in a correlated subquery | an index made for the statement |
 //! | prune | [`noop_join`] | the path | the path without outer joins that nothing sees |
@@ -65,6 +65,7 @@ pub mod order;
 pub mod outer_joins;
 pub mod partial;
 mod probe;
+pub mod samples;
 pub mod scan;
 pub mod shortcut;
 pub mod solve;
@@ -142,6 +143,10 @@ bitflags! {
         const IS = 0x0800;
         /// Contains a correlated subquery: evaluated last.
         const VAR_SELECT = 0x1000;
+        /// Was taken for selective, as equalities are.
+        const HEURISTIC_TRUTH = 0x2000;
+        /// Samples say that it is not selective.
+        const HIGH_TRUTH = 0x4000;
         /// One column of a row-value comparison.
         const SLICE = 0x8000;
     }
@@ -457,6 +462,8 @@ pub struct Where<'q> {
     pub has_expression_index: bool,
     /// Those expressions.
     pub index_exprs: Vec<IndexExpr>,
+    /// Indexes with samples.
+    pub sampled: Vec<Rc<samples::SampledIndex>>,
     /// The conditions of partial indexes.
     pub partials: Vec<PartialWhere>,
     /// Where ids for made INs begin, and how many were given.
@@ -520,6 +527,7 @@ impl<'q> Where<'q> {
             utf16le: false,
             has_expression_index,
             index_exprs: Vec::new(),
+            sampled: Vec::new(),
             partials: Vec::new(),
             made_ids: (0, 0),
             satisfied: 0,
@@ -573,7 +581,11 @@ impl<'q> Where<'q> {
             return Ok(());
         }
         if self.sources.len() != 1 || !self.short_cut() {
-            candidates::Builder::add_all(self);
+            if candidates::Builder::add_all(self) {
+                // Samples have changed what earlier loops were weighed by.
+                self.loops.clear();
+                candidates::Builder::add_all(self);
+            }
             if let Some(error) = self.failed.take() {
                 return Err(error);
             }

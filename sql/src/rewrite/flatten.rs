@@ -13,7 +13,7 @@
 //! | number | the subquery … |
 //! |---|---|
 //! | – | is aggregate, or a MATERIALIZED common table expression |
-//! | 3, 26 | is right of an outer join, and is a join itself, or of a virtual table, or the query is DISTINCT, or it is a RIGHT JOIN |
+//! | 3, 26 | is right of an outer join or left of a RIGHT JOIN, and is a join itself, or the query is DISTINCT, or it is a RIGHT JOIN's own |
 //! | 4, 7 | is DISTINCT; has no FROM |
 //! | 8, 9, 13, 14, 15, 19, 21 | has LIMIT, and the query is a join, aggregate, DISTINCT, a part of a compound, or has LIMIT or WHERE; has OFFSET |
 //! | 11, 16 | has ORDER BY, and the query too, or is aggregate |
@@ -135,18 +135,8 @@ fn is_allowed(
         return false;
     }
     let outer = item.join.is_outer();
-    let is_virtual = inner
-        .from
-        .items
-        .first()
-        .is_some_and(|item| item.table.is_virtual());
-    if outer
-        && (inner.from.items.len() > 1 || outer_flags.distinct || item.join.right || is_virtual)
-    {
-        return false;
-    }
-    if item.join.left_of_right
-        && (inner.from.items.len() > 1 || outer_flags.distinct || inner.where_.is_some())
+    if (outer || item.join.left_of_right)
+        && (inner.from.items.len() > 1 || outer_flags.distinct || item.join.right)
     {
         return false;
     }
@@ -245,6 +235,34 @@ fn copy_of(c: &mut Compiler<'_>, select: &Select, i: usize) -> Select {
     copy
 }
 
+/// A copy of a SELECT that can be compiled beside it: its cursors and the subqueries in it are others.
+pub(crate) fn twin(c: &mut Compiler<'_>, select: &Select) -> Box<Select> {
+    let mut copy = Box::new(select.clone());
+    let mut map = HashMap::with_hasher(foldhash::fast::FixedState::default());
+    renumber_items(c, &mut copy, None, &mut map);
+    walk_select_mut(&mut copy, &mut |node| {
+        match node {
+            NodeMut::Expr(Expr::Column(column)) => {
+                if let Some(&new) = map.get(&column.cursor) {
+                    column.cursor = new;
+                }
+            }
+            NodeMut::Expr(Expr::IfNullRow { cursor, .. }) => {
+                if let Some(&new) = map.get(cursor) {
+                    *cursor = new;
+                }
+            }
+            NodeMut::Expr(Expr::Exists(inner) | Expr::Subquery(inner)) => {
+                inner.id = c.next_subquery();
+            }
+            NodeMut::Expr(Expr::In(inner)) => inner.id = c.next_subquery(),
+            _ => {}
+        }
+        Walk::Continue
+    });
+    copy
+}
+
 /// New cursors for the items of FROM, and for those of the subqueries in it.
 fn renumber_items(
     c: &mut Compiler<'_>,
@@ -281,6 +299,8 @@ fn dissolve(
     correlated: bool,
 ) {
     let slot = select.from.items.remove(i);
+    // Its WHERE is about its own rows, before an outer join adds rows of NULLs.
+    let in_on = outer || slot.join.left_of_right;
     let to = inner.from.items[0].cursor;
     let moved = inner.from.items.len();
     for (j, mut item) in inner.from.items.into_iter().enumerate() {
@@ -289,7 +309,7 @@ fn dissolve(
             item.join.cross |= slot.join.cross;
             item.join.left |= slot.join.left;
             item.join.right |= slot.join.right;
-            let where_ = if outer { inner.where_.clone() } else { None };
+            let where_ = if in_on { inner.where_.clone() } else { None };
             item.on = Expr::and(Expr::and(item.on.take(), where_), slot.on.clone());
         }
         select.from.items.insert(i + j, item);
@@ -300,11 +320,10 @@ fn dissolve(
             term.result_column = None;
         }
     }
-    if !outer {
+    if !in_on {
         select.where_ = Expr::and(inner.where_, select.where_.take());
     }
-    let nullable = outer || slot.join.left_of_right;
-    let substitution = Substitution::new(c, slot.cursor, to, nullable, &inner.result, first);
+    let substitution = Substitution::new(c, slot.cursor, to, in_on, &inner.result, first);
     substitution.select(c, select, false);
     if inner.limit.is_some() {
         select.limit = inner.limit;

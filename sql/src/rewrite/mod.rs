@@ -26,6 +26,8 @@ mod push_down;
 mod substitute;
 mod window;
 
+pub(crate) use flatten::twin;
+
 use crate::bound::walk::{
     Constness, Node, NodeMut, Walk, has_function, has_subquery, is_constant, walk, walk_mut,
 };

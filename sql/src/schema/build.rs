@@ -10,6 +10,7 @@
 
 use super::define::{add_index, define_index, define_table};
 use super::memo::Memo;
+use super::statistics::{self, SampleRow};
 use super::{DbSchema, Index, NameMap, Table, TableKind, Trigger, VirtualDef};
 use crate::ast::{CreateTrigger, CreateView, ObjectKind, Stmt, TableBody};
 use crate::compiler::{Result, SqlError};
@@ -26,6 +27,8 @@ pub struct DbSchemaBuilder {
     tables: NameMap<Table>,
     /// Statistics: table, index, the text of `sqlite_stat1`.
     statistics: Vec<(String, Option<String>, String)>,
+    /// Rows of `sqlite_stat4`.
+    samples: Vec<SampleRow>,
     /// Whether rows may be there already.
     extends: bool,
     /// Whether rows may say otherwise than their texts.
@@ -39,6 +42,7 @@ impl DbSchemaBuilder {
             schema: DbSchema::empty(name),
             tables: NameMap::default(),
             statistics: Vec::new(),
+            samples: Vec::new(),
             extends: false,
             trusts: false,
         }
@@ -50,6 +54,7 @@ impl DbSchemaBuilder {
             schema: schema.clone(),
             tables: NameMap::default(),
             statistics: Vec::new(),
+            samples: Vec::new(),
             extends: true,
             trusts: false,
         }
@@ -84,6 +89,46 @@ impl DbSchemaBuilder {
     pub fn statistics(&mut self, table: &str, index: Option<&str>, stat: &str) {
         self.statistics
             .push((table.to_owned(), index.map(str::to_owned), stat.to_owned()));
+    }
+
+    /// A row of `sqlite_stat4`.
+    pub fn sample(&mut self, row: SampleRow) {
+        self.samples.push(row);
+    }
+
+    /// Puts statistics into tables and indexes.
+    fn apply_statistics(&mut self) {
+        let mut counts: NameMap<Vec<u64>> = NameMap::default();
+        for (table, index, stat) in std::mem::take(&mut self.statistics) {
+            if let Some(table) = self.open_table(&table) {
+                if let Some((name, numbers)) = statistics::apply(table, index.as_deref(), &stat) {
+                    counts.insert(name, numbers);
+                }
+            }
+        }
+        let mut of: Vec<(Arc<str>, Vec<SampleRow>)> = Vec::new();
+        for row in std::mem::take(&mut self.samples) {
+            match of
+                .iter_mut()
+                .find(|(name, _)| name.eq_ignore_ascii_case(&row.index))
+            {
+                Some((_, rows)) => rows.push(row),
+                None => of.push((row.index.as_str().into(), vec![row])),
+            }
+        }
+        for (name, rows) in of {
+            let has = |table: &Table| {
+                table.without_rowid && table.name.eq_ignore_ascii_case(&name)
+                    || table
+                        .indexes
+                        .iter()
+                        .any(|i| i.name.eq_ignore_ascii_case(&name))
+            };
+            if let Some(table) = self.tables.values_mut().find(|table| has(table)) {
+                let counts = counts.get(&name).map(Vec::as_slice);
+                statistics::apply_samples(table, &name, &rows, counts);
+            }
+        }
     }
 
     /// A row of `sqlite_schema`; `None` for NULL.
@@ -294,11 +339,7 @@ impl DbSchemaBuilder {
     /// # Errors
     /// `SQLITE_CORRUPT` for an index of a constraint that no row gave a root page.
     pub fn finish(mut self) -> Result<DbSchema> {
-        for (table, index, stat) in std::mem::take(&mut self.statistics) {
-            if let Some(table) = self.open_table(&table) {
-                super::statistics::apply(table, index.as_deref(), &stat);
-            }
-        }
+        self.apply_statistics();
         for table in self.tables.into_values() {
             for index in &table.indexes {
                 if index.root == 0 {

@@ -110,6 +110,7 @@ fn plain_index(name: &str, table: &str, columns: Vec<IndexColumn>) -> Index {
         unordered: false,
         no_skip_scan: false,
         entry_size: 0,
+        samples: None,
         key_info: OnceLock::new(),
     }
 }

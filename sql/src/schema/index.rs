@@ -9,6 +9,7 @@
 //! ```
 
 use super::column::CollationName;
+use super::statistics::Samples;
 use crate::ast;
 use ringwood_format::key::KeyInfo;
 use std::sync::{Arc, OnceLock};
@@ -95,6 +96,8 @@ pub struct Index {
     pub no_skip_scan: bool,
     /// Estimated bytes of an entry, as SQLite's szIdxRow.
     pub entry_size: LogEst,
+    /// The samples of `sqlite_stat4`.
+    pub samples: Option<Arc<Samples>>,
     /// How its entries are ordered, made when it is first needed, unless the connection's own collations decide it.
     pub key_info: OnceLock<Arc<KeyInfo>>,
 }
@@ -119,6 +122,7 @@ impl Index {
             unordered: false,
             no_skip_scan: false,
             entry_size: 0,
+            samples: None,
             key_info: OnceLock::new(),
         }
     }

@@ -33,6 +33,7 @@ pub use column::{CollationName, Column, Default, Generated};
 pub use index::{Index, IndexColumn, IndexKey, IndexOrigin, LogEst};
 pub use names::NameMap;
 pub use parent_key::ParentKey;
+pub use statistics::{Sample, SampleRow, Samples};
 pub use table::{Check, ForeignKey, Table, TableKind, Trigger, VirtualDef};
 
 use std::sync::Arc;

@@ -77,6 +77,11 @@ impl<V> NameMap<V> {
         self.entries.iter().map(|(_, value)| value)
     }
 
+    /// The same, to be changed.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.map.values_mut()
+    }
+
     /// The values, in no particular order, and the map's end.
     pub fn into_values(self) -> impl Iterator<Item = V> {
         self.entries.into_iter().map(|(_, value)| value)

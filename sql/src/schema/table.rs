@@ -99,6 +99,8 @@ pub struct Table {
     pub row_size: LogEst,
     /// Whether the row estimate comes from ANALYZE.
     pub has_statistics: bool,
+    /// Whether some index has samples.
+    pub has_samples: bool,
     /// Its place among the tables of its database, in the order in which their rows were read.
     pub order: u32,
     /// What follows from all this, once somebody has asked.
@@ -126,6 +128,7 @@ impl Table {
             row_estimate: 200,
             row_size: 0,
             has_statistics: false,
+            has_samples: false,
             order: 0,
             memo: Memo::default(),
         }

@@ -432,6 +432,7 @@ fn joins() {
         "SELECT * FROM t1, t2 WHERE t1.b = t2.x ORDER BY t1.b",
         "SELECT * FROM t1, t3 WHERE t1.a = t3.p ORDER BY t1.b",
         "SELECT * FROM t1, t2 WHERE t1.a = t2.y AND t2.y = 5",
+        "SELECT * FROM t1, t2 WHERE t1.b = t2.x AND t2.x = 5",
         "SELECT * FROM t1, t2 WHERE t1.b = t2.x OR t1.c = t2.z",
         "SELECT * FROM t1, t2 WHERE t1.a = 5 AND (t2.x = t1.b OR t2.w = t1.d)",
         "SELECT * FROM t1 NATURAL JOIN t3",

@@ -25,7 +25,7 @@
 use super::Loops;
 use super::equality::{Affinities, apply_affinities, range_affinities};
 use crate::bound::walk;
-use crate::compiler::{Compiler, CursorOverride, IndexedExpr, Result, SqlError};
+use crate::compiler::{Compiler, CursorOverride, IndexedExpr, Optimizations, Result, SqlError};
 use crate::plan::term::ExprRef;
 use crate::plan::{ClauseId, Control, LoopFlags, Ops, TermFlags, TermId};
 use crate::schema::{Index, IndexKey};
@@ -369,7 +369,7 @@ impl<'q> Loops<'q> {
                 },
             );
         }
-        if index.has_expr {
+        if index.has_expr && c.optimizes(Optimizations::INDEXED_EXPR) {
             let lp = &self.plan.levels[i].lp;
             let maybe_null_row = source.in_outer_join();
             for e in &self.plan.index_exprs {

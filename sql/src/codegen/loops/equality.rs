@@ -14,7 +14,7 @@
 //!
 //! Source: SQLite's `codeEqualityTerm`, `codeINTerm`, `codeAllEqualityTerms`, `disableTerm`.
 
-use super::{InLoop, Loops};
+use super::{InLoop, Loops, row_value};
 use crate::bound::{Expr, UnaryOp};
 use crate::codegen::membership::{InKind, InUse};
 use crate::codegen::types::compare_affinity;
@@ -134,7 +134,17 @@ impl Loops<'_> {
                 )
             })
             .collect();
-        let index = c.find_in_index(set, InUse::Loop)?;
+        let numbers: SmallVec<[usize; 2]> = fields.iter().map(|(_, field)| *field).collect();
+        let reduced = row_value::over_fields(c, set, &numbers);
+        let fields: SmallVec<[(usize, usize); 2]> = match &reduced {
+            Some(_) => fields
+                .iter()
+                .enumerate()
+                .map(|(n, (place, _))| (*place, n))
+                .collect(),
+            None => fields,
+        };
+        let index = c.find_in_index(reduced.as_ref().unwrap_or(set), InUse::Loop)?;
         if index.kind == InKind::IndexDesc {
             reverse = !reverse;
         }

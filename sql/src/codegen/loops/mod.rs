@@ -32,6 +32,7 @@ mod memory;
 mod multi_or;
 mod request;
 mod right_join;
+pub mod row_value;
 
 pub(crate) use memory::Memory;
 pub use request::{Request, limit_estimate};
@@ -41,16 +42,19 @@ use crate::bound::{BinaryOp, Expr, FromItem, SortOrder};
 use crate::compiler::{Compiler, CursorOverride, Optimizations, Result, SqlError};
 use crate::plan::cost::LogEst;
 use crate::plan::order::Wish;
+use crate::plan::samples::SampledIndex;
 use crate::plan::term::{On, Rows, Source};
 use crate::plan::{
     ClauseId, Control, Distinct, IndexExpr, LoopFlags, Mask, PartialWhere, SOURCES_MAX, TermFlags,
     Where, facts,
 };
 use crate::schema::{Index, IndexKey};
+use ringwood_format::affinity::Affinity;
 use ringwood_format::key::{KeyColumn, KeyInfo};
 use ringwood_vdbe::opcode::p5;
 use ringwood_vdbe::{FunctionFlags, Label, Opcode, P4};
 use smallvec::SmallVec;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// Whether rows can be changed while they are found.
@@ -276,6 +280,7 @@ fn analyze<'q>(
         plan.connected = connected.collect();
     }
     bind_indexes(c, plan)?;
+    bind_samples(c, plan);
     for (expr, on) in std::mem::take(&mut request.terms) {
         plan.split(ClauseId::WHERE, &expr, on, BinaryOp::And);
     }
@@ -345,6 +350,42 @@ fn bind_indexes(c: &mut Compiler<'_>, plan: &mut Where<'_>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Finds out how the keys of sampled indexes are compared. An index with a collation that is not there goes without.
+fn bind_samples(c: &Compiler<'_>, plan: &mut Where<'_>) {
+    for s in 0..plan.sources.len() {
+        let item = plan.sources[s].item;
+        if !item.table.has_samples {
+            continue;
+        }
+        for (no, index) in item.table.indexes.iter().enumerate() {
+            let (Some(samples), Ok(info)) = (&index.samples, c.index_key_info(item.db, index))
+            else {
+                continue;
+            };
+            let (source, no) = (s as u8, no as u16);
+            let columns = index.columns.iter().enumerate();
+            let affinities = columns.map(|(at, column)| {
+                let affinity = match &column.key {
+                    IndexKey::Rowid => Affinity::Integer,
+                    IndexKey::Column(n) => item.table.columns[*n].affinity,
+                    IndexKey::Expr(_) => plan
+                        .index_expr(source, no, at as u16)
+                        .map_or(Affinity::Blob, Expr::affinity),
+                };
+                affinity.clamp(Affinity::Blob, Affinity::Numeric)
+            });
+            let sampled = SampledIndex {
+                source,
+                index: no,
+                samples: samples.clone(),
+                info,
+                affinities: affinities.collect(),
+            };
+            plan.sampled.push(Rc::new(sampled));
+        }
+    }
 }
 
 impl<'q> Loops<'q> {
@@ -438,6 +479,7 @@ impl<'q> Loops<'q> {
         };
         let one_row = level.lp.flags.contains(LoopFlags::ONEROW);
         let many = control.contains(Control::ONEPASS_MULTIROW)
+            && !self.plan.disabled.contains(Optimizations::ONE_PASS)
             && (!level.lp.flags.contains(LoopFlags::MULTI_OR)
                 || control.contains(Control::DUPLICATES_OK));
         if !one_row && !many {

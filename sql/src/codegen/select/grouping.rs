@@ -25,7 +25,7 @@ use crate::bound::{Expr, OrderTerm, Select, SortOrder};
 use crate::codegen::aggregate::{Collected, MinMax, is_count_star};
 use crate::codegen::expr::ListFlags;
 use crate::codegen::loops::{self, Loops, Request};
-use crate::compiler::{Compiler, Result};
+use crate::compiler::{Compiler, Optimizations, Result};
 use crate::plan::Control;
 use crate::plan::cost::LogEst;
 use crate::schema::Index;
@@ -168,7 +168,10 @@ impl Compiler<'_> {
         let rows = self.source_rows(select);
         let mut request = Request::new(&select.from, &rows, select.where_.as_ref());
         request.select = Some(select);
-        let min_max = collected.min_max.as_ref();
+        let min_max = collected
+            .min_max
+            .as_ref()
+            .filter(|_| self.optimizes(Optimizations::MIN_MAX));
         if let Some((which, arg)) = min_max {
             let (control, order) = match which {
                 MinMax::Min => {
@@ -331,7 +334,9 @@ impl Compiler<'_> {
         }
         self.assign_aggregate_registers(id);
         let in_order = loops.order_satisfied() == count;
-        let keeps_order = pass.same_order && (!in_order || loops.is_sorted());
+        let keeps_order = pass.same_order
+            && (!in_order || loops.is_sorted())
+            && self.optimizes(Optimizations::GROUP_BY_ORDER);
         if keeps_order {
             if let Some(sort) = sort.take() {
                 self.b.to_noop(sort.addr);

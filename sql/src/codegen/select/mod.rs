@@ -34,7 +34,7 @@ pub use destination::{Destination, DestinationKind};
 use crate::bound::walk::same;
 use crate::bound::{Expr, FromSource, OrderTerm, ResultColumn, Select, SortOrder};
 use crate::codegen::loops::{self, Request};
-use crate::compiler::{Compiler, FromRows, Result};
+use crate::compiler::{Compiler, FromRows, Optimizations, Result};
 use crate::plan::cost::{LogEst, log_est};
 use crate::plan::term::Rows;
 use crate::plan::{Control, Distinct};
@@ -93,6 +93,7 @@ impl Compiler<'_> {
         let is_grouping = select.flags.distinct
             && !select.flags.aggregate
             && select.window.is_none()
+            && self.optimizes(Optimizations::GROUP_BY_ORDER)
             && select.order_by.len() == select.result.len()
             && select
                 .order_by
