@@ -5,16 +5,20 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
+use ringwood_sql::authorizer::{Action, Authorization};
 use ringwood_vdbe::env::{ChangeKind, UpdateHook};
 use ringwood_vdbe::vtab::Module;
 use ringwood_vdbe::{Aggregate, FnContext, FnError, FunctionFlags, Mem};
 
 use crate::connection::Connection;
 use crate::error::Result;
-use crate::local::Limit;
+use crate::local::{AuthorizerCallback, Limit};
 
 /// An update hook that can be carried to the connection's thread.
 pub type SendUpdateHook = Box<dyn FnMut(ChangeKind, &str, &str, i64) + Send>;
+
+/// An authorizer that can be carried to the connection's thread.
+pub type SendAuthorizer = Box<dyn FnMut(&Action<'_>) -> Authorization + Send>;
 
 impl Connection {
     /// Registers a scalar function; see [`LocalConnection::create_scalar_function`](crate::LocalConnection::create_scalar_function).
@@ -139,6 +143,16 @@ impl Connection {
     pub async fn update_hook(&self, hook: Option<SendUpdateHook>) -> Result<()> {
         self.with_local(move |conn| {
             conn.update_hook(hook.map(|h| -> UpdateHook { h }));
+            Ok(())
+        })
+        .await
+    }
+
+    /// Asks `authorizer` about everything that statements would do, on the connection's thread; see
+    /// [`LocalConnection::set_authorizer`](crate::LocalConnection::set_authorizer).
+    pub async fn set_authorizer(&self, authorizer: Option<SendAuthorizer>) -> Result<()> {
+        self.with_local(move |conn| {
+            conn.set_authorizer(authorizer.map(|a| -> AuthorizerCallback { a }));
             Ok(())
         })
         .await

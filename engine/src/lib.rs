@@ -27,11 +27,16 @@ mod value;
 pub use builder::{Builder, Database, OpenFlags};
 pub use connection::Connection;
 pub use error::{BoxError, Error, Result, ResultCode};
-pub use extension::SendUpdateHook;
+pub use extension::{SendAuthorizer, SendUpdateHook};
 pub use local::{LocalConnection, Optimizations};
 pub use params::{Params, params_from_iter};
 pub use ringwood_io::block_on;
 pub use ringwood_vdbe::env::ChangeKind;
+/// What the application is asked while a statement is prepared.
+pub mod authorizer {
+    pub use crate::local::AuthorizerCallback;
+    pub use ringwood_sql::authorizer::{Action, ActionCode, Authorization};
+}
 /// Virtual tables: the traits of modules, tables and cursors, and what the planner asks them.
 pub mod vtab {
     pub use ringwood_vdbe::Error as VtabError;

@@ -49,6 +49,7 @@ fn main() {
         limits: Limits::default(),
         flags: CompileFlags::default(),
         workshop: &std::cell::RefCell::default(),
+        authorizer: None,
     };
     let mut insns = 0;
     for _ in 0..count {

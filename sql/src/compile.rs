@@ -38,12 +38,12 @@ pub fn compile<'a>(
             c.code_delete(delete)?;
             count_rows(&mut c, "rows deleted");
         }
-        Stmt::Begin(kind) => c.code_begin(*kind),
-        Stmt::Commit => c.code_end_transaction(false),
-        Stmt::Rollback => c.code_end_transaction(true),
-        Stmt::Savepoint(name) => c.code_savepoint(name),
-        Stmt::Release(name) => c.code_release(name),
-        Stmt::RollbackTo(name) => c.code_roll_back_to(name),
+        Stmt::Begin(kind) => c.code_begin(*kind)?,
+        Stmt::Commit => c.code_end_transaction(false)?,
+        Stmt::Rollback => c.code_end_transaction(true)?,
+        Stmt::Savepoint(name) => c.code_savepoint(name)?,
+        Stmt::Release(name) => c.code_release(name)?,
+        Stmt::RollbackTo(name) => c.code_roll_back_to(name)?,
         Stmt::CreateTable(create) => c.code_create_table(create)?,
         Stmt::CreateIndex(create) => c.code_create_index(create)?,
         Stmt::CreateView(create) => c.code_create_view(create, statement.params.count > 0)?,

@@ -9,6 +9,7 @@
 
 mod alter;
 pub mod ast;
+pub mod authorizer;
 pub mod bound;
 pub mod codegen;
 mod compile;

@@ -15,10 +15,13 @@
 //! Source: SQLite's `sqlite3_create_function_v2`, `sqlite3_create_window_function`, `sqlite3_create_collation_v2`,
 //! "Data Change Notification Callbacks", "Commit And Rollback Notification Callbacks".
 
+use std::cell::RefCell;
 use std::cmp::Ordering;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use ringwood_format::collation::{Collation, CustomCollation};
+use ringwood_sql::authorizer::{Action, Authorization, Authorizer};
 use ringwood_vdbe::env::UpdateHook;
 use ringwood_vdbe::{
     Aggregate, FnContext, FnError, FunctionDef, FunctionFlags, FunctionKind, Mem, ResultCode,
@@ -26,6 +29,9 @@ use ringwood_vdbe::{
 
 use super::LocalConnection;
 use crate::error::{Error, Result};
+
+/// Answers what a statement may do; see [`LocalConnection::set_authorizer`].
+pub type AuthorizerCallback = Box<dyn FnMut(&Action<'_>) -> Authorization>;
 
 /// Most arguments of a function.
 const ARGUMENTS_MAX: i32 = 1000;
@@ -257,6 +263,46 @@ impl LocalConnection {
     /// the table, the rowid. `None` takes it away.
     pub fn update_hook(&self, hook: Option<UpdateHook>) {
         self.inner.with_env(|env| env.hooks.update = hook);
+    }
+
+    /// Asks `authorizer` about everything that statements would do, while they are prepared; `None` takes it away.
+    ///
+    /// A refusal fails the preparing with `SQLITE_AUTH`; what IGNORE does is told by
+    /// [`authorizer`](ringwood_sql::authorizer). Statements that are prepared already are prepared anew when they next
+    /// start.
+    ///
+    /// ```
+    /// use ringwood::LocalConnection;
+    /// use ringwood::authorizer::{ActionCode, Authorization};
+    /// # fn main() -> ringwood::Result<()> {
+    /// let conn = LocalConnection::open_in_memory()?;
+    /// conn.execute_batch("CREATE TABLE user(name, secret)")?;
+    /// conn.set_authorizer(Some(Box::new(|action| match action.code {
+    ///     ActionCode::Read if action.second == Some("secret") => Authorization::Deny,
+    ///     _ => Authorization::Allow,
+    /// })));
+    /// let error = conn.prepare("SELECT * FROM user").unwrap_err();
+    /// assert_eq!(error.message(), "access to user.secret is prohibited");
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// The callback must not use the connection that calls it: a question that comes while one is being answered fails
+    /// with `authorizer malfunction`.
+    pub fn set_authorizer(&self, authorizer: Option<AuthorizerCallback>) {
+        let is_set = authorizer.is_some();
+        *self.inner.authorizer.borrow_mut() = authorizer.map(|authorizer| {
+            let authorizer = RefCell::new(authorizer);
+            let ask: Rc<Authorizer<'static>> = Rc::new(move |action: &Action<'_>| match authorizer
+                .try_borrow_mut()
+            {
+                Ok(mut authorizer) => authorizer(action),
+                Err(_) => Authorization::Malfunction,
+            });
+            ask
+        });
+        if is_set {
+            self.inner.expire();
+        }
     }
 
     /// Calls `hook` before a commit; if it says true, the commit becomes a rollback. `None` takes it away.

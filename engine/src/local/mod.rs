@@ -46,6 +46,7 @@ use std::time::Duration;
 
 use ringwood_format::collation::Collation;
 use ringwood_io::{IoHandle, LocalMutex};
+use ringwood_sql::authorizer::Authorizer;
 pub use ringwood_sql::compiler::Optimizations;
 use ringwood_sql::compiler::{CompileFlags, Limits, Workshop};
 use ringwood_sql::schema::{NameMap, Schema};
@@ -55,6 +56,7 @@ use ringwood_wal::{Busy, BusyHandler};
 
 pub use backup_steps::Backup;
 pub use blob::BlobColumn;
+pub use functions::AuthorizerCallback;
 pub use limits::Limit;
 pub use metadata::ColumnMetadata;
 pub use open::{JournalMode, OpenOptions};
@@ -112,6 +114,8 @@ pub(crate) struct Inner {
     remembered: RefCell<setting::Remembered>,
     /// The `Env`, while the application's code uses the connection within a step (`lend`).
     lent: Cell<Option<Box<Env>>>,
+    /// Who is asked while a statement is compiled.
+    authorizer: RefCell<Option<Rc<Authorizer<'static>>>>,
     counts: Counts,
     /// VMs of statements that were dropped.
     spares: RefCell<Vec<Box<Vm>>>,
@@ -233,6 +237,7 @@ impl LocalConnection {
                 busy,
                 remembered: RefCell::default(),
                 lent: Cell::default(),
+                authorizer: RefCell::default(),
                 counts: Counts::default(),
                 spares: RefCell::default(),
                 workshop: RefCell::default(),

@@ -98,6 +98,7 @@ impl Inner {
         // It ends with the transaction.
         flags.defer_foreign_keys = env.defer_foreign_keys;
         let functions = self.functions();
+        let authorizer = self.authorizer.borrow().clone();
         let context = CompileContext {
             schema,
             functions: &functions,
@@ -106,6 +107,7 @@ impl Inner {
             limits: self.limits.get(),
             flags,
             workshop: &self.workshop,
+            authorizer: authorizer.as_deref(),
         };
         ringwood_sql::compile(&context, statement, text)
     }

@@ -10,9 +10,11 @@
 //! `dropColumnFunc`.
 
 use super::definitions::Definitions;
+use super::permission::Edited;
 use super::{Altered, constraints};
 use crate::ast::{
-    ColumnConstraintKind, ColumnDef, CreateTable, ExprKind, Literal, Name, Stmt, TableBody,
+    ColumnConstraint, ColumnConstraintKind, ColumnDef, CreateTable, ExprKind, Literal, Name, Stmt,
+    TableBody,
 };
 use crate::compiler::{Compiler, Result, SqlError};
 use crate::lex::Token;
@@ -77,6 +79,11 @@ impl Compiler<'_> {
             .table(&of.table.name)
             .cloned()
             .ok_or_else(corrupt)?;
+        let is_check = |c: &ColumnConstraint| matches!(c.kind, ColumnConstraintKind::Check { .. });
+        let checks = column.constraints.iter().any(is_check) || new.strict;
+        if !self.may_alter(of, None, Edited::AddColumn { checks })? {
+            return Ok(());
+        }
         // What is wrong with the column alone is said as of CREATE TABLE.
         self.check_new_default(&new)?;
         definitions.test(self.ctx, &after, "after add column", true, false)?;
@@ -221,6 +228,9 @@ impl Compiler<'_> {
                 "cannot drop column \"{}\": no other columns exist",
                 name.text
             )));
+        }
+        if !self.may_alter(of, Some(&name.text), Edited::DropColumn)? {
+            return Ok(());
         }
         let schema = self.ctx.schema;
         let mut definitions = Definitions::new(schema, of.db);

@@ -15,6 +15,7 @@
 
 use super::Altered;
 use super::definitions::Definitions;
+use super::permission::Edited;
 use crate::ast::{AlterTable, Expr, Name};
 use crate::compiler::{Compiler, Result, SqlError};
 use crate::lex::{Token, lex};
@@ -324,13 +325,20 @@ impl Compiler<'_> {
     /// DROP CONSTRAINT.
     pub(super) fn alter_drop_constraint(&mut self, of: &Altered, name: &Name) -> Result<()> {
         Self::check_constraints_of(of)?;
+        if !self.may_alter(of, None, Edited::DropConstraint)? {
+            return Ok(());
+        }
         self.edit_constraints(of, |sql| without_constraint(sql, Which::Named(&name.text)))
     }
 
     /// DROP NOT NULL.
     pub(super) fn alter_drop_not_null(&mut self, of: &Altered, column: &Name) -> Result<()> {
         Self::check_constraints_of(of)?;
+        let name = Some(&*column.text);
         let column = Self::constraint_column(of, column)?;
+        if !self.may_alter(of, name, Edited::DropConstraint)? {
+            return Ok(());
+        }
         self.edit_constraints(of, |sql| without_constraint(sql, Which::NotNull(column)))
     }
 
@@ -344,6 +352,9 @@ impl Compiler<'_> {
     ) -> Result<()> {
         Self::check_constraints_of(of)?;
         let number = Self::constraint_column(of, column)?;
+        if !self.may_alter(of, Some(&column.text), Edited::SetNotNull)? {
+            return Ok(());
+        }
         let text = self.constraint_text(start, terminator);
         self.name_check("sqlite_fail('constraint failed', 19)".into());
         let table = of.table.clone();
@@ -375,9 +386,13 @@ impl Compiler<'_> {
         terminator: u32,
     ) -> Result<()> {
         Self::check_constraints_of(of)?;
+        let named = name.is_some();
+        if !self.may_alter(of, None, Edited::AddCheck { named })? {
+            return Ok(());
+        }
         let table = of.table.clone();
         let cursor = self.alloc_cursor(Some(table.clone()));
-        resolve_definition(self, &table, cursor, expr, Definition::Check)?;
+        resolve_definition(self, of.db, &table, cursor, expr, Definition::Check)?;
         if let Some(name) = name {
             let sql = table.sql.as_deref().unwrap_or_default();
             if has_constraint(sql, &name.text) {
@@ -399,7 +414,7 @@ impl Compiler<'_> {
             ResultCode::CONSTRAINT,
             "constraint failed",
             |c, cursor, fine| {
-                let bound = resolve_definition(c, &table, cursor, expr, Definition::Check)?;
+                let bound = resolve_definition(c, of.db, &table, cursor, expr, Definition::Check)?;
                 c.expr_if_true(&bound, fine, true)
             },
         )?;

@@ -200,6 +200,7 @@ impl Definitions {
         flags.double_quoted_strings_dml &= strings;
         flags.double_quoted_strings_ddl &= strings;
         let inner = CompileContext {
+            authorizer: None,
             schema,
             functions: ctx.functions,
             collations: ctx.collations,
@@ -241,10 +242,11 @@ fn explained(row: &Definition, when: &str, error: SqlError) -> SqlError {
 fn test_row(ctx: &CompileContext<'_>, row: &Definition, strings: bool) -> Result<()> {
     let text = row.text().unwrap_or_default().as_bytes();
     let mut c = Compiler::new(ctx, text, ast::Explain::No);
+    c.unasked = 1;
     match row.parse().map_err(SqlError::error)? {
         Stmt::CreateTable(create) => {
             let table = Arc::new(define_table(&create, text)?);
-            c.check_definition(&table)
+            c.check_definition(row.db, &table)
         }
         Stmt::CreateIndex(create) => {
             let table = ctx.schema.dbs[row.db].table(&create.table.text).cloned();
@@ -254,7 +256,7 @@ fn test_row(ctx: &CompileContext<'_>, row: &Definition, strings: bool) -> Result
                 return Err(SqlError::error(message));
             };
             let index = define_index(&create, &table)?;
-            c.check_index_definition(&table, &index)
+            c.check_index_definition(row.db, &table, &index)
         }
         Stmt::CreateView(_) => {
             let name = row.new_name.as_deref().unwrap_or(&row.name);

@@ -13,6 +13,7 @@
 //! | [`columns`] | ADD COLUMN, DROP COLUMN |
 //! | [`constraints`] | ADD and DROP CONSTRAINT, SET and DROP NOT NULL |
 //! | [`definitions`] | the rows of the schema table, edited and tested |
+//! | [`permission`] | what the authorizer is asked |
 //!
 //! Rules:
 //! 1. Everything that depends on definitions alone is done when the statement is compiled; the schema cookie makes sure
@@ -27,6 +28,7 @@ mod columns;
 mod constraints;
 mod definitions;
 mod names;
+mod permission;
 mod rename;
 
 use crate::ast::{AlterAction, AlterTable};

@@ -18,6 +18,7 @@
 
 use super::definitions::{Definition, Definitions};
 use super::names::{Finder, Meaning, number};
+use super::permission::Edited;
 use super::{Altered, quoted_name};
 use crate::ast::{
     ColumnConstraintKind, CreateTable, Expr, ExprKind, Literal, Name, ObjectKind, Quote, SortTerm,
@@ -145,6 +146,9 @@ impl Compiler<'_> {
         Self::check_object_name(new)?;
         if of.table.is_view() {
             return Err(SqlError::error(format!("view {old} may not be altered")));
+        }
+        if !self.may_alter(of, None, Edited::RenameTable)? {
+            return Ok(());
         }
         let mut definitions = Definitions::new(schema, of.db);
         for row in &mut definitions.rows {
@@ -303,6 +307,9 @@ impl Compiler<'_> {
     ) -> Result<()> {
         Self::check_alterable(of)?;
         Self::check_real_table(of, "rename columns of")?;
+        if !self.may_alter(of, None, Edited::RenameColumn)? {
+            return Ok(());
+        }
         let Some(column) = of.table.column_index(&from.text) else {
             return Err(self.no_such_column(from));
         };

@@ -206,6 +206,8 @@ pub struct FromItem {
     pub nested_join: bool,
     /// Whether the item was that of an EXISTS: after one row its loop is left.
     pub from_exists: bool,
+    /// The database that the name was written with, or that a view or trigger looks for names in.
+    pub written_db: Option<usize>,
 }
 
 impl FromItem {

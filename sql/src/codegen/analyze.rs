@@ -16,6 +16,7 @@
 //! Source: SQLite's `sqlite3Analyze`, `analyzeOneTable`, `openStatTable`.
 
 use crate::ast::QualifiedName;
+use crate::authorizer::ActionCode;
 use crate::codegen::ddl::{Root, SchemaRow, TEMP};
 use crate::compiler::{Compiler, Result, SqlError};
 use crate::resolve::Resolver;
@@ -145,6 +146,7 @@ impl Compiler<'_> {
                     match whose {
                         Some((column, name)) => {
                             if let Some(column) = table.column_index(column) {
+                                self.authorize_delete(db, &table, column)?;
                                 self.delete_matching(db, &table, &[(column, name)], None)?;
                             }
                         }
@@ -174,6 +176,8 @@ impl Compiler<'_> {
 
     /// CREATE TABLE of a table of statistics; the register of its root.
     fn create_statistics(&mut self, db: usize, name: &str, columns: &str) -> Result<i32> {
+        self.authorize_table(db, name, false, ActionCode::CreateTable)?;
+        self.authorize_schema_row(db)?;
         self.writes_db(true, db);
         self.may_abort = true;
         self.init_file_format(db);
@@ -204,6 +208,9 @@ impl Compiler<'_> {
         let is_internal =
             table.name.len() >= 7 && table.name.as_bytes()[..7].eq_ignore_ascii_case(b"sqlite_");
         if !matches!(table.kind, TableKind::Ordinary) || is_internal {
+            return Ok(());
+        }
+        if !self.authorize_in(ActionCode::Analyze, &table.name, None, a.db)? {
             return Ok(());
         }
         let cursor = self.alloc_cursor(Some(table.clone()));

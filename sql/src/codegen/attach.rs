@@ -4,7 +4,8 @@
 //!
 //! Source: SQLite's `codeAttach`, `resolveAttachExpr`, `sqlite3Vacuum`.
 
-use crate::ast::{self, ExprKind};
+use crate::ast::{self, ExprKind, Literal};
+use crate::authorizer::ActionCode;
 use crate::compiler::{Compiler, Result, SqlError};
 use crate::resolve::resolve_constant;
 use ringwood_vdbe::{Opcode, P4};
@@ -21,6 +22,14 @@ impl Compiler<'_> {
         if let Some(key) = &attach.key {
             self.attach_argument(key, first + 2)?;
         }
+        if !self.authorize(
+            ActionCode::Attach,
+            constant_text(&attach.file).as_deref(),
+            None,
+            None,
+        )? {
+            return Ok(());
+        }
         self.op(Opcode::Attach, first, first + 1, 0);
         self.op(Opcode::Expire, 1, 0, 0);
         Ok(())
@@ -30,6 +39,14 @@ impl Compiler<'_> {
     pub fn code_detach(&mut self, name: &ast::Expr) -> Result<()> {
         let reg = self.alloc_reg();
         self.attach_argument(name, reg)?;
+        if !self.authorize(
+            ActionCode::Detach,
+            constant_text(name).as_deref(),
+            None,
+            None,
+        )? {
+            return Ok(());
+        }
         self.op(Opcode::Detach, reg, 0, 0);
         self.op(Opcode::Expire, 0, 0, 0);
         Ok(())
@@ -67,5 +84,16 @@ impl Compiler<'_> {
         };
         self.op(Opcode::Vacuum, db as i32, into, 0);
         Ok(())
+    }
+}
+
+/// The text of an argument that is one.
+fn constant_text(expr: &ast::Expr) -> Option<String> {
+    match &expr.kind {
+        ExprKind::Id(name) => Some(name.text.to_string()),
+        ExprKind::Literal(Literal::String(text)) => {
+            Some(String::from_utf8_lossy(text).into_owned())
+        }
+        _ => None,
     }
 }

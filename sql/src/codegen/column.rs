@@ -118,6 +118,9 @@ impl Compiler<'_> {
                 .position_of(column)
                 .expect("the primary key's index has every column")
         };
+        if let Some(default) = definition.default.as_ref().filter(|_| self.asks()) {
+            self.authorize_functions(&default.expr)?;
+        }
         let default = definition
             .default
             .as_ref()

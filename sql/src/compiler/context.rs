@@ -1,5 +1,6 @@
 //! What a compilation is given and does not change.
 
+use crate::authorizer::Authorizer;
 use crate::codegen::loops::Memory;
 use crate::parse::{ParseError, ParseErrorKind};
 use crate::resolve::Scope;
@@ -206,6 +207,8 @@ pub struct CompileContext<'a> {
     pub limits: Limits,
     /// Its switches.
     pub flags: CompileFlags,
+    /// Who is asked whether a statement may do what it would do.
+    pub authorizer: Option<&'a Authorizer<'a>>,
     /// Memory to be used again.
     pub workshop: &'a RefCell<Workshop>,
 }

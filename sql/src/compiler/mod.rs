@@ -21,7 +21,7 @@
 //! 4. What the tree does not say about subqueries and aggregates (which register, which subroutine) is in lists here,
 //!    by the ids that the tree has.
 //!
-//! Absent: authorizer calls, table locks of the shared cache.
+//! Absent: table locks of the shared cache.
 //!
 //! Source: SQLite's `Parse`, `sqlite3FinishCoding`, `sqlite3ExprCodeRunJustOnce`, `sqlite3GetTempReg`.
 
@@ -162,6 +162,10 @@ pub struct Compiler<'a> {
     ctes: Vec<CteUse>,
     /// Cursors of virtual tables, for the functions that these have.
     pub(crate) virtual_items: Vec<(i32, Rc<Connected>)>,
+    /// Whose text the authorizer is asked about: a trigger's, a view's.
+    pub(crate) accessor: Option<Arc<str>>,
+    /// While it is not 0, the authorizer is not asked.
+    pub(crate) unasked: u32,
 }
 
 /// What is known of a common table expression of the statement.
@@ -230,6 +234,8 @@ impl<'a> Compiler<'a> {
             from_rows: Vec::new(),
             ctes: Vec::new(),
             virtual_items: Vec::new(),
+            accessor: None,
+            unasked: 0,
         }
     }
 

@@ -5,10 +5,11 @@
 use super::Resolver;
 use super::scope::{Definition, Place};
 use crate::ast::{self, Distinctness, Span};
+use crate::authorizer::ActionCode;
 use crate::bound::walk::{Node, Walk, walk};
 use crate::bound::{AggregateCall, Expr, FunctionCall, OrderTerm, SelectId};
 use crate::compiler::{Result, SqlError};
-use ringwood_vdbe::{FunctionDef, FunctionFlags};
+use ringwood_vdbe::{FunctionDef, FunctionFlags, ResultCode};
 use std::sync::Arc;
 
 /// unlikely() and likely() are 1/16 and 15/16, in 2^27ths.
@@ -25,6 +26,9 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             Err(e) => return Err(self.last_error(args, e)),
         };
         let name = &call.name.text;
+        if !self.may_call(&def, name, name_span)? {
+            return Ok(Expr::Null);
+        }
         if def.flags.contains(FunctionFlags::UNLIKELY) {
             return self.likelihood(&def, args, name, name_span);
         }
@@ -212,6 +216,27 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         Ok(Expr::Likelihood { expr, probability })
     }
 
+    /// Asks whether a function may be called.
+    #[inline]
+    fn may_call(&self, def: &FunctionDef, name: &str, span: Span) -> Result<bool> {
+        if !self.c.asks() {
+            return Ok(true);
+        }
+        let definition = self.scopes.last().and_then(|scope| scope.definition);
+        if matches!(definition, Some(Definition::Trusted(_))) {
+            return Ok(true);
+        }
+        let answer = self
+            .c
+            .authorize(ActionCode::Function, None, Some(&def.name), None);
+        answer.map_err(|e| match e.code {
+            ResultCode::AUTH => {
+                self.error_at(span, format!("not authorized to use function: {name}"))
+            }
+            _ => e,
+        })
+    }
+
     /// A function by name and number of arguments.
     pub(super) fn find_function(
         &mut self,
@@ -285,6 +310,9 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         span: Span,
     ) -> Result<Expr> {
         let def = self.find_function(name, args.len(), span)?;
+        if !self.may_call(&def, name, span)? {
+            return Ok(Expr::Null);
+        }
         Ok(Expr::Function(Box::new(FunctionCall {
             def,
             args,

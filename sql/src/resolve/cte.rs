@@ -19,6 +19,7 @@
 use super::Resolver;
 use super::select::{NameMode, Part, finish_part, wrong_column_count};
 use crate::ast::{self, Indexed, Source};
+use crate::authorizer::ActionCode;
 use crate::bound::walk::{NodeMut, Walk, walk_select_mut};
 use crate::bound::{Expr, FromItem, FromSource, IndexHint, JoinKind, Select};
 use crate::compiler::{Result, SqlError};
@@ -86,10 +87,12 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             problem: "circular reference",
         });
         let outer = std::mem::replace(&mut self.outermost_use, usize::MAX);
+        let accessor = self.access(&cte.name.text);
         let bound = match recursion {
             Some(recursion) => self.recursive_cte(cte, recursion),
             None => self.plain_cte(cte),
         };
+        self.c.accessor = accessor;
         let correlated = self.outermost_use < self.scopes.len();
         self.outermost_use = self.outermost_use.min(outer);
         self.open_ctes.pop();
@@ -141,6 +144,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             cte: None,
             nested_join: false,
             from_exists: false,
+            written_db: None,
         }))
     }
 
@@ -154,10 +158,16 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             self.push_with(with)?;
         }
         self.enter()?;
+        let allowed = self.c.authorize(ActionCode::Select, None, None, None)?
+            && self.c.authorize(ActionCode::Recursive, None, None, None)?;
         let bound = self.recursive_body(cte, recursion);
         self.leave();
         self.withs.truncate(withs);
-        bound
+        let (mut bound, table) = bound?;
+        if !allowed {
+            bound.limit = Some(Expr::Integer(0));
+        }
+        Ok((bound, table))
     }
 
     fn recursive_body(

@@ -166,6 +166,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             cte: None,
             nested_join: false,
             from_exists: false,
+            written_db: None,
         }
     }
 
@@ -186,6 +187,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             return self.from_view(db, &table, indexed, alias);
         }
         let mut item = super::table_item(self.c, db, &table, alias);
+        item.written_db = self.written_db(name);
         item.hint = match indexed {
             Indexed::Unspecified => IndexHint::Any,
             Indexed::Not => IndexHint::None,
@@ -217,7 +219,28 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         if !table.is_virtual() {
             return Err(not_a_function());
         }
-        Ok(super::table_item(self.c, db, &table, alias))
+        let mut item = super::table_item(self.c, db, &table, alias);
+        item.written_db = self.written_db(name);
+        Ok(item)
+    }
+
+    /// The database that a name was written with; within a view or a trigger, that of its own.
+    fn written_db(&self, name: &ast::QualifiedName) -> Option<usize> {
+        if !self.c.asks() {
+            return None;
+        }
+        let schema = name.schema.as_ref();
+        schema.map_or(self.fixed_db, |schema| {
+            self.c.ctx.schema.db_index(&schema.text)
+        })
+    }
+
+    /// The authorizer is asked in the name of a view or common table expression; the name before.
+    pub(super) fn access(&mut self, name: &str) -> Option<Arc<str>> {
+        if !self.c.asks() {
+            return None;
+        }
+        self.c.accessor.replace(name.into())
     }
 
     /// Whether a name is that of a common table expression in sight.
@@ -240,7 +263,10 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             )));
         }
         for (column, arg) in hidden.into_iter().zip(bound) {
+            self.c.unasked += 1;
             let column = self.item_column(item, column as i32);
+            self.c.unasked -= 1;
+            let column = column?;
             let arg = Expr::Unary(UnaryOp::Plus, Box::new(arg));
             let equal = Expr::binary(BinaryOp::Eq, column, arg);
             let item = &mut self.scope().items[item];
@@ -337,7 +363,9 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         let foreign = std::mem::replace(&mut self.foreign_text, true);
         let fixed = std::mem::replace(&mut self.fixed_db, (db != 1).then_some(db));
         let used = self.outermost_use;
+        let accessor = self.access(&view.name);
         let bound = self.select(select, NameMode::View);
+        self.c.accessor = accessor;
         self.outermost_use = used;
         self.fixed_db = fixed;
         self.foreign_text = foreign;
@@ -465,7 +493,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
                 if column.hidden || within.is_some_and(|within| within.rowid) {
                     continue;
                 }
-                let expr = self.item_column(i, j as i32);
+                let expr = self.item_column(i, j as i32)?;
                 let in_using =
                     |names: &[Arc<str>]| names.iter().any(|n| n.eq_ignore_ascii_case(&column.name));
                 let no_expand = in_using(&using)
@@ -497,7 +525,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
                     .into_iter()
                     .find(|name| table.column_index(name).is_none());
                 if let Some(alias) = alias {
-                    let expr = self.item_column(i, -1);
+                    let expr = self.item_column(i, -1)?;
                     result.push(ResultColumn {
                         expr,
                         name: Arc::from(alias),
@@ -518,21 +546,14 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
     }
 
     /// A column of an item of the innermost scope, marked as used.
-    pub(super) fn item_column(&mut self, item: usize, column: i32) -> Expr {
-        let item = &mut self.scope().items[item];
+    pub(super) fn item_column(&mut self, item: usize, column: i32) -> Result<Expr> {
+        let depth = self.scopes.len() - 1;
+        let of = &self.scopes[depth].items[item];
         let column = match usize::try_from(column) {
-            Ok(number) if item.table.rowid_alias == Some(number) => -1,
+            Ok(number) if of.table.rowid_alias == Some(number) => -1,
             _ => column,
         };
-        mark_used(item, column);
-        let can_be_null = item.join.left || item.join.left_of_right;
-        let affinity = item.table.affinity_of(column);
-        Expr::Column(ColumnRef {
-            cursor: item.cursor,
-            column,
-            affinity,
-            can_be_null,
-        })
+        self.use_column(depth, item, column)
     }
 
     /// USING, NATURAL and ON of one item (rule 2).

@@ -185,6 +185,7 @@ pub fn table_item(
         cte: None,
         nested_join: false,
         from_exists: false,
+        written_db: None,
     }
 }
 
@@ -196,7 +197,8 @@ pub fn resolve_self(
     cursor: i32,
     expr: &ast::Expr,
 ) -> Result<Expr> {
-    resolve_definition(c, table, cursor, expr, Definition::Trusted(Place::Index))
+    let definition = Definition::Trusted(Place::Index);
+    resolve_definition(c, 0, table, cursor, expr, definition)
 }
 
 /// The same for the expression of a CHECK constraint or a generated column.
@@ -207,12 +209,13 @@ pub fn resolve_self_at(
     expr: &ast::Expr,
     place: Place,
 ) -> Result<Expr> {
-    resolve_definition(c, table, cursor, expr, Definition::Trusted(place))
+    resolve_definition(c, 0, table, cursor, expr, Definition::Trusted(place))
 }
 
 /// The same for a definition that is just being made: what may not stand in it is refused.
 pub fn resolve_definition(
     c: &mut Compiler<'_>,
+    db: usize,
     table: &Arc<Table>,
     cursor: i32,
     expr: &ast::Expr,
@@ -221,7 +224,7 @@ pub fn resolve_definition(
     let id = c.next_subquery();
     let item = FromItem {
         cursor,
-        db: 0,
+        db,
         table: table.clone(),
         alias: None,
         source: FromSource::Table,
@@ -234,6 +237,7 @@ pub fn resolve_definition(
         cte: None,
         nested_join: false,
         from_exists: false,
+        written_db: None,
     };
     let mut resolver = Resolver::new(c);
     resolver.foreign_text |= matches!(definition, Definition::Trusted(_));

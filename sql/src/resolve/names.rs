@@ -6,7 +6,7 @@ use super::Resolver;
 use super::scope::Scope;
 use crate::ast::{Name, Quote, Span};
 use crate::bound::walk::has_aggregate_of;
-use crate::bound::{ColumnRef, Expr, FromItem, FunctionCall, TriggerRow};
+use crate::bound::{ColumnRef, Expr, FromItem, FromSource, FunctionCall, TriggerRow};
 use crate::codegen::write::Change;
 use crate::compiler::{Result, SqlError};
 use crate::schema::Table;
@@ -119,7 +119,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
                 }
             }
             if found.count == 0 && wanted.db.is_none() {
-                if let Some(expr) = self.lookup_trigger_row(depth, wanted) {
+                if let Some(expr) = self.lookup_trigger_row(depth, wanted)? {
                     return Ok(expr);
                 }
             }
@@ -145,7 +145,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             if found.count == 1 {
                 self.outermost_use = self.outermost_use.min(depth);
                 let matched = found.matched.expect("one match");
-                return Ok(self.use_column(depth, matched));
+                return self.use_column(depth, matched.item, matched.column);
             }
             if found.count > 1
                 && found.full_join.len() == found.count - 1
@@ -278,31 +278,56 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
     }
 
     /// The reference to a column, which is marked as used.
-    fn use_column(&mut self, depth: usize, matched: Match) -> Expr {
-        let item = &mut self.scopes[depth].items[matched.item];
-        mark_used(item, matched.column);
+    pub(super) fn use_column(&mut self, depth: usize, item: usize, column: i32) -> Result<Expr> {
+        if self.c.asks() && !self.may_read(depth, item, column)? {
+            mark_used(&mut self.scopes[depth].items[item], column);
+            return Ok(Expr::Null);
+        }
+        let item = &mut self.scopes[depth].items[item];
+        mark_used(item, column);
         let can_be_null = item.join.left || item.join.left_of_right;
-        let affinity = item.table.affinity_of(matched.column);
-        Expr::Column(ColumnRef {
+        let affinity = item.table.affinity_of(column);
+        Ok(Expr::Column(ColumnRef {
             cursor: item.cursor,
-            column: matched.column,
+            column,
             affinity,
             can_be_null,
-        })
+        }))
+    }
+
+    /// Asks whether a column may be read, if it is one of the schema's and not yet part of it.
+    #[cold]
+    fn may_read(&self, depth: usize, item: usize, column: i32) -> Result<bool> {
+        let scope = &self.scopes[depth];
+        let item = &scope.items[item];
+        let is_stored = match &item.source {
+            FromSource::Table => true,
+            FromSource::Select(select) => select.flags.view,
+            FromSource::Recursive => false,
+        };
+        let is_trusted = matches!(scope.definition, Some(super::Definition::Trusted(_)));
+        if !is_stored || is_trusted {
+            return Ok(true);
+        }
+        self.c.authorize_read(item.db, &item.table, column)
     }
 
     /// The value of a column that a FULL JOIN's USING merges.
     fn coalesce(&mut self, depth: usize, matches: &[Match]) -> Result<Expr> {
         let args: Vec<Expr> = matches
             .iter()
-            .map(|&matched| match self.use_column(depth, matched) {
-                Expr::Column(column) => Expr::Column(ColumnRef {
-                    can_be_null: true,
-                    ..column
-                }),
-                other => other,
+            .map(|&matched| {
+                Ok(
+                    match self.use_column(depth, matched.item, matched.column)? {
+                        Expr::Column(column) => Expr::Column(ColumnRef {
+                            can_be_null: true,
+                            ..column
+                        }),
+                        other => other,
+                    },
+                )
             })
-            .collect();
+            .collect::<Result<_>>()?;
         self.coalesce_call(args)
     }
 
@@ -352,37 +377,42 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
     }
 
     /// NEW and OLD in the program of a trigger, unless a table of the query is called so.
-    fn lookup_trigger_row(&self, depth: usize, wanted: Wanted<'_>) -> Option<Expr> {
-        let (context, table) = (self.c.trigger.as_ref()?, wanted.table?);
+    fn lookup_trigger_row(&self, depth: usize, wanted: Wanted<'_>) -> Result<Option<Expr>> {
+        let (Some(context), Some(table)) = (self.c.trigger.as_ref(), wanted.table) else {
+            return Ok(None);
+        };
         let row = if context.change != Change::Delete && table.eq_ignore_ascii_case("new") {
             TriggerRow::New
         } else if context.change != Change::Insert && table.eq_ignore_ascii_case("old") {
             TriggerRow::Old
         } else {
-            return None;
+            return Ok(None);
         };
         let mut items = self.scopes[depth].items.iter();
         if items.any(|item| names_item(item, table, false, None)) {
-            return None;
+            return Ok(None);
         }
         let of = &context.table;
         let column = match of.column_index(wanted.column) {
             Some(column) if of.rowid_alias == Some(column) => -1,
             Some(column) => column as i32,
             None if is_rowid_name(wanted.column) && visible_rowid(of) => -1,
-            None => return None,
+            None => return Ok(None),
         };
+        if !self.c.authorize_read(context.db, of, column)? {
+            return Ok(Some(Expr::Null));
+        }
         // As in stock SQLite, where only the rowid has an affinity here.
         let affinity = if column < 0 {
             Affinity::Integer
         } else {
             Affinity::None
         };
-        Some(Expr::TriggerColumn {
+        Ok(Some(Expr::TriggerColumn {
             row,
             column,
             affinity,
-        })
+        }))
     }
 
     /// The result column of that alias.

@@ -9,6 +9,7 @@ use super::Resolver;
 use super::expr::compound_op;
 use super::scope::Scope;
 use crate::ast::{self, Distinctness, SelectCore};
+use crate::authorizer::ActionCode;
 use crate::bound::{CompoundOp, Expr, FromClause, ResultColumn, Select, SelectFlags, SelectId};
 use crate::compiler::{Result, SqlError};
 
@@ -43,10 +44,16 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             self.push_with(with)?;
         }
         self.enter()?;
+        let allowed = self.c.authorize(ActionCode::Select, None, None, None)?;
         let bound = self.select_body(select, names);
         self.leave();
         self.withs.truncate(withs);
-        bound
+        let mut bound = bound?;
+        if !allowed {
+            // It is ignored: as if it had no rows.
+            bound.limit = Some(Expr::Integer(0));
+        }
+        Ok(bound)
     }
 
     /// One level of nesting more.

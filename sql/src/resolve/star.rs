@@ -170,7 +170,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
                     self.named(None, &column.name)
                         .map_err(|e| e.or_at(span.start))?
                 } else if unique || nested.is_some() {
-                    self.item_column(i, j as i32)
+                    self.item_column(i, j as i32)?
                 } else {
                     let wanted = Wanted {
                         db: db_name.as_deref(),

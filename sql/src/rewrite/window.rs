@@ -241,6 +241,7 @@ fn subquery(
         cte: None,
         nested_join: false,
         from_exists: false,
+        written_db: None,
     }
 }
 

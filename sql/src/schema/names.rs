@@ -79,7 +79,7 @@ impl<V> NameMap<V> {
 
     /// The same, to be changed.
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
-        self.map.values_mut()
+        self.entries.iter_mut().map(|(_, value)| value)
     }
 
     /// The values, in no particular order, and the map's end.

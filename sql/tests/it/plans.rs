@@ -131,6 +131,7 @@ impl Database {
             limits: Limits::default(),
             flags: CompileFlags::default(),
             workshop: &std::cell::RefCell::default(),
+            authorizer: None,
         };
         let statement = parse_statement(query.as_bytes())
             .expect(query)

@@ -1,5 +1,6 @@
 //! Integration tests of the test kit: one binary.
 
+mod authorizer;
 mod changes;
 mod compat;
 mod corruption;

@@ -11,6 +11,7 @@
 
 use super::{Root, SchemaRow, TEMP, Tree, quoted};
 use crate::ast;
+use crate::authorizer::{ActionCode, schema_table_name};
 use crate::codegen::write::{DeleteEffects, Target};
 use crate::compiler::{Compiler, Result, SqlError};
 use crate::resolve::{Definition, resolve_definition};
@@ -27,12 +28,15 @@ impl Compiler<'_> {
             return Ok(());
         };
         let mut index = define_index(create, &table)?;
+        if !self.authorize_index(db, &table, &index)? {
+            return Ok(());
+        }
         if self.ctx.schema.dbs[db].file_format < 4 {
             // DESC has no effect then.
             index.columns.iter_mut().for_each(|c| c.desc = false);
         }
         let index = Arc::new(index);
-        self.check_index_definition(&table, &index)?;
+        self.check_index_definition(db, &table, &index)?;
         self.writes_db(true, db);
         let root = self.alloc_reg();
         self.op(Opcode::CreateBtree, db as i32, root, p5::BTREE_BLOBKEY);
@@ -49,6 +53,9 @@ impl Compiler<'_> {
         };
         self.add_schema_row(cursor, &row);
         self.op(Opcode::Close, cursor, 0, 0);
+        if !self.authorize_in(ActionCode::Reindex, &index.name, None, db)? {
+            return Ok(());
+        }
         self.fill_index(db, &table, &index, Tree::Register(root))?;
         self.change_cookie(db);
         let filter = format!("name={} AND type='index'", quoted(&index.name));
@@ -110,18 +117,39 @@ impl Compiler<'_> {
         Ok(Some((db, table)))
     }
 
+    /// Asks whether an index may be made, and its columns read.
+    pub(super) fn authorize_index(&self, db: usize, table: &Table, index: &Index) -> Result<bool> {
+        if !self.asks() {
+            return Ok(true);
+        }
+        let code = if db == TEMP {
+            ActionCode::CreateTempIndex
+        } else {
+            ActionCode::CreateIndex
+        };
+        let mut allowed = self.authorize_in(ActionCode::Insert, schema_table_name(db), None, db)?
+            && self.authorize_in(code, &index.name, Some(&table.name), db)?;
+        for column in &index.columns[..index.key_count] {
+            if let IndexKey::Column(number) = column.key {
+                allowed &= self.authorize_read(db, table, number as i32)?;
+            }
+        }
+        Ok(allowed)
+    }
+
     pub(crate) fn check_index_definition(
         &mut self,
+        db: usize,
         table: &Arc<Table>,
         index: &Index,
     ) -> Result<()> {
         let cursor = self.alloc_cursor(Some(table.clone()));
         if let Some(partial) = &index.partial {
-            resolve_definition(self, table, cursor, partial, Definition::PartialIndex)?;
+            resolve_definition(self, db, table, cursor, partial, Definition::PartialIndex)?;
         }
         for column in &index.columns {
             if let IndexKey::Expr(expr) = &column.key {
-                resolve_definition(self, table, cursor, expr, Definition::IndexExpr)?;
+                resolve_definition(self, db, table, cursor, expr, Definition::IndexExpr)?;
             }
             self.collation(&column.collation)?;
         }

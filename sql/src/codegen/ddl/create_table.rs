@@ -7,6 +7,7 @@
 
 use super::{Root, SchemaRow, quoted};
 use crate::ast::{self, ExprKind, QualifiedName, TableBody};
+use crate::authorizer::{ActionCode, schema_table_name};
 use crate::bound::walk::for_each_column;
 use crate::codegen::select::{Destination, DestinationKind};
 use crate::compiler::{Compiler, Result, SqlError};
@@ -26,7 +27,13 @@ impl Compiler<'_> {
     /// Codes CREATE TABLE.
     pub fn code_create_table(&mut self, create: &ast::CreateTable) -> Result<()> {
         let name = &*create.name.name.text;
-        let Some(db) = self.begin_table(&create.name, create.temp, create.if_not_exists)? else {
+        let Some(db) = self.begin_table(
+            &create.name,
+            create.temp,
+            create.if_not_exists,
+            |this, db| this.authorize_new_table(db, name, create.temp),
+        )?
+        else {
             return Ok(());
         };
         match &create.body {
@@ -39,7 +46,7 @@ impl Compiler<'_> {
                 if table.columns.len() > self.ctx.limits.columns {
                     return Err(SqlError::error(format!("too many columns on {name}")));
                 }
-                self.check_definition(&table)?;
+                self.check_definition(db, &table)?;
                 let mut sql = b"CREATE TABLE ".to_vec();
                 sql.extend_from_slice(create.text.slice(self.text));
                 self.store_table(db, &table, &sql, None)
@@ -60,16 +67,36 @@ impl Compiler<'_> {
             return Err(SqlError::error("parameters are not allowed in views"));
         }
         let name = &*create.name.name.text;
-        let Some(db) = self.begin_table(&create.name, create.temp, create.if_not_exists)? else {
+        let Some(db) = self.begin_table(
+            &create.name,
+            create.temp,
+            create.if_not_exists,
+            |this, db| this.authorize_new_view(db, name, create.temp),
+        )?
+        else {
             return Ok(());
         };
         self.check_references(db, "view", &create.name, &create.select)?;
+        self.authorize_schema_row(db)?;
         self.writes_db(true, db);
         self.may_abort = true;
         self.init_file_format(db);
         self.add_definition(db, "CREATE VIEW", ("view", name, name), create.text)?;
         self.parse_schema(db, name);
         Ok(())
+    }
+
+    /// Asks whether a table or view may be made; `temp`: TEMP was said.
+    pub(crate) fn authorize_table(
+        &self,
+        db: usize,
+        name: &str,
+        temp: bool,
+        code: ActionCode,
+    ) -> Result<bool> {
+        let of = schema_table_name(if temp { super::TEMP } else { 0 });
+        Ok(self.authorize_in(ActionCode::Insert, of, None, db)?
+            && self.authorize_in(code, name, None, db)?)
     }
 
     /// A definition that is not temporary names no other database (SQLite's sqlite3FixSelect).
@@ -94,19 +121,37 @@ impl Compiler<'_> {
         name: &QualifiedName,
         temp: bool,
         if_not_exists: bool,
+        may: impl FnOnce(&mut Self, usize) -> Result<bool>,
     ) -> Result<Option<usize>> {
         let db = self.new_object_db(name, temp)?;
         Self::check_object_name(&name.name.text)?;
+        if !may(self, db)? {
+            return Ok(None);
+        }
         let taken = self.is_name_taken(db, name, if_not_exists)?;
         Ok((!taken).then_some(db))
     }
 
+    fn authorize_new_table(&mut self, db: usize, name: &str, temp: bool) -> Result<bool> {
+        let (plain, temporary) = (ActionCode::CreateTable, ActionCode::CreateTempTable);
+        self.authorize_table(db, name, temp, if temp { temporary } else { plain })
+    }
+
+    fn authorize_new_view(&mut self, db: usize, name: &str, temp: bool) -> Result<bool> {
+        let (plain, temporary) = (ActionCode::CreateView, ActionCode::CreateTempView);
+        self.authorize_table(db, name, temp, if temp { temporary } else { plain })
+    }
+
     /// What is wrong with the beginning of a CREATE TABLE whose text goes wrong later.
     pub(super) fn check_table_beginning(&mut self, create: &ast::CreateTable) -> Result<()> {
-        if self
-            .begin_table(&create.name, create.temp, create.if_not_exists)?
-            .is_none()
-        {
+        let name = &*create.name.name.text;
+        let begun = self.begin_table(
+            &create.name,
+            create.temp,
+            create.if_not_exists,
+            |this, db| this.authorize_new_table(db, name, create.temp),
+        )?;
+        if begun.is_none() {
             return Ok(());
         }
         define_columns(create, self.text)?
@@ -143,39 +188,45 @@ impl Compiler<'_> {
     }
 
     /// What only the connection knows to be wrong with a definition: functions and collations.
-    pub(crate) fn check_definition(&mut self, table: &Arc<Table>) -> Result<()> {
+    pub(crate) fn check_definition(&mut self, db: usize, table: &Arc<Table>) -> Result<()> {
         for column in &table.columns {
             self.collation(&column.collation)?;
             check_default(column)?;
+            if let Some(default) = column.default.as_ref().filter(|_| self.asks()) {
+                self.authorize_functions(&default.expr)?;
+            }
         }
         for index in &table.indexes {
+            self.authorize_index(db, table, index)?;
             for column in &index.columns {
                 self.collation(&column.collation)?;
             }
         }
         let cursor = self.alloc_cursor(Some(table.clone()));
         for check in &table.checks {
-            resolve_definition(self, table, cursor, &check.expr, Definition::Check)?;
+            resolve_definition(self, db, table, cursor, &check.expr, Definition::Check)?;
         }
         for column in &table.columns {
             if let Some(generated) = &column.generated {
-                resolve_definition(self, table, cursor, &generated.expr, Definition::Generated)?;
+                let (expr, definition) = (&generated.expr, Definition::Generated);
+                resolve_definition(self, db, table, cursor, expr, definition)?;
             }
         }
-        self.check_virtual_columns(table, cursor)
+        self.check_virtual_columns(db, table, cursor)
     }
 
     /// Reading a row must not run in circles; STORED columns are read, not computed.
     ///
     /// # Errors
     /// `generated column loop on "x"`
-    fn check_virtual_columns(&mut self, table: &Arc<Table>, cursor: i32) -> Result<()> {
+    fn check_virtual_columns(&mut self, db: usize, table: &Arc<Table>, cursor: i32) -> Result<()> {
         let mut mentions: Vec<Vec<usize>> = Vec::with_capacity(table.columns.len());
         for column in &table.columns {
             let mut needs = Vec::new();
             if let Some(generated) = column.generated.as_ref().filter(|g| !g.stored) {
                 let definition = Definition::Trusted(Place::Generated);
-                let expr = resolve_definition(self, table, cursor, &generated.expr, definition)?;
+                let expr =
+                    resolve_definition(self, db, table, cursor, &generated.expr, definition)?;
                 for_each_column(&expr, &mut |column| {
                     needs.extend(usize::try_from(column.column));
                 });
@@ -206,6 +257,7 @@ impl Compiler<'_> {
         select: Option<&crate::bound::Select>,
     ) -> Result<()> {
         let name = &*table.name;
+        self.authorize_schema_row(db)?;
         self.writes_db(true, db);
         self.may_abort = true;
         self.init_file_format(db);
@@ -254,6 +306,7 @@ impl Compiler<'_> {
         let needs_sequence =
             table.autoincrement && self.ctx.schema.dbs[db].table("sqlite_sequence").is_none();
         if needs_sequence {
+            self.authorize_table(db, "sqlite_sequence", false, ActionCode::CreateTable)?;
             let root = self.alloc_reg();
             self.op(Opcode::CreateBtree, db as i32, root, p5::BTREE_INTKEY);
             let row = SchemaRow {

@@ -9,6 +9,7 @@
 
 use super::{TEMP, quoted};
 use crate::ast::{self, TriggerTime};
+use crate::authorizer::{ActionCode, schema_table_name};
 use crate::compiler::{Compiler, Result, SqlError};
 use crate::schema::Table;
 use ringwood_vdbe::{Opcode, P4};
@@ -58,7 +59,7 @@ impl Compiler<'_> {
         &mut self,
         create: &ast::CreateTrigger,
     ) -> Result<Option<(usize, Arc<Table>)>> {
-        let (db, table) = self.table_to_watch(create)?;
+        let (db, table_db, table) = self.table_to_watch(create)?;
         let name = &*create.name.name.text;
         Self::check_object_name(name)?;
         if self.ctx.schema.dbs[db].triggers.get(name).is_some() {
@@ -74,6 +75,18 @@ impl Compiler<'_> {
             ));
         }
         check_kind(create, &table, db == TEMP)?;
+        let code = if db == TEMP {
+            ActionCode::CreateTempTrigger
+        } else {
+            ActionCode::CreateTrigger
+        };
+        let of = schema_table_name(table_db);
+        if !self.authorize_in(code, name, Some(&table.name), db)?
+            || !self.authorize_in(ActionCode::Insert, of, None, table_db)?
+            || !self.authorize_in(ActionCode::Insert, schema_table_name(db), None, db)?
+        {
+            return Ok(None);
+        }
         if db != TEMP {
             check_targets(create)?;
         }
@@ -81,7 +94,10 @@ impl Compiler<'_> {
     }
 
     /// The trigger's database, and its table (rule 1).
-    fn table_to_watch(&mut self, create: &ast::CreateTrigger) -> Result<(usize, Arc<Table>)> {
+    fn table_to_watch(
+        &mut self,
+        create: &ast::CreateTrigger,
+    ) -> Result<(usize, usize, Arc<Table>)> {
         let schema = self.ctx.schema;
         if create.temp && create.name.schema.is_some() {
             return Err(SqlError::error(
@@ -99,18 +115,18 @@ impl Compiler<'_> {
             db = TEMP;
         }
         if db == TEMP {
-            let Some((_, table)) = found else {
+            let Some((table_db, table)) = found else {
                 let what = create.table.schema.as_ref().map_or_else(
                     || named.to_string(),
                     |schema| format!("{}.{named}", schema.text),
                 );
                 return Err(SqlError::error(format!("no such table: {what}")));
             };
-            return Ok((db, table.clone()));
+            return Ok((db, table_db, table.clone()));
         }
         self.check_databases("trigger", &create.name.name, db, &[&create.table])?;
         match schema.dbs[db].table(named) {
-            Some(table) => Ok((db, table.clone())),
+            Some(table) => Ok((db, db, table.clone())),
             None => Err(SqlError::error(format!(
                 "no such table: {}.{named}",
                 schema.dbs[db].name

@@ -7,8 +7,9 @@
 //! `sqlite3DropTriggerPtr`.
 
 use crate::ast::{Delete, DropObject, Indexed, ObjectKind, QualifiedName};
+use crate::authorizer::{ActionCode, schema_table_name};
 use crate::compiler::{Compiler, Result, SqlError};
-use crate::schema::{IndexOrigin, Table};
+use crate::schema::{IndexOrigin, Table, TableKind};
 use ringwood_vdbe::opcode::p5;
 use ringwood_vdbe::{Opcode, P4, ResultCode};
 use std::sync::Arc;
@@ -76,6 +77,9 @@ impl Compiler<'_> {
         };
         let table = table.clone();
         let name = &*table.name;
+        if !self.authorize_drop(db, &table, view)? {
+            return Ok(());
+        }
         if may_not_be_dropped(name) {
             return Err(SqlError::error(format!("table {name} may not be dropped")));
         }
@@ -91,6 +95,7 @@ impl Compiler<'_> {
         }
         self.writes_db(true, db);
         self.may_abort = true;
+        self.authorize_schema_delete(db, &["tbl_name", "type"])?;
         if table.is_virtual() {
             // Its module may have to put away what it has; without a module the table cannot be dropped.
             let connected = self.connected(db, &table)?;
@@ -104,6 +109,7 @@ impl Compiler<'_> {
         self.drop_triggers_of(db, name)?;
         if table.autoincrement {
             if let Some(sequence) = schema.dbs[db].table("sqlite_sequence").cloned() {
+                self.authorize_delete(db, &sequence, 0)?;
                 self.delete_matching(db, &sequence, &[(0, name)], None)?;
             }
         }
@@ -210,6 +216,7 @@ impl Compiler<'_> {
             });
         }
         self.may_abort = true;
+        self.authorize_schema_update(db, &["rootpage"], &["rootpage"], &[])?;
         let moved = self.alloc_reg();
         self.op(Opcode::Destroy, root as i32, moved, db as i32);
         let skip = self.op(Opcode::IfNot, moved, 0, 1);
@@ -250,6 +257,7 @@ impl Compiler<'_> {
                 .cloned();
             let Some(table) = table else { continue };
             if let Some(column) = table.column_index(column) {
+                self.authorize_delete(db, &table, column)?;
                 self.delete_matching(db, &table, &[(column, name)], None)?;
             }
         }
@@ -271,6 +279,17 @@ impl Compiler<'_> {
             return Err(SqlError::error(message));
         }
         let index = index.clone();
+        let code = if db == super::TEMP {
+            ActionCode::DropTempIndex
+        } else {
+            ActionCode::DropIndex
+        };
+        if !self.authorize_in(ActionCode::Delete, schema_table_name(db), None, db)?
+            || !self.authorize_in(code, &index.name, Some(&index.table), db)?
+        {
+            return Ok(());
+        }
+        self.authorize_schema_delete(db, &["name", "type"])?;
         self.writes_db(true, db);
         self.may_abort = true;
         let schema_table = self.schema_table(db);
@@ -300,7 +319,48 @@ impl Compiler<'_> {
         self.code_drop_trigger(db, &name)
     }
 
+    /// Asks whether a table or view may be dropped.
+    fn authorize_drop(&self, db: usize, table: &Table, view: bool) -> Result<bool> {
+        let temp = db == super::TEMP;
+        let mut module = None;
+        let code = match &table.kind {
+            _ if view && temp => ActionCode::DropTempView,
+            _ if view => ActionCode::DropView,
+            TableKind::Virtual(def) => {
+                module = Some(&*def.module);
+                ActionCode::DropVirtualTable
+            }
+            _ if temp => ActionCode::DropTempTable,
+            _ => ActionCode::DropTable,
+        };
+        Ok(
+            self.authorize_in(ActionCode::Delete, schema_table_name(db), None, db)?
+                && self.authorize_in(code, &table.name, module, db)?
+                && self.authorize_in(ActionCode::Delete, &table.name, None, db)?,
+        )
+    }
+
+    /// Asks whether a trigger may be dropped.
+    fn authorize_drop_trigger(&self, db: usize, name: &str) -> Result<bool> {
+        if !self.asks() {
+            return Ok(true);
+        }
+        let code = if db == super::TEMP {
+            ActionCode::DropTempTrigger
+        } else {
+            ActionCode::DropTrigger
+        };
+        let trigger = self.ctx.schema.dbs[db].triggers.get(name);
+        let table = trigger.map(|trigger| trigger.create.table.name.text.to_string());
+        Ok(self.authorize_in(code, name, table.as_deref(), db)?
+            && self.authorize_in(ActionCode::Delete, schema_table_name(db), None, db)?)
+    }
+
     fn code_drop_trigger(&mut self, db: usize, name: &str) -> Result<()> {
+        if !self.authorize_drop_trigger(db, name)? {
+            return Ok(());
+        }
+        self.authorize_schema_delete(db, &["name", "type"])?;
         self.writes_db(false, db);
         let schema_table = self.schema_table(db);
         self.delete_matching(db, &schema_table, &[(NAME, name), (TYPE, "trigger")], None)?;

@@ -86,7 +86,7 @@ impl Compiler<'_> {
         match begun {
             Stmt::CreateTable(create) => self.check_table_beginning(create),
             Stmt::CreateVirtualTable(create) => {
-                self.begin_table(&create.name, false, create.if_not_exists)?;
+                self.begin_virtual_table(create)?;
                 Ok(())
             }
             Stmt::CreateTrigger(create) => {

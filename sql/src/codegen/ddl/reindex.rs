@@ -9,6 +9,7 @@
 //! Source: SQLite's `sqlite3Reindex`, `sqlite3RefillIndex`.
 
 use crate::ast::QualifiedName;
+use crate::authorizer::ActionCode;
 use crate::compiler::{Compiler, Result, SqlError};
 use crate::schema::{CollationName, Index, Table};
 use ringwood_vdbe::Opcode;
@@ -76,6 +77,9 @@ impl Compiler<'_> {
             tables.sort_by_key(|table| std::cmp::Reverse(table.order));
             for table in tables.iter().filter(|table| !table.is_virtual()) {
                 for index in table.indexes.iter().filter(|i| wanted(db, table, i)) {
+                    if !self.authorize_in(ActionCode::Reindex, &index.name, None, db)? {
+                        continue;
+                    }
                     if table.without_rowid && index.is_primary_key() {
                         // It is the table itself.
                         self.uses_db(db);

@@ -412,17 +412,18 @@ impl Compiler<'_> {
     }
 
     fn collation_list(&mut self) {
-        let mut names: Vec<Cell> = self
-            .ctx
-            .collations
-            .values()
-            .map(|collation| Cell::from(collation.name()))
-            .collect();
-        names.extend(["RTRIM", "NOCASE", "BINARY"].map(Cell::from));
-        let rows = names
-            .into_iter()
+        let custom = self.ctx.collations.values();
+        let mut names: Vec<&str> = custom.map(|collation| collation.name()).collect();
+        names.sort_unstable_by(|a, b| b.cmp(a));
+        let mut order = StockOrder::default();
+        for name in ["BINARY", "NOCASE", "RTRIM"].into_iter().chain(names) {
+            order.insert(name);
+        }
+        let rows = order
+            .names
+            .iter()
             .enumerate()
-            .map(|(i, name)| vec![Cell::from(i), name]);
+            .map(|(i, name)| vec![Cell::from(i), Cell::from(*name)]);
         self.rows(&["seq", "name"], rows.collect());
     }
 
@@ -473,4 +474,48 @@ const fn action(action: ForeignKeyAction) -> &'static str {
         ForeignKeyAction::SetNull => "SET NULL",
         ForeignKeyAction::SetDefault => "SET DEFAULT",
     }
+}
+
+/// The order in which stock SQLite's hash table gives names out, which some pragmas show: a list to whose front new names
+/// go, until there are five; from then on those of a bucket stand together.
+#[derive(Default)]
+struct StockOrder<'n> {
+    names: Vec<&'n str>,
+    /// The first name of each bucket; empty as long as there are none.
+    buckets: Vec<Option<&'n str>>,
+}
+
+impl<'n> StockOrder<'n> {
+    fn insert(&mut self, name: &'n str) {
+        let count = self.names.len() + 1;
+        if count >= 5 && count > 2 * self.buckets.len() {
+            self.buckets = vec![None; count * 3];
+            for name in std::mem::take(&mut self.names) {
+                self.link(name);
+            }
+        }
+        self.link(name);
+    }
+
+    fn link(&mut self, name: &'n str) {
+        let mut at = 0;
+        if !self.buckets.is_empty() {
+            let bucket = name_hash(name) as usize % self.buckets.len();
+            let head = self.buckets[bucket].replace(name);
+            at = self
+                .names
+                .iter()
+                .position(|known| head == Some(*known))
+                .unwrap_or(0);
+        }
+        self.names.insert(at, name);
+    }
+}
+
+/// SQLite's hash of a name: without the bits that tell cases apart.
+fn name_hash(name: &str) -> u32 {
+    name.bytes().fold(0u32, |hash, byte| {
+        hash.wrapping_add(u32::from(byte & 0xdf))
+            .wrapping_mul(0x9e37_79b1)
+    })
 }

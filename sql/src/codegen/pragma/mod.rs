@@ -23,6 +23,7 @@ pub mod integrity;
 mod optimize;
 
 use crate::ast::Pragma;
+use crate::authorizer::ActionCode;
 use crate::compiler::{Compiler, Result, SqlError};
 use ringwood_vdbe::opcode::p5;
 use ringwood_vdbe::{ColumnInfo, Opcode, P4, Setting};
@@ -115,6 +116,13 @@ impl Compiler<'_> {
             None => None,
         };
         let arg = pragma.arg.as_ref().map(|arg| &*arg.text);
+        if self.asks() {
+            let database = db.map(|db| self.ctx.schema.dbs[db].name.clone());
+            let (name, code) = (&*pragma.name.name.text, ActionCode::Pragma);
+            if !self.authorize(code, Some(name), arg, database.as_deref())? {
+                return Ok(());
+            }
+        }
         let main = db.unwrap_or(0);
         match &*name {
             "user_version" => self.header_field(&name, main, p5::META_USER_VERSION, arg),

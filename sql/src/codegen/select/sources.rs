@@ -14,6 +14,7 @@
 
 use super::{Destination, DestinationKind};
 use crate::ast::Materialized;
+use crate::authorizer::ActionCode;
 use crate::bound::{FromClause, FromItem, FromSource, Select};
 use crate::compiler::{Compiler, CursorOverride, FromRows, Optimizations, Result};
 use crate::plan::cost::{self, LogEst};
@@ -24,6 +25,9 @@ impl Compiler<'_> {
     pub(super) fn code_sources(&mut self, select: &Select) -> Result<()> {
         for i in 0..select.from.items.len() {
             let item = &select.from.items[i];
+            if self.asks() {
+                self.authorize_unread(item)?;
+            }
             let FromSource::Select(inner) = &item.source else {
                 continue;
             };
@@ -43,6 +47,20 @@ impl Compiler<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The authorizer is told of a table of which no column is read.
+    fn authorize_unread(&self, item: &FromItem) -> Result<()> {
+        let is_named = match &item.source {
+            FromSource::Table | FromSource::Recursive => true,
+            FromSource::Select(select) => select.flags.view || item.cte.is_some(),
+        };
+        if item.columns_used != 0 || !is_named {
+            return Ok(());
+        }
+        let database = item.written_db.map(|db| &*self.ctx.schema.dbs[db].name);
+        self.authorize(ActionCode::Read, Some(&item.table.name), Some(""), database)
+            .map(drop)
     }
 
     fn can_be_coroutine(&mut self, from: &FromClause, i: usize) -> bool {

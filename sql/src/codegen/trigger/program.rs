@@ -78,7 +78,9 @@ impl Cause {
 /// In which program the compiler is, if not in the main one.
 #[derive(Clone, Debug)]
 pub struct TriggerContext {
-    /// The table whose rows NEW and OLD are.
+    /// The database of the table whose rows NEW and OLD are.
+    pub db: usize,
+    /// That table.
     pub table: Arc<Table>,
     /// What fires it: NEW is there for INSERT and UPDATE, OLD for UPDATE and DELETE.
     pub change: Change,
@@ -175,7 +177,13 @@ impl Compiler<'_> {
         }
         let mut sub = Compiler::for_trigger(self.ctx, text);
         sub.query_loop = wanted.query_loop;
+        sub.accessor = match &wanted.cause {
+            Cause::Trigger { trigger, .. } if self.asks() => Some(trigger.name.clone()),
+            _ => None,
+        };
+        sub.unasked = self.unasked;
         sub.trigger = Some(TriggerContext {
+            db: self.watched_db(&wanted.cause),
             table: wanted.table.clone(),
             change: wanted.cause.change(),
             action_of: match &wanted.cause {
@@ -199,6 +207,17 @@ impl Compiler<'_> {
             .made
             .push(program.into_subprogram(wanted.trigger));
         Ok(())
+    }
+
+    /// The database of the table whose rows NEW and OLD are.
+    fn watched_db(&self, cause: &Cause) -> usize {
+        match cause {
+            Cause::Trigger { db, trigger } if *db == super::TEMP => {
+                self.ctx.schema.watched_db(trigger).unwrap_or(*db)
+            }
+            Cause::Trigger { db, .. } => *db,
+            Cause::Action(action) => action.db,
+        }
     }
 
     fn code_program(&mut self, wanted: &Wanted) -> Result<()> {

@@ -11,6 +11,7 @@ use super::Target;
 use super::foreign_keys::Changed;
 use super::insert::is_rowid_name;
 use crate::ast::{self, AssignmentTarget, ExprKind};
+use crate::authorizer::ActionCode;
 use crate::bound::walk::for_each_column;
 use crate::bound::{Expr, FromItem, Subquery};
 use crate::compiler::{Compiler, Result, SqlError};
@@ -161,6 +162,7 @@ impl<'c> Compiler<'c> {
             }
         }
         drop(resolver);
+        self.authorize_assignments(set, item.db, table, &mut made)?;
         self.mark_generated(table, item.cursor, &mut made)?;
         Ok(made)
     }
@@ -169,6 +171,7 @@ impl<'c> Compiler<'c> {
     pub(super) fn name_assignments(
         &mut self,
         set: &[ast::Assignment],
+        db: usize,
         table: &Arc<Table>,
         cursor: i32,
     ) -> Result<Assignments> {
@@ -180,6 +183,7 @@ impl<'c> Compiler<'c> {
         for (n, name) in names.enumerate() {
             made.assign(table, name, Value::Found(n))?;
         }
+        self.authorize_assignments(set, db, table, &mut made)?;
         self.mark_generated(table, cursor, &mut made)?;
         Ok(made)
     }
@@ -216,6 +220,38 @@ impl<'c> Compiler<'c> {
         scope.rows = rows.to_vec();
         resolver.push_scope(scope);
         Ok(resolver)
+    }
+
+    /// Asks whether the columns may be changed; those that are to be ignored stay as they are.
+    fn authorize_assignments(
+        &mut self,
+        set: &[ast::Assignment],
+        db: usize,
+        table: &Table,
+        assignments: &mut Assignments,
+    ) -> Result<()> {
+        if !self.asks() {
+            return Ok(());
+        }
+        for name in super::update::assigned_names(set) {
+            let number = table.column_index(name);
+            let column = number.map_or("ROWID", |number| &table.columns[number].name);
+            if self.authorize_in(ActionCode::Update, &table.name, Some(column), db)? {
+                continue;
+            }
+            if let Some(number) = number {
+                assignments.columns[number] = None;
+                assignments.changed[number] = false;
+            }
+            if number.is_none() || number == table.rowid_alias {
+                assignments.rowid = None;
+            }
+        }
+        let is_key = |(number, value): (usize, &Option<Value>)| {
+            value.is_some() && table.columns[number].primary_key
+        };
+        assignments.key &= assignments.columns.iter().enumerate().any(is_key);
+        Ok(())
     }
 
     /// Rule 3.

@@ -187,7 +187,7 @@ impl Compiler<'_> {
                     Some(default) => {
                         again = true;
                         let given = self.op(Opcode::NotNull, reg, 0, 0);
-                        let expr = crate::resolve::resolve_constant(self, &default.expr)?;
+                        let expr = self.resolve_default(&default.expr)?;
                         self.without_factoring(|c| c.expr_code(&expr, reg))?;
                         self.jump_here(given);
                         continue;

@@ -13,6 +13,7 @@ use super::returning::Returning;
 use super::row_delete::Found;
 use super::{Change, DeleteEffects, Target, columns_used};
 use crate::ast;
+use crate::authorizer::ActionCode;
 use crate::bound::walk::has_subquery;
 use crate::bound::{Expr, FromItem};
 use crate::codegen::loops::{self, OnePass, Request};
@@ -25,8 +26,12 @@ impl Compiler<'_> {
     /// Codes a DELETE.
     pub fn code_delete(&mut self, delete: &ast::Delete) -> Result<()> {
         let (db, table, triggers) = self.table_to_change(&delete.table, Change::Delete, None)?;
+        // Rule 1 of the authorizer: row by row.
+        let each_row = !self.authorize_in(ActionCode::Delete, &table.name, None, db)?;
         if table.is_view() {
-            return self.delete_from_view(delete, db, &table, &triggers);
+            return self.accessed_by(&table.name, |c| {
+                c.delete_from_view(delete, db, &table, &triggers)
+            });
         }
         let mut target = Target::new(self, db, &table);
         target.on_delete = DeleteEffects {
@@ -65,7 +70,7 @@ impl Compiler<'_> {
             return self.end_change();
         }
         let returning = self.begin_returning(&delete.returning, with);
-        if where_.is_none() && !target.on_delete.any() && !has_returning {
+        if where_.is_none() && !target.on_delete.any() && !has_returning && !each_row {
             self.delete_all(&target);
         } else {
             let used = |where_: &Expr| columns_used(where_, item.cursor);

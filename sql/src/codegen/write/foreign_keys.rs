@@ -263,13 +263,20 @@ impl Compiler<'_> {
             Err(_) if self.dropping => return Ok(()),
             Err(error) => return Err(error),
         };
+        let mut ignored = false;
+        if self.asks() {
+            for column in &found.parent_columns {
+                let may = self.authorize_read(db, &parent, *column as i32)?;
+                ignored = !may;
+            }
+        }
         let cursor = self.alloc_cursor(Some(parent.clone()));
         if let Some(old) = old {
-            self.look_up_parent(cursor, db, table, &parent, key, &found, old, -1)?;
+            self.look_up_parent(cursor, db, table, &parent, key, &found, old, -1, ignored)?;
         }
         if let Some(new) = new {
             if !self.sets_null(key) {
-                self.look_up_parent(cursor, db, table, &parent, key, &found, new, 1)?;
+                self.look_up_parent(cursor, db, table, &parent, key, &found, new, 1, ignored)?;
             }
         }
         Ok(())
@@ -291,7 +298,7 @@ impl Compiler<'_> {
                 .is_some_and(|of| std::ptr::eq(&raw const **of, key))
     }
 
-    /// Counts by `step` if the child row at `row` has no parent.
+    /// Counts by `step` if the child row at `row` has no parent; `ignored`: as if there were none.
     fn look_up_parent(
         &mut self,
         cursor: i32,
@@ -302,6 +309,7 @@ impl Compiler<'_> {
         found: &ParentKey,
         row: i32,
         step: i32,
+        ignored: bool,
     ) -> Result<()> {
         let ok = self.label();
         if step < 0 {
@@ -317,7 +325,9 @@ impl Compiler<'_> {
             let from = column_reg(table, row, *column);
             self.op(Opcode::Copy, from, first + i as i32, 0);
         }
-        if let Some(index) = &found.index {
+        if ignored {
+            // The parent may not be read: it has no such row.
+        } else if let Some(index) = &found.index {
             self.open_index(cursor, db, index, false)?;
             if is_self {
                 // Rule 3.

@@ -20,6 +20,7 @@
 use super::constraints::Row;
 use super::{Change, Target};
 use crate::ast::{self, InsertSource, TriggerTime};
+use crate::authorizer::ActionCode;
 use crate::bound::Expr;
 use crate::codegen::select::{Destination, DestinationKind};
 use crate::compiler::{Compiler, Result, SqlError};
@@ -82,6 +83,9 @@ impl Compiler<'_> {
     /// Codes an INSERT.
     pub fn code_insert(&mut self, insert: &ast::Insert) -> Result<()> {
         let (db, table, triggers) = self.table_to_change(&insert.table, Change::Insert, None)?;
+        if !self.authorize_in(ActionCode::Insert, &table.name, None, db)? {
+            return Ok(());
+        }
         self.b.about.count_changes = true;
         let multi_row =
             !matches!(&insert.source, InsertSource::Select(select) if is_one_row(select));
@@ -150,7 +154,7 @@ impl Compiler<'_> {
                 Given::Source(n) => self.code_given(&rows, n, reg)?,
                 Given::Default => match &column.default {
                     Some(default) => {
-                        let expr = crate::resolve::resolve_constant(self, &default.expr)?;
+                        let expr = self.resolve_default(&default.expr)?;
                         self.expr_code_factorable(&expr, reg)?;
                     }
                     None => {

@@ -213,7 +213,8 @@ impl Compiler<'_> {
         let (db, mut table) = self.find_table(name)?;
         let triggers = self.triggers_of(db, &table, change, set);
         if table.is_view() {
-            let (_, made) = Resolver::new(self).view_select(db, &table)?;
+            let made = self.unasked(|c| Resolver::new(c).view_select(db, &table));
+            let (_, made) = made?;
             table = made;
         }
         if table.is_view() && triggers.is_empty() {
@@ -276,7 +277,16 @@ impl Compiler<'_> {
             cte: None,
             nested_join: false,
             from_exists: false,
+            written_db: None,
         })
+    }
+
+    /// Resolves the DEFAULT of a column.
+    pub(crate) fn resolve_default(&mut self, default: &ast::Expr) -> Result<Expr> {
+        if self.asks() {
+            self.authorize_functions(default)?;
+        }
+        self.unasked(|c| crate::resolve::resolve_constant(c, default))
     }
 
     /// Resolves a WHERE over one table.

@@ -129,6 +129,7 @@ impl Compiler<'_> {
             cte: None,
             nested_join: false,
             from_exists: false,
+            written_db: None,
         };
         let id = self.next_select();
         let mut resolver = Resolver::new(self);

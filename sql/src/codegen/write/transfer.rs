@@ -16,6 +16,7 @@
 
 use super::{Target, conflict_code};
 use crate::ast::{self, ConflictAction, InsertSource, print_expression};
+use crate::authorizer::ActionCode;
 use crate::compiler::{Compiler, Result};
 use crate::schema::{Index, IndexKey, Table};
 use ringwood_vdbe::Opcode;
@@ -23,6 +24,15 @@ use ringwood_vdbe::opcode::p5;
 use std::sync::Arc;
 
 impl Compiler<'_> {
+    /// Asks whether the whole of a table may be read.
+    fn authorize_transfer(&self, db: usize, source: &Table) -> Result<bool> {
+        let mut allowed = self.authorize(ActionCode::Select, None, None, None)?;
+        for column in 0..source.columns.len() {
+            allowed &= self.authorize_read(db, source, column as i32)?;
+        }
+        Ok(allowed)
+    }
+
     /// Codes an INSERT as a transfer if it is one. True: nothing is left to do. False: the general code must follow;
     /// it is reached if the table turns out not to be empty.
     pub(super) fn code_transfer(
@@ -34,6 +44,9 @@ impl Compiler<'_> {
         let Some((source_db, source)) = self.transfer_source(insert, table) else {
             return Ok(false);
         };
+        if self.asks() && !self.authorize_transfer(source_db, &source)? {
+            return Ok(false);
+        }
         let action = insert
             .or
             .or(table.key_conflict)

@@ -114,7 +114,7 @@ impl Compiler<'_> {
         }
         let with = update.with.as_deref();
         let assignments = if update.from.is_some() {
-            self.name_assignments(&update.set, &table, item.cursor)?
+            self.name_assignments(&update.set, db, &table, item.cursor)?
         } else {
             self.resolve_assignments(&update.set, &table, &item, with, &[])?
         };
@@ -347,19 +347,21 @@ impl Compiler<'_> {
         let returning = self.begin_returning(&update.returning, with);
         let view = &target.table;
         let assignments = if update.from.is_some() {
-            let made = self.name_assignments(&update.set, view, item.cursor)?;
-            item.cursor = self.view_with_from(update, target)?;
+            let made = self.name_assignments(&update.set, target.db, view, item.cursor)?;
+            item.cursor = self.accessed_by(&view.name, |c| c.view_with_from(update, target))?;
             made
         } else {
-            item.cursor = self.materialize_view(
-                target.db,
-                &update.table,
-                view,
-                with,
-                update.where_clause.as_ref(),
-                &update.order_by,
-                update.limit.as_deref(),
-            )?;
+            item.cursor = self.accessed_by(&view.name, |c| {
+                c.materialize_view(
+                    target.db,
+                    &update.table,
+                    view,
+                    with,
+                    update.where_clause.as_ref(),
+                    &update.order_by,
+                    update.limit.as_deref(),
+                )
+            })?;
             self.resolve_assignments(&update.set, view, item, with, &[])?
         };
         self.update_view(
