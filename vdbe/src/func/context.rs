@@ -102,12 +102,25 @@ fn system_time_ms() -> i64 {
 #[derive(Default)]
 pub struct AuxData {
     entries: Vec<(u32, i32, Box<dyn Any + Send>)>,
+    /// Some are to be forgotten when the call returns.
+    has_fleeting: bool,
 }
 
 impl AuxData {
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.entries.clear();
+        self.has_fleeting = false;
+    }
+
+    /// After a call: forgets what was remembered for arguments that are not constant.
+    #[inline]
+    pub(crate) fn forget_fleeting(&mut self, addr: u32, constant_args: u32) {
+        if self.has_fleeting {
+            self.has_fleeting = false;
+            let keeps = |arg: i32| arg < 0 || (arg < 32 && constant_args & (1 << arg) != 0);
+            self.entries.retain(|(a, arg, _)| *a != addr || keeps(*arg));
+        }
     }
 }
 
@@ -192,13 +205,11 @@ impl FnContext<'_> {
         if arg < 0 { 0 } else { self.addr }
     }
 
-    /// Remembers something about argument `arg` until the statement ends. It is only kept if the argument is constant
-    /// or `arg` is negative; otherwise the next row's argument may be another.
+    /// Remembers something about argument `arg` until the statement ends. If the argument is not constant and `arg` not
+    /// negative, it is forgotten when the call returns: the next row's argument may be another.
     pub fn set_aux<T: Any + Send>(&mut self, arg: i32, data: T) {
         let keeps = arg < 0 || (arg < 32 && self.constant_args & (1 << arg) != 0);
-        if !keeps {
-            return;
-        }
+        self.aux.has_fleeting |= !keeps;
         let addr = self.aux_addr(arg);
         self.aux
             .entries

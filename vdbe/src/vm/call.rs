@@ -119,6 +119,7 @@ pub(super) fn function(s: &mut State, env: &mut Env, insns: &[Insn], pc: usize) 
         ))),
     };
     drop(door);
+    s.aux.forget_fleeting(pc as u32, insn.p1 as u32);
     outcome.map_err(Error::from)?;
     if s.result.byte_len() > env.limits.length {
         return fail(ResultCode::TOOBIG);
