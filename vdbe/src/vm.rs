@@ -185,7 +185,7 @@ impl Vm {
 
     /// Whether it was stepped and has not ended.
     pub fn is_running(&self) -> bool {
-        self.state.status == Status::Running
+        self.state.status == Status::Running || self.listing.is_some()
     }
 
     /// The row that the last step gave; empty without one.

@@ -193,6 +193,7 @@ async fn read_rows(
     mut builder: DbSchemaBuilder,
     filter: Option<&Filter>,
 ) -> Result<DbSchema, VdbeError> {
+    builder.made(tx.page_count() > 0);
     builder.cookie(tx.header_field(Field::SchemaCookie));
     builder.encoding(tx.encoding());
     // Of the four bytes SQLite looks at the last one.

@@ -44,7 +44,7 @@ impl Compiler<'_> {
             ""
         };
         self.explain_push(|| format!("{correlated}SCALAR SUBQUERY {id}"));
-        let result;
+        let mut result;
         if exists {
             result = self.alloc_reg();
             self.set_subroutine(
@@ -79,6 +79,16 @@ impl Compiler<'_> {
             }
             self.op(Opcode::Null, 0, result, last);
             self.code_select(&subquery.select, &mut destination)?;
+            if destination.param != result {
+                result = destination.param;
+                let subroutine = Subroutine {
+                    return_reg,
+                    entry,
+                    result,
+                    filter: 0,
+                };
+                self.set_subroutine(subquery.id, subroutine);
+            }
         }
         if let Some(once) = once {
             self.jump_here(once);

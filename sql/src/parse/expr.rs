@@ -654,11 +654,23 @@ impl Parser<'_> {
                     operands: Box::new((left.expr, *select)),
                 }
             } else {
-                let list = self.optional_expr_list()?;
+                let mut list = self.optional_expr_list()?;
                 height = height.max(self.height);
-                ExprKind::InList {
-                    not,
-                    operands: Box::new((left.expr, list)),
+                // `x IN ((SELECT …))` is `x IN (SELECT …)`, however many parentheses there are.
+                match list.pop().map(|last| (last.kind, last.span)) {
+                    Some((ExprKind::Subquery(select), _)) if list.is_empty() => {
+                        ExprKind::InSelect {
+                            not,
+                            operands: Box::new((left.expr, *select)),
+                        }
+                    }
+                    last => {
+                        list.extend(last.map(|(kind, span)| Expr { kind, span }));
+                        ExprKind::InList {
+                            not,
+                            operands: Box::new((left.expr, list)),
+                        }
+                    }
                 }
             };
             self.expect(Token::RightParen)?;

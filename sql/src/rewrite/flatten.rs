@@ -131,7 +131,9 @@ fn is_allowed(
     if flags.distinct || !inner.rows.is_empty() {
         return false;
     }
-    if !inner.order_by.is_empty() && (!select.order_by.is_empty() || outer_flags.aggregate) {
+    // The ORDER BY of a part of a compound would be the whole compound's.
+    let order_goes_up = !select.order_by.is_empty() || outer_flags.aggregate || is_compound;
+    if !inner.order_by.is_empty() && order_goes_up {
         return false;
     }
     let outer = item.join.is_outer();

@@ -60,6 +60,11 @@ impl DbSchemaBuilder {
         }
     }
 
+    /// Whether the file has pages.
+    pub fn made(&mut self, is_made: bool) {
+        self.schema.is_made = is_made;
+    }
+
     /// The cookie of the file header.
     pub fn cookie(&mut self, cookie: u32) {
         self.schema.cookie = cookie;

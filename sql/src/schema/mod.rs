@@ -64,6 +64,8 @@ pub struct DbSchema {
     pub next_order: u32,
     /// What the rows of the schema table define, in their order: for statements that change definitions.
     pub objects: Vec<(crate::ast::ObjectKind, Arc<str>)>,
+    /// Whether the file had pages when it was read last: of the temp database, whether there is one.
+    pub is_made: bool,
     /// The cookie of the file header that it was read under.
     pub cookie: u32,
     /// The schema's generation in this process (SQLite's iGeneration).
@@ -89,6 +91,7 @@ impl DbSchema {
             children: NameMap::default(),
             next_order: 1,
             objects: Vec::new(),
+            is_made: false,
             cookie: 0,
             generation: 0,
             encoding: ringwood_format::value::TextEncoding::Utf8,

@@ -53,6 +53,7 @@ fn payload(mem: &Mem) -> Payload<'_> {
 /// Insert, where no page has to be balanced.
 #[inline]
 pub(super) fn insert(s: &mut State, env: &mut Env, insn: &Insn) -> Step {
+    respect_locks(s, insn)?;
     unpin_twins(&mut s.cursors, insn.p1);
     let State {
         cursors,
@@ -73,6 +74,39 @@ pub(super) fn insert(s: &mut State, env: &mut Env, insn: &Insn) -> Step {
         .try_insert_rowid(tx_of_mut(&mut env.dbs, temp, c.store), rowid, row, hint)
         .at(c.store)?;
     inserted(s, env, insn);
+    Ok(())
+}
+
+/// CursorLock: a trigger that is called now must not change the tree that the cursor stands in.
+pub(super) fn lock(s: &mut State, insn: &Insn) -> Step {
+    let depth = s.frames.depth();
+    let c = tree!(s.cursors, insn.p1);
+    let lock = (depth, insn.p1, c.store, c.cur.root());
+    s.locks.push(lock);
+    Ok(())
+}
+
+/// CursorUnlock.
+pub(super) fn unlock(s: &mut State, insn: &Insn) {
+    let depth = s.frames.depth();
+    s.locks
+        .retain(|(of, cursor, _, _)| (*of, *cursor) != (depth, insn.p1));
+}
+
+/// Fails if somebody else has locked a cursor in the tree that is to be changed.
+#[inline]
+fn respect_locks(s: &mut State, insn: &Insn) -> Step {
+    if s.locks.is_empty() {
+        return Ok(());
+    }
+    let own = (s.frames.depth(), insn.p1);
+    let c = tree!(s.cursors, insn.p1);
+    let is_locked = s.locks.iter().any(|(depth, cursor, store, root)| {
+        (*depth, *cursor) != own && (*store, *root) == (c.store, c.cur.root())
+    });
+    if is_locked {
+        return fail(ResultCode::CONSTRAINT_PINNED);
+    }
     Ok(())
 }
 
@@ -146,6 +180,7 @@ pub(super) fn delete(s: &mut State, env: &mut Env, insn: &Insn) -> Step {
     if insn.p2 as u16 & p5::ISNOOP != 0 {
         return Ok(());
     }
+    respect_locks(s, insn)?;
     unpin_twins(&mut s.cursors, insn.p1);
     let State { cursors, temp, .. } = s;
     let c = tree!(cursors, insn.p1);

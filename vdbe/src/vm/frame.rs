@@ -100,6 +100,12 @@ impl Frames {
         }
     }
 
+    /// How many programs wait for the one that runs.
+    #[inline]
+    pub(super) fn depth(&self) -> usize {
+        self.stack.len()
+    }
+
     /// Ephemeral tables end with the run.
     pub(super) fn close_idle(&mut self) {
         for slot in self.idle.iter_mut().flatten().flat_map(|s| &mut s.cursors) {

@@ -244,9 +244,9 @@ pub(super) fn run(program: &Program, s: &mut State, env: &mut Env) -> Pause {
             | Opcode::Abortable
             | Opcode::ReleaseReg
             | Opcode::ColumnsUsed
-            | Opcode::CursorLock
-            | Opcode::CursorUnlock
             | Opcode::TableLock => {}
+            Opcode::CursorLock => wants!(change::lock(s, insn)),
+            Opcode::CursorUnlock => change::unlock(s, insn),
 
             // Constants and registers.
             Opcode::Integer => r!(insn.p2).set_int(i64::from(insn.p1)),

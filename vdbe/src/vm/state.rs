@@ -89,6 +89,8 @@ pub(super) struct State {
     pub(super) row_cell: Vec<u8>,
     /// `changes` is not to be reported (the statement is prepared again).
     pub(super) mute_changes: bool,
+    /// Cursors that are locked: how deep their program is, their number, their tree.
+    pub(super) locks: Vec<(usize, i32, u8, PageNo)>,
     /// Counts that a statement reports: full scan steps, sorts, automatic indexes and so on.
     pub(super) counters: [u64; 8],
 }
@@ -144,6 +146,7 @@ impl State {
             payload: Vec::new(),
             row_cell: Vec::new(),
             mute_changes: false,
+            locks: Vec::new(),
             counters: [0; 8],
         }
     }
@@ -214,6 +217,7 @@ impl State {
         for slot in &mut self.cursors {
             *slot = Slot::Closed;
         }
+        self.locks.clear();
         // Groups of the application's aggregates end with the run, not with the statement.
         for mem in &mut self.mems {
             if mem.kind() == Kind::Object {

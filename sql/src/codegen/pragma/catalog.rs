@@ -394,8 +394,8 @@ impl Compiler<'_> {
         let schema = self.ctx.schema;
         let first = self.pragma_row(&["seq", "name", "file"]);
         for (number, db) in schema.dbs.iter().enumerate() {
-            // The temp database is there once something is in it.
-            if number == 1 && db.tables.len() <= 1 {
+            // The temp database is there once something was in it.
+            if number == 1 && db.tables.len() <= 1 && !db.is_made {
                 continue;
             }
             self.op(Opcode::Integer, number as i32, first, 0);

@@ -274,8 +274,12 @@ impl Compiler<'_> {
         );
         let columns = if is_record { 0 } else { columns };
         let (row, scratch) = if in_place {
-            if matches!(dest.kind, DestinationKind::Memory) && limits.offset != 0 {
-                self.op(Opcode::Null, 0, dest.first, 0);
+            if matches!(dest.kind, DestinationKind::Memory) {
+                if limits.offset != 0 {
+                    self.op(Opcode::Null, 0, dest.first, 0);
+                }
+                // Where the sorted rows go is where the result is.
+                dest.param = dest.first;
             }
             (dest.first, 0)
         } else {

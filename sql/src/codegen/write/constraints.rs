@@ -472,6 +472,11 @@ impl Compiler<'_> {
             }
             ConflictAction::Replace => {
                 self.multi_write = true;
+                // A trigger must not change the row that is being updated: its cursor stays where it is.
+                let locks = target.on_delete.any() && row.old.is_some();
+                if locks {
+                    self.op(Opcode::CursorLock, target.data_cursor, 0, 0);
+                }
                 self.delete_found_row(
                     target,
                     other.0,
@@ -479,6 +484,9 @@ impl Compiler<'_> {
                     if is_table { None } else { Some(cursor) },
                     is_table,
                 )?;
+                if locks {
+                    self.op(Opcode::CursorUnlock, target.data_cursor, 0, 0);
+                }
                 if target.on_delete.any() {
                     self.op(Opcode::AddImm, rechecks, 1, 0);
                 }
