@@ -1,4 +1,5 @@
 //! Benchmarks of Ringwood against its peers.
 
+pub mod laboratory;
 #[cfg(feature = "peer")]
 pub mod peer;
