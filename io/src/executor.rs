@@ -344,6 +344,11 @@ impl IoHandle {
         self.0.exec.tasks.borrow().live
     }
 
+    /// Whether any task of this thread could run now, if the caller waited.
+    pub fn has_runnable(&self) -> bool {
+        self.0.exec.has_runnable()
+    }
+
     /// Lets everything else that is runnable go first.
     pub async fn yield_now(&self) {
         let mut yielded = false;

@@ -440,6 +440,31 @@ impl ShmOwner {
         Ok(())
     }
 
+    /// Gives a lock that this owner holds alone to a new owner; the kernel hears nothing of it.
+    ///
+    /// # Panics
+    /// Where it does not hold it alone.
+    #[must_use = "dropping it unlocks"]
+    pub fn hand_over(&mut self, index: usize) -> ShmOwner {
+        let bit = 1 << index;
+        assert!(self.exclusive & bit != 0, "lock {index} is not held");
+        self.exclusive &= !bit;
+        ShmOwner {
+            node: self.node.clone(),
+            shared: 0,
+            exclusive: bit,
+        }
+    }
+
+    /// Whether others than this process have the -shm file open; what cannot be found out counts as so.
+    pub fn is_used_by_others(&self) -> bool {
+        let Some(file) = &self.node.file else {
+            return false;
+        };
+        let held = file.query_lock_range(SHM_DMS, 1, LockKind::Exclusive);
+        held.map_or(true, |held| held.is_some())
+    }
+
     /// Whether this owner shares lock `index`.
     pub fn has_shared(&self, index: usize) -> bool {
         self.shared & 1 << index != 0

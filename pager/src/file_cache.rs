@@ -29,6 +29,19 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU32, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// What a commit, or several in one, did to a page.
+#[derive(Clone, Copy, Debug)]
+pub struct Change<'a> {
+    /// Which page.
+    pub page: PageNo,
+    /// The snapshot from which on it is as the version says.
+    pub from: u64,
+    /// The snapshot with which the version before ended: `from`, or earlier if there were others in between.
+    pub until: u64,
+    /// `None` if it is not in memory any more.
+    pub version: Option<&'a PageRef>,
+}
+
 /// A replaced version that an older snapshot may still ask for.
 struct Old {
     frame: NonNull<Frame>,
@@ -147,17 +160,31 @@ impl FileCache {
         oldest: u64,
         changes: impl Iterator<Item = (PageNo, Option<&'a PageRef>)>,
     ) {
+        let change = |(page, version)| Change {
+            page,
+            from: lsn,
+            until: lsn,
+            version,
+        };
+        self.replace_many(oldest, changes.map(change));
+    }
+
+    /// [`FileCache::replace`] for several commits at once: of each page its newest version.
+    ///
+    /// # Panics
+    /// If one of the versions is published already.
+    pub fn replace_many<'a>(&self, oldest: u64, changes: impl Iterator<Item = Change<'a>>) {
         let mut attic = self.attic();
-        for (page, version) in changes {
-            match version {
-                Some(version) => self.install(&mut attic, page.get(), lsn, version, oldest),
-                None => {
-                    if let Some(slot) = self.table.slot(page.get()) {
-                        let before = slot.swap(std::ptr::null_mut(), AcqRel);
-                        self.put_away(&mut attic, page.get(), before, lsn, oldest);
-                    }
-                }
-            }
+        for change in changes {
+            let page = change.page.get();
+            let before = match change.version {
+                Some(version) => self.install(page, change.from, version),
+                None => match self.table.slot(page) {
+                    Some(slot) => slot.swap(std::ptr::null_mut(), AcqRel),
+                    None => continue,
+                },
+            };
+            self.put_away(&mut attic, page, before, change.until, oldest);
         }
     }
 
@@ -185,7 +212,8 @@ impl FileCache {
                 return there;
             }
         } else if is_newest() {
-            self.install(&mut attic, page.get(), lsn, &version, lsn);
+            let before = self.install(page.get(), lsn, &version);
+            self.put_away(&mut attic, page.get(), before, lsn, lsn);
             return version;
         }
         self.install_old(&mut attic, page.get(), lsn, version)
@@ -225,14 +253,14 @@ impl FileCache {
         unsafe { follow(self.table.slot(page)?.load(Acquire)) }?.pin(self.tag(page))
     }
 
-    fn install(&self, attic: &mut Attic, page: u32, lsn: u64, version: &PageRef, oldest: u64) {
+    /// Makes a version the newest: the one before, which is to be put away. The caller has the attic locked.
+    fn install(&self, page: u32, lsn: u64, version: &PageRef) -> *mut Frame {
         let tag = self.tag(page);
         let frame = version.frame();
         frame.seal(tag, lsn);
         self.pool.admit(frame, version.len(), tag);
         let slot = self.table.slot_or_grow(page);
-        let before = slot.swap(NonNull::from(frame).as_ptr(), AcqRel);
-        self.put_away(attic, page, before, lsn, oldest);
+        slot.swap(NonNull::from(frame).as_ptr(), AcqRel)
     }
 
     /// A version was replaced: it goes to the attic if an older snapshot may need it, else its

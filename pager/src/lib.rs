@@ -21,7 +21,7 @@ mod page_table;
 mod policy;
 mod pool;
 
-pub use file_cache::FileCache;
+pub use file_cache::{Change, FileCache};
 pub use flight::{Boarding, Flight, FlightKey, Landing};
 pub use frame::PageRef;
 pub use policy::{Frames, Policy, PolicyKind};

@@ -167,6 +167,21 @@ impl Database {
         Ok(result)
     }
 
+    /// Whether a commit that left the log with so many frames is to try a checkpoint: while others commit at the same
+    /// time only one in some, for theirs are in its way.
+    pub(crate) fn is_checkpoint_worthwhile(&self, frames: u32, autocheckpoint: u32) -> bool {
+        let crowded = self.turnstile.is_taken();
+        let mut state = self.state();
+        let crowded = crowded || !state.group.is_idle();
+        let step = (autocheckpoint / 4).max(1);
+        let (generation, tried) = state.tried;
+        if crowded && generation == state.log.generation && frames < tried.saturating_add(step) {
+            return false;
+        }
+        state.tried = (state.log.generation, frames);
+        true
+    }
+
     /// Makes a log that has grown too long start anew, if that can be had in a moment (rule 5). The caller has the turn
     /// to write and no snapshot.
     pub(crate) async fn press(
@@ -218,6 +233,8 @@ impl Database {
         if turn.is_none() {
             return Ok(false);
         }
+        // What is queued holds the lock.
+        self.drain(io).await;
         let mut patience = Patience::default();
         while !held(place.owner().lock_exclusive(SHM_WRITE, 1))? {
             if !busy.wait(io, &mut patience).await {
@@ -443,7 +460,8 @@ impl Database {
         };
         let (phase, poisoned, orphaned) = {
             let state = self.state();
-            if state.readers.is_any() || self.turnstile.is_taken() {
+            let idle = state.group.is_idle();
+            if state.readers.is_any() || self.turnstile.is_taken() || !idle {
                 return Err(Error::Locked);
             }
             let private = state.private;
@@ -471,6 +489,7 @@ impl Database {
         }
         let mut state = self.state();
         state.stuck.clear();
+        state.group.close();
         state.orphaned = false;
         state.phase = Phase::Unknown;
         state.log = LogState::default();

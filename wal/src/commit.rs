@@ -1,8 +1,10 @@
 //! Committing: private pages become frames of the log, then the newest version for everybody.
 //!
 //! ```text
-//!  private pages, by number ──► frames, chained ──► one vectored write, one fdatasync ──► index ──► cache ──► snapshot
-//!                                                    `------ synchronous = FULL ------´   `- no waiting from here on -´
+//!  private pages, by number ──► frames, chained ──► queue ──► in a group with others: write, sync, publish
+//!                                        │
+//!     spilled before, or the first of a file ──► alone: one vectored write, one fdatasync ──► index, cache, snapshot
+//!                                                      `------ synchronous = FULL ------´   `- no waiting -´
 //! ```
 //!
 //! Rules:
@@ -23,16 +25,17 @@
 //! Source: SQLite's `sqlite3WalFrames`, `pagerWalFrames`, `walRewriteChecksums`.
 
 use crate::busy::Busy;
-use crate::database::{Database, Phase};
+use crate::database::{Database, Mark, Phase};
 use crate::error::{Error, Result};
 use crate::file_store::{FileStore, delete_if_there};
+use crate::group::{Queued, Ticket};
 use crate::header_fields::{SQLITE_VERSION_NUMBER, empty_page1};
 use crate::image::Place;
 use crate::index::IndexHeader;
 use crate::log::{CHUNK_BYTES, LogState, LogWriter, frame_size, write_header};
 use crate::options::{CheckpointMode, Synchronous};
 use crate::recovery::{Recovered, install};
-use crate::tx::{Tx, TxState};
+use crate::tx::{Pending, Tx, TxState};
 use ringwood_format::header::sign_change;
 use ringwood_format::page::{Geometry, PageNo};
 use ringwood_format::wal::frame_offset;
@@ -146,6 +149,13 @@ impl Tx {
         self.forget_savepoints();
         self.page_count = self.committed_page_count;
         self.state = TxState::Read;
+        let ours = self.queued.take();
+        let published = ours.as_ref().and_then(|ours| self.db.abandon(&ours.ticket));
+        match published {
+            // It was given up too late.
+            Some(mark) => self.is_published(mark, ours),
+            None => self.leave_ground(),
+        }
         self.unlock_writer();
         self.bump_all_trees();
     }
@@ -209,8 +219,123 @@ impl Tx {
             self.page_count = self.committed_page_count;
             return Ok(());
         }
-        self.write_to_log(&changed, Some(self.page_count)).await?;
-        self.publish()
+        if self.writer.is_some() || self.db.state().phase == Phase::Empty {
+            self.write_to_log(&changed, Some(self.page_count)).await?;
+            return self.publish();
+        }
+        let result = self.commit_in_group(&changed).await;
+        if let Err(error) = &result {
+            self.failure = Some(error.clone());
+        }
+        result
+    }
+
+    /// Commits together with others; the right to write passes on before the write.
+    async fn commit_in_group(&mut self, changed: &[usize]) -> Result<()> {
+        let db = self.db.clone();
+        let store = db.store.as_ref().expect("the log has a file");
+        if db.is_queue_full() {
+            db.drain(&self.io).await;
+        }
+        let mut writer = self.writer_at_end(&db, store).await?;
+        let page_size = writer.wal.page_size;
+        let dirty = self.dirty.get_mut();
+        let frames: Vec<(PageNo, &PageRef)> = changed
+            .iter()
+            .map(|&index| {
+                let entry = &dirty.entries()[index];
+                let page = entry.page.as_ref();
+                (entry.no, page.expect("nothing was spilled"))
+            })
+            .collect();
+        // What the index has no room for must not be committed.
+        store
+            .index_mut()
+            .reserve(writer.next() - 1 + frames.len() as u32)?;
+        let per_chunk = (CHUNK_BYTES / frame_size(page_size)).max(1);
+        let mut bufs: Vec<WriteBuf> = Vec::with_capacity(frames.len().div_ceil(per_chunk));
+        let mut left = frames.len();
+        for chunk in frames.chunks(per_chunk) {
+            left -= chunk.len();
+            let commit = (left == 0).then_some(self.page_count);
+            let pages = chunk.iter().map(|(no, page)| (*no, &page[..]));
+            bufs.push(writer.append(&self.io, pages, commit).into());
+        }
+        let page_count = self.page_count;
+        let entries = dirty.take();
+        let page1 = entries.iter().find(|entry| entry.no == PageNo::ONE);
+        let page1 = page1.and_then(|entry| entry.page.clone());
+        let ticket: Arc<Ticket> = Arc::default();
+        let queued = Queued {
+            head: self.head_after(&writer),
+            geometry: self.geometry,
+            first: writer.first,
+            numbers: writer.pages().to_vec(),
+            bufs,
+            pages: entries
+                .into_iter()
+                .filter(|entry| !entry.discarded && entry.no.get() <= page_count)
+                .map(|entry| (entry.no, entry.page))
+                .collect(),
+            sync: self.synchronous >= Synchronous::Full,
+            mark: self.mark,
+            ticket: ticket.clone(),
+            lsn: 0,
+        };
+        let view = self.snapshot();
+        db.enqueue(queued, view, std::mem::take(&mut self.overlay))?;
+        self.queued = Some(Pending {
+            ticket: ticket.clone(),
+            page_count,
+            page1,
+        });
+        self.turn = None;
+        let settled = db.settle(&self.io, store, &ticket).await;
+        let ours = self.queued.take();
+        self.is_published(settled?, ours);
+        Ok(())
+    }
+
+    /// The queued commit was published: this is its snapshot.
+    fn is_published(&mut self, mark: Mark, ours: Option<Pending>) {
+        self.mark = mark;
+        self.ground = None;
+        if let Some(ours) = ours {
+            self.page_count = ours.page_count;
+            self.page1 = ours.page1.or(self.page1.take());
+        }
+        self.committed_page_count = self.page_count;
+    }
+
+    /// What the log is after a writer's frames.
+    fn head_after(&self, writer: &LogWriter) -> IndexHeader {
+        IndexHeader {
+            change: writer.change.wrapping_add(1),
+            order: writer.wal.order,
+            page_size: writer.wal.page_size,
+            max_frame: writer.next() - 1,
+            page_count: self.page_count,
+            checksum: writer.checksum(),
+            salt: writer.wal.salt,
+        }
+    }
+
+    /// A writer behind everything that is queued.
+    async fn writer_at_end(&mut self, db: &Database, store: &FileStore) -> Result<LogWriter> {
+        let sync = self.synchronous != Synchronous::Off;
+        let (head, seq) = db.end_of_queue(self.snapshot())?;
+        if head.max_frame == 0 || self.mark.slot == 0 {
+            self.open_log().await?;
+            return self.writer.take().ok_or(Error::Misuse("just opened"));
+        }
+        let file = store.log_of_frames()?;
+        if file.is_read_only() {
+            return Err(Error::ReadOnly);
+        }
+        if sync {
+            store.secure(&self.io).await?;
+        }
+        LogWriter::behind(file, &head, seq, self.geometry.page_size())
     }
 
     /// Everything after the write: nobody waits here.
@@ -223,15 +348,7 @@ impl Tx {
         let mut state = db.state();
         let lsn = state.lsn + 1;
         let oldest = state.readers.oldest_but(self.mark, lsn);
-        let head = IndexHeader {
-            change: state.log.head.change.wrapping_add(1),
-            order: writer.wal.order,
-            page_size: writer.wal.page_size,
-            max_frame: writer.next() - 1,
-            page_count: self.page_count,
-            checksum: writer.checksum(),
-            salt: writer.wal.salt,
-        };
+        let head = self.head_after(&writer);
         let words = head.encode();
         {
             // First the index, so that nobody who read an older version takes it for the newest, then the cache.
@@ -262,6 +379,7 @@ impl Tx {
         }
         self.mark = state.advance(self.mark);
         drop(state);
+        self.ground = None;
         if let Some(entry) = entries.into_iter().find(|entry| entry.no == PageNo::ONE) {
             self.page1 = entry.page;
         }
@@ -439,6 +557,11 @@ impl Tx {
             .as_ref()
             .expect("only a database with a file has a log");
         let sync = self.synchronous != Synchronous::Off;
+        // Rule 7 of `group`: whoever writes by himself waits for what is queued.
+        db.drain(&self.io).await;
+        if db.state().phase == Phase::Wal {
+            db.end_of_queue(self.snapshot())?;
+        }
         let vigil = db.vigil();
         let result = self.find_end_of_log(&db, store, sync).await;
         vigil.over();
@@ -468,23 +591,14 @@ impl Tx {
         let log = db.state().log;
         let page_size = self.geometry.page_size();
         if log.head.max_frame != 0 {
-            if log.head.page_size != page_size {
-                let reason = "log and database differ in page size";
-                return Err(Error::corrupt(PageNo::ONE, reason));
-            }
-            return Ok(LogWriter::new(
-                file,
-                log.continued(),
-                log.head.max_frame,
-                log.head.checksum,
-            ));
+            return LogWriter::behind(file, &log.head, log.seq, page_size);
         }
         let wal = log.wal_header(&self.io, page_size);
         let checksum = write_header(&self.io, &file, &wal).await?;
         if sync {
             self.io.sync(&file, SyncMode::Data).await?;
         }
-        Ok(LogWriter::new(file, wal, 0, checksum))
+        Ok(LogWriter::new(file, wal, &log.head, checksum))
     }
 
     /// The first commit of a file with a log, which nobody else has seen: the file is locked exclusively.
@@ -513,6 +627,8 @@ impl Tx {
         state.header_is_read = false;
         owner.unlock_exclusive(SHM_CKPT, SHM_RECOVER + 1 - SHM_CKPT)?;
         owner.lock_shared(SHM_READ0)?;
+        state.group.pen = Some(owner.hand_over(SHM_WRITE));
+        state.group.writing = self.state == TxState::Write;
         self.shm = Some(owner);
         self.mark = state.advance(self.mark);
         Ok(())
@@ -544,8 +660,11 @@ impl Tx {
             return false;
         }
         let db = self.db.clone();
+        if !db.is_checkpoint_worthwhile(frames, self.autocheckpoint) {
+            return false;
+        }
         if let (Some(store), Some(owner)) = (&db.store, self.shm.as_mut()) {
-            // Nobody else can write yet, so this is the newest snapshot.
+            // Only in the newest snapshot is there nothing else to be seen.
             if let Ok(Some(mark)) = db.move_mark(store, owner, self.mark, true) {
                 self.mark = mark;
             }

@@ -16,21 +16,23 @@
 //!    database: what is on disk is then not known. Nothing more is written through this handle; closing it and opening
 //!    the file again recovers what was committed. While a write that was given up may still land, the locks stay.
 //!
-//! Absent: commits in groups.
+//! 4. What is queued and not committed ([`group`](crate::group)) is known to writers alone; readers see what is committed.
 
 use crate::error::{Error, Result};
 use crate::file_store::FileStore;
+use crate::group::{Base, Group, Overlay};
 use crate::image::Image;
 use crate::log::LogState;
 use crate::options::{AutoVacuum, DbOptions, JournalMode};
 use crate::turnstile::Turnstile;
 use ringwood_format::encoding::TextEncoding;
 use ringwood_format::page::Geometry;
-use ringwood_io::{IoHandle, LockLevel, SHM_WRITE, ShmOwner};
+use ringwood_io::{IoHandle, LockLevel, ShmOwner};
 use ringwood_pager::{FileCache, Pool};
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 
 /// An open database, shared by its transactions; `Send` and `Sync`.
 pub struct Database {
@@ -87,6 +89,10 @@ pub(crate) struct State {
     pub(crate) poisoned: bool,
     /// Where the log stood when writers last waited for its readers: generation and frames.
     pub(crate) pressed: (u32, u32),
+    /// Where the log stood when a commit last tried a checkpoint: generation and frames.
+    pub(crate) tried: (u32, u32),
+    /// Commits on their way to the log.
+    pub(crate) group: Group,
     /// Locks that stay: a write that was given up may still land.
     pub(crate) stuck: Vec<ShmOwner>,
     pub(crate) orphaned: bool,
@@ -116,6 +122,26 @@ pub(crate) struct Entered {
     pub(crate) page_count: u32,
     /// Its locks on the log.
     pub(crate) owner: Option<ShmOwner>,
+}
+
+/// What a writer starts with.
+pub(crate) struct Started {
+    /// Whether he writes to a log.
+    pub(crate) to_log: bool,
+    /// Where he reads.
+    pub(crate) mark: Mark,
+    /// What he stands on, if that is not committed yet.
+    pub(crate) base: Option<Base>,
+}
+
+impl Started {
+    fn plain(mark: Mark, to_log: bool) -> Started {
+        Started {
+            to_log,
+            mark,
+            base: None,
+        }
+    }
 }
 
 /// The snapshots in use, each with its number of readers.
@@ -252,6 +278,8 @@ impl Database {
                 keeps_lock: false,
                 poisoned: false,
                 pressed: (0, 0),
+                tried: (0, 0),
+                group: Group::default(),
                 stuck: Vec::new(),
                 orphaned: false,
                 alone: false,
@@ -343,22 +371,27 @@ impl Database {
     pub(crate) fn forget_file(&self) {
         let mut state = self.state();
         state.phase = Phase::Unknown;
+        state.group.pen = None;
         if let Some(store) = &self.store {
             store.detach();
             let _ = store.lock.unlock(LockLevel::None);
         }
     }
 
-    /// Locks the file for a writer who reads at `mark` and has the turn; whether he writes to a log.
+    /// Locks the file for a writer who reads at `mark` and has the turn. If he has read nothing yet he is `fresh`, and may
+    /// stand on what is not committed yet.
     pub(crate) fn lock_file_for_writing(
         &self,
-        mark: Mark,
+        io: &IoHandle,
+        mut mark: Mark,
         owner: Option<&mut ShmOwner>,
-    ) -> Result<bool> {
+        fresh: bool,
+    ) -> Result<Started> {
         if self.is_read_only() {
             return Err(Error::ReadOnly);
         }
-        let state = self.state();
+        let mut guard = self.state();
+        let state = &mut *guard;
         if state.poisoned {
             return Err(Error::LogPoisoned);
         }
@@ -366,7 +399,7 @@ impl Database {
             return Err(Error::BusySnapshot);
         }
         let Some(store) = &self.store else {
-            return Ok(false);
+            return Ok(Started::plain(mark, false));
         };
         match state.phase {
             Phase::Wal => {
@@ -374,12 +407,22 @@ impl Database {
                 if state.private {
                     return Err(Error::ReadOnly);
                 }
-                owner.lock_exclusive(SHM_WRITE, 1)?;
-                if store.index().is_still(&state.log.words) {
-                    return Ok(true);
+                if state.group.is_ahead(state.lsn) {
+                    if !fresh {
+                        return Err(Error::BusySnapshot);
+                    }
+                    if mark.slot == 0 {
+                        // What is queued will be in the log.
+                        let moved = self.move_mark_in(state, store, owner, mark, false)?;
+                        mark = moved.ok_or(Error::BusySnapshot)?;
+                    }
                 }
-                owner.unlock_exclusive(SHM_WRITE, 1)?;
-                Err(Error::BusySnapshot)
+                self.take_pen(state, store, io.now_ns())?;
+                Ok(Started {
+                    to_log: true,
+                    mark,
+                    base: state.take_base(),
+                })
             }
             Phase::Empty if state.journal_mode == JournalMode::Wal => {
                 // From here on this is a database with a log; it stays empty until the first commit.
@@ -390,35 +433,30 @@ impl Database {
                     }
                     return Err(Error::BusySnapshot);
                 }
-                Ok(true)
+                Ok(Started::plain(mark, true))
             }
             Phase::Empty | Phase::Rollback => {
                 store.lock.lock(LockLevel::Reserved)?;
-                Ok(false)
+                Ok(Started::plain(mark, false))
             }
             Phase::Unknown | Phase::Looking => Err(Error::Misuse("writing before reading")),
         }
     }
 
-    /// Gives up what [`lock_file_for_writing`](Self::lock_file_for_writing) locked.
-    pub(crate) fn unlock_file(&self, owner: Option<&mut ShmOwner>) {
-        let mut state = self.state();
+    /// Gives up what [`lock_file_for_writing`](Self::lock_file_for_writing) locked, by a writer who has queued nothing.
+    pub(crate) fn unlock_file(&self, overlay: Overlay) {
+        let mut wakers: Vec<Waker> = Vec::new();
+        self.unlock_file_in(&mut self.state(), overlay, &mut wakers);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    fn unlock_file_in(&self, state: &mut State, overlay: Overlay, wakers: &mut Vec<Waker>) {
         let Some(store) = &self.store else { return };
         if !state.orphaned {
             state.closed = false;
         }
         match state.phase {
-            Phase::Wal => {
-                if let Some(owner) = owner.filter(|_| !state.orphaned) {
-                    // What cannot be unlocked now is unlocked when the file is closed.
-                    let _ = owner.unlock_exclusive(SHM_WRITE, 1);
-                }
-                // The first commit of a log kept everybody away.
-                let lowers = !state.alone && !state.keeps_lock;
-                if lowers && store.lock.level() > LockLevel::Shared {
-                    let _ = store.lock.unlock(LockLevel::Shared);
-                }
-            }
+            Phase::Wal => self.end_writing(state, overlay, wakers),
             // Nothing was committed: others may be the first.
             Phase::Empty | Phase::Rollback if !state.alone && !state.orphaned => {
                 let _ = store.lock.unlock(LockLevel::Shared);

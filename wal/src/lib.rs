@@ -9,7 +9,7 @@
 //!
 //! Reading order: [`error`](Error) and [`Stop`] (how a step waits), [`Database`], [`Tx`], then what a transaction is
 //! made of: private pages (`dirty`), [savepoints](SavepointId), the freelist, the pointer map, spilling, committing;
-//! then the log: its index, recovery, checkpoints.
+//! then the log: commits in groups (`group`), its index, recovery, checkpoints.
 #![forbid(unsafe_code)]
 
 mod error;
@@ -25,6 +25,7 @@ mod tx;
 mod dirty;
 mod freelist;
 mod glance;
+mod group;
 mod header_fields;
 mod image;
 mod pages;
@@ -51,6 +52,7 @@ pub use commit_many::commit_many;
 pub use database::Database;
 pub use error::{Error, Result, Stop, Try};
 pub use glance::Glance;
+pub use group::CommitCounters;
 pub use options::{
     Allocate, AutoVacuum, CheckpointMode, CheckpointResult, DbOptions, JournalMode, Synchronous,
 };

@@ -16,7 +16,7 @@
 //!
 //! Source: SQLite's `sqlite3WalFrames`, `walRestartLog`.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::index::{HeaderWords, IndexHeader};
 use ringwood_format::page::PageNo;
 use ringwood_format::wal::{
@@ -61,16 +61,6 @@ impl LogState {
         }
     }
 
-    /// What the header in the log says, for the frames that follow those that are there.
-    pub(crate) fn continued(&self) -> WalHeader {
-        WalHeader {
-            order: self.head.order,
-            page_size: self.head.page_size,
-            checkpoint_seq: self.seq,
-            salt: self.head.salt,
-        }
-    }
-
     /// The index's header once the log has started anew.
     pub(crate) fn restarted(&self, random: u32) -> IndexHeader {
         IndexHeader {
@@ -86,6 +76,8 @@ impl LogState {
 pub(crate) struct LogWriter {
     pub(crate) file: File,
     pub(crate) wal: WalHeader,
+    /// Commits before this one.
+    pub(crate) change: u32,
     /// The transaction's first frame.
     pub(crate) first: u32,
     /// The checksum before that frame.
@@ -106,11 +98,38 @@ pub(crate) const fn frame_size(page_size: u32) -> usize {
 }
 
 impl LogWriter {
-    pub(crate) fn new(file: File, wal: WalHeader, max_frame: u32, checksum: Checksum) -> LogWriter {
+    /// A writer that goes on behind the frames of `head`, in the log's life `seq`.
+    pub(crate) fn behind(
+        file: File,
+        head: &IndexHeader,
+        seq: u32,
+        page_size: u32,
+    ) -> Result<LogWriter> {
+        if head.page_size != page_size {
+            let reason = "log and database differ in page size";
+            return Err(Error::corrupt(PageNo::ONE, reason));
+        }
+        let wal = WalHeader {
+            order: head.order,
+            page_size: head.page_size,
+            checkpoint_seq: seq,
+            salt: head.salt,
+        };
+        Ok(LogWriter::new(file, wal, head, head.checksum))
+    }
+
+    /// A writer behind the frames of `head`, if there are any, whose checksum is `checksum`.
+    pub(crate) fn new(
+        file: File,
+        wal: WalHeader,
+        head: &IndexHeader,
+        checksum: Checksum,
+    ) -> LogWriter {
         LogWriter {
             file,
             wal,
-            first: max_frame + 1,
+            change: head.change,
+            first: head.max_frame + 1,
             base: checksum,
             chain: Vec::new(),
             pages: Vec::new(),

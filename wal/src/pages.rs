@@ -1,7 +1,7 @@
 //! Reading and changing pages within a transaction.
 //!
 //! ```text
-//!  try_page ──► private? ──► cached? ──► Miss
+//!  try_page ──► private? ──► queued by others? ──► cached? ──► Miss
 //!  fetch    ──► private and spilled: its slot, or its frame
 //!               else what the snapshot sees: a frame of the log, or the database file; then cached
 //!  page_mut ──► private, remembered by the newest savepoint, not shared? ──► its bytes
@@ -57,6 +57,12 @@ impl Tx {
                     Some(page) => Ok(page.clone()),
                     None => Err(self.missed(no)),
                 };
+            }
+        }
+        if !self.overlay.is_empty() {
+            if let Some(page) = self.overlay.get(no) {
+                self.hits.set(self.hits.get() + 1);
+                return Ok(page.clone());
             }
         }
         let found = if self.has_file {

@@ -63,7 +63,8 @@ impl Tx {
         let mut wanted: Vec<Wanted<'_>> = Vec::with_capacity(pages.len());
         for page in pages {
             let private = self.dirty.borrow().find(page).is_some();
-            let known = private || self.db.cache.lookup(page, self.mark.lsn).is_some();
+            let queued = self.overlay.get(page).is_some();
+            let known = private || queued || self.db.cache.lookup(page, self.mark.lsn).is_some();
             if known || page.get() > self.page_count {
                 continue;
             }

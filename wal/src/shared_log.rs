@@ -419,10 +419,24 @@ impl Database {
         mark: Mark,
         may_skip_log: bool,
     ) -> Result<Option<Mark>> {
-        let mut state = self.state();
+        self.move_mark_in(&mut self.state(), store, owner, mark, may_skip_log)
+    }
+
+    /// The same, with the state in hand.
+    pub(crate) fn move_mark_in(
+        &self,
+        state: &mut State,
+        store: &FileStore,
+        owner: &mut ShmOwner,
+        mark: Mark,
+        may_skip_log: bool,
+    ) -> Result<Option<Mark>> {
+        if state.lsn != mark.lsn {
+            return Ok(None);
+        }
         let mut fresh = store.owner()?;
         // One mark more for a moment, so that none is missing in between.
-        let Some((slot, min_frame)) = self.take_slot(&state, store, &mut fresh, may_skip_log)?
+        let Some((slot, min_frame)) = self.take_slot(state, store, &mut fresh, may_skip_log)?
         else {
             return Ok(None);
         };

@@ -29,6 +29,7 @@ use crate::busy::{Busy, Patience};
 use crate::database::{Database, Entered, Mark};
 use crate::dirty::DirtySet;
 use crate::error::{Error, Result};
+use crate::group::{Overlay, Ticket, Tip};
 use crate::image::Image;
 use crate::log::LogWriter;
 use crate::options::{DbOptions, JournalMode, Synchronous};
@@ -81,6 +82,12 @@ pub struct Tx {
     pub(crate) shm: Option<ShmOwner>,
     /// The turn to write.
     pub(crate) turn: Option<Turn>,
+    /// What it stands on, if that was not committed when it began to write.
+    pub(crate) ground: Option<Ground>,
+    /// The pages of that.
+    pub(crate) overlay: Overlay,
+    /// Its commit is queued.
+    pub(crate) queued: Option<Pending>,
     /// What to do while somebody else holds a lock.
     pub(crate) busy: Rc<Busy>,
     /// Counts snapshots that somebody else made.
@@ -125,10 +132,26 @@ pub struct Tx {
     pub(crate) misses: Cell<u64>,
 }
 
+/// A commit that is queued, and what its snapshot will be.
+pub(crate) struct Pending {
+    pub(crate) ticket: Arc<Ticket>,
+    pub(crate) page_count: u32,
+    pub(crate) page1: Option<PageRef>,
+}
+
+/// What a write transaction stands on, and what its snapshot was without that.
+pub(crate) struct Ground {
+    pub(crate) tip: Tip,
+    pub(crate) page_count: u32,
+    pub(crate) page1: Option<PageRef>,
+}
+
 /// SQLite's default of `PRAGMA cache_size`: 2000 KiB.
 const CACHE_SIZE_DEFAULT: i64 = -2000;
 /// SQLite's default of `PRAGMA wal_autocheckpoint`.
 const AUTOCHECKPOINT_DEFAULT: u32 = 1000;
+/// How often a beginning is tried again, because somebody else was faster.
+const RETRIES_MAX: u32 = 100;
 /// Private pages that are kept in any case.
 const CACHE_PAGES_MIN: usize = 10;
 
@@ -150,6 +173,9 @@ impl Tx {
             memory_mode: JournalMode::Memory,
             shm: None,
             turn: None,
+            ground: None,
+            overlay: Overlay::default(),
+            queued: None,
             busy: Rc::default(),
             data_version: 1,
             page_count: 0,
@@ -194,9 +220,8 @@ impl Tx {
         );
         let mut tx = Tx::new(db, io);
         tx.start_memory_read();
-        let turn = tx.db.turnstile.try_take();
-        turn.ok_or(Error::Busy)
-            .and_then(|turn| tx.start_write(turn))
+        let mut turn = tx.db.turnstile.try_take();
+        tx.start_write(&mut turn, true)
             .expect("nobody else knows this database");
         tx
     }
@@ -231,7 +256,29 @@ impl Tx {
 
     /// Names the snapshot: a later one has another number, and so has the same file after somebody else changed it.
     pub fn snapshot(&self) -> u64 {
-        self.mark.lsn
+        match &self.ground {
+            Some(ground) => ground.tip.lsn,
+            None => self.mark.lsn,
+        }
+    }
+
+    /// Whether this is a write transaction that was begun on top of a commit which is not durable yet. What it reads may
+    /// then still come to nothing: before anything of it is told to anybody, [`Tx::stand_firm`].
+    #[inline]
+    pub fn is_ahead(&self) -> bool {
+        self.ground.is_some()
+    }
+
+    /// Waits until what this write transaction was begun on is committed.
+    ///
+    /// # Errors
+    /// Why that came to nothing; the transaction can only be rolled back then.
+    pub async fn stand_firm(&mut self) -> Result<()> {
+        let Some(ground) = &self.ground else {
+            return Ok(());
+        };
+        let db = self.db.clone();
+        db.stand_firm(&self.io, ground.tip.lsn).await
     }
 
     // ---- settings ----
@@ -400,8 +447,8 @@ impl Tx {
             return Ok(());
         }
         if self.state == TxState::Read {
-            let turn = self.db.turnstile.try_take().ok_or(Error::Busy);
-            return turn.and_then(|turn| self.start_write(turn));
+            let mut turn = self.db.turnstile.try_take();
+            return self.start_write(&mut turn, false);
         }
         if self.db.is_read_only() {
             // What the file is comes before what may not be done with it.
@@ -435,20 +482,49 @@ impl Tx {
         let turn = db
             .press(&self.io, turn, self.autocheckpoint, self.synchronous)
             .await;
-        self.try_begin_read().await?;
-        let result = self.start_write(turn);
-        if result.is_err() {
-            self.end_read();
+        db.pause_for_others(&self.io).await;
+        let mut turn = Some(turn);
+        let mut tries = 0;
+        loop {
+            self.try_begin_read().await?;
+            let result = self.start_write(&mut turn, true);
+            if result.is_err() {
+                self.end_read();
+            }
+            match result {
+                // A group became durable, or somebody else wrote, between the two steps: the next snapshot is the newest.
+                Err(Error::BusySnapshot) if tries < RETRIES_MAX => tries += 1,
+                other => return other,
+            }
         }
-        result
     }
 
-    fn start_write(&mut self, turn: Turn) -> Result<()> {
-        self.to_log = self
-            .db
-            .lock_file_for_writing(self.mark, self.shm.as_mut())?;
-        self.turn = Some(turn);
+    /// Read → Write, with the turn, which is taken if that succeeds. With `fresh` nothing was read in this snapshot.
+    fn start_write(&mut self, turn: &mut Option<Turn>, fresh: bool) -> Result<()> {
+        if turn.is_none() {
+            return Err(Error::Busy);
+        }
+        let db = self.db.clone();
+        let started = db.lock_file_for_writing(&self.io, self.mark, self.shm.as_mut(), fresh)?;
+        self.turn = turn.take();
+        self.to_log = started.to_log;
+        self.mark = started.mark;
         self.state = TxState::Write;
+        if let Some(base) = started.base {
+            let page_count = base.tip.head.page_count;
+            let newest = base.overlay.get(PageNo::ONE).cloned();
+            self.ground = Some(Ground {
+                tip: base.tip,
+                page_count: std::mem::replace(&mut self.page_count, page_count),
+                page1: self.page1.clone(),
+            });
+            self.overlay = base.overlay;
+            self.committed_page_count = page_count;
+            self.page1 = newest.or(self.page1.take());
+            // What others have queued is news.
+            self.bump_all_trees();
+            self.data_version = self.data_version.wrapping_add(1);
+        }
         let page_count = self.page_count;
         for savepoint in &mut self.savepoints {
             savepoint.page_count = Some(page_count);
@@ -459,10 +535,37 @@ impl Tx {
         Ok(())
     }
 
-    /// Gives up the right to write.
+    /// Gives up the right to write, if it was not passed on with a queued commit.
     pub(crate) fn unlock_writer(&mut self) {
-        self.db.unlock_file(self.shm.as_mut());
-        self.turn = None;
+        let overlay = std::mem::take(&mut self.overlay);
+        if let Some(turn) = self.turn.take() {
+            self.db.unlock_file(overlay);
+            drop(turn);
+        }
+    }
+
+    /// After a rollback: back to the snapshot from which writing began. That is what was built on, if it is committed by
+    /// now; else nobody was told anything of it.
+    pub(crate) fn leave_ground(&mut self) {
+        let Some(ground) = self.ground.take() else {
+            return;
+        };
+        let mut state = self.db.state();
+        if self.mark.slot != 0 && Database::is_firm(&state, ground.tip.lsn) {
+            let mark = Mark {
+                lsn: ground.tip.lsn,
+                max_frame: ground.tip.head.max_frame,
+                ..self.mark
+            };
+            state.readers.remove(self.mark);
+            state.readers.add(mark);
+            self.mark = mark;
+            self.page_count = ground.tip.head.page_count;
+        } else {
+            self.page_count = ground.page_count;
+            self.page1 = ground.page1;
+        }
+        self.committed_page_count = self.page_count;
     }
 
     /// Read → None: gives the snapshot up. In other states nothing happens.

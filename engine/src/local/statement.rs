@@ -149,7 +149,10 @@ impl Statement {
         }
         let outcome = loop {
             match self.vm.step(&mut env).await {
-                Ok(Exit::Row) => return Ok(true),
+                Ok(Exit::Row) => {
+                    self.stand_firm(&mut env).await?;
+                    return Ok(true);
+                }
                 Ok(Exit::Done) => break Ok(false),
                 Ok(Exit::Request(request)) => {
                     let answer = conn.answer(&mut env, request).await;
@@ -168,7 +171,23 @@ impl Statement {
         };
         self.ended = !self.vm.is_running();
         conn.publish(&env);
+        // That there is no row, or why it fails, is told of what was read, too.
+        if outcome.is_err() || self.column_count() > 0 {
+            self.stand_firm(&mut env).await?;
+        }
         outcome
+    }
+
+    /// Nothing is told of a transaction that stands on a commit which is not durable yet: it may come to nothing.
+    #[inline]
+    async fn stand_firm(&self, env: &mut ringwood_vdbe::Env) -> Result<()> {
+        for db in &mut env.dbs {
+            if db.tx.is_ahead() {
+                let firm = db.tx.stand_firm().await;
+                firm.map_err(|e| Error::from_vdbe(e.into(), &self.sql))?;
+            }
+        }
+        Ok(())
     }
 
     async fn recompile(&mut self, env: &mut ringwood_vdbe::Env) -> Result<()> {

@@ -30,7 +30,7 @@ fn threads_that_open_a_file_by_its_path_write_in_one_line() {
             let path = &path;
             scope.spawn(move || {
                 let conn = LocalConnection::open(path).expect("opens");
-                conn.busy_timeout(Duration::from_secs(60));
+                conn.busy_timeout(Duration::from_mins(1));
                 conn.execute_batch("PRAGMA synchronous = OFF").expect("set");
                 for row in 0..ROWS {
                     let before = number(&conn, "SELECT count(*) FROM t WHERE b = 1");
@@ -69,7 +69,7 @@ fn opening_while_the_last_connection_closes_succeeds() {
             scope.spawn(move || {
                 for _ in 0..60 {
                     let conn = LocalConnection::open(path).expect("opens");
-                    conn.busy_timeout(Duration::from_secs(60));
+                    conn.busy_timeout(Duration::from_mins(1));
                     conn.execute_batch("PRAGMA synchronous = OFF; INSERT INTO t VALUES (1)")
                         .expect("nobody is in the way");
                     conn.close().expect("closes");
@@ -105,7 +105,7 @@ fn connections_of_a_database_live_on_all_cores() {
         std::thread::scope(|scope| {
             for conn in &connections {
                 scope.spawn(move || {
-                    conn.busy_timeout(Duration::from_secs(60)).expect("set");
+                    conn.busy_timeout(Duration::from_mins(1)).expect("set");
                     for n in 0..20 {
                         block_on(conn.execute("INSERT INTO t VALUES (?1)", [n]))
                             .expect("the line moves on");

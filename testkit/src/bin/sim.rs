@@ -1,4 +1,4 @@
-//! Runs the simulator: `sim [--seeds N] [--from N] [--processes N] [--mutation NAME] [--threads N]`, or one seed or
+//! Runs the simulator: `sim [--seeds N] [--from N] [--processes N] [--crowd] [--mutation NAME] [--threads N]`, or one seed or
 //! scenario again: `sim --seed N [--shrink]`, `sim --scenario FILE`.
 //!
 //! Exits with 1 where something was found; each finding comes with the command that replays it.
@@ -9,10 +9,10 @@ use std::time::Instant;
 use ringwood_testkit::sim::scenario::Mutation;
 use ringwood_testkit::sim::{Scenario, Settings, run, run_seeds, shrink};
 
-const USAGE: &str = "usage: sim [--seeds N] [--from N] [--processes N] [--threads N]
+const USAGE: &str = "usage: sim [--seeds N] [--from N] [--processes N] [--threads N] [--crowd]
            [--mutation no-log-sync|no-checkpoint-sync|no-checksum|synchronous-off]
            [--all] (go on after a failure)
-       sim --seed N [--processes N] [--mutation NAME] [--shrink]
+       sim --seed N [--processes N] [--crowd] [--mutation NAME] [--shrink]
        sim --scenario FILE";
 
 fn main() -> ExitCode {
@@ -29,6 +29,7 @@ fn main() -> ExitCode {
             "--from" => from = number(&mut args),
             "--threads" => threads = number(&mut args).max(1),
             "--processes" => settings.processes = number(&mut args).max(1),
+            "--crowd" => settings.crowd = true,
             "--seed" => seed = Some(number(&mut args)),
             "--scenario" => file = args.next(),
             "--shrink" => shrinks = true,
@@ -82,8 +83,9 @@ fn main() -> ExitCode {
     );
     for (seed, failure) in &failures {
         println!(
-            "seed {seed}: {failure}\n  again: sim --seed {seed} --processes {} --shrink",
-            settings.processes
+            "seed {seed}: {failure}\n  again: sim --seed {seed} --processes {}{} --shrink",
+            settings.processes,
+            if settings.crowd { " --crowd" } else { "" }
         );
     }
     if failures.is_empty() {

@@ -25,10 +25,12 @@
 //! |---|---|
 //! | [`scenario`] | what is to happen: made from a seed, or read from a file |
 //! | [`model`] | what may be seen |
+//! | [`appends`] | what may be seen of rows that many append at once |
 //! | `session` | a connection carrying out its actions |
 //! | [`world`] | processes, turns, deaths, checks |
 //! | [`shrink`] | the smallest scenario that still fails |
 
+pub mod appends;
 pub mod model;
 pub mod scenario;
 mod session;

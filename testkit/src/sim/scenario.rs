@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub struct Settings {
     /// Processes that use the file at the same time, at most.
     pub processes: u64,
+    /// Many connections in each process, which commit small transactions.
+    pub crowd: bool,
     /// What is broken on purpose.
     pub mutation: Mutation,
     /// In how many of a thousand checks stock SQLite looks at the files too.
@@ -18,6 +20,7 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             processes: 3,
+            crowd: false,
             mutation: Mutation::None,
             stock: 60,
         }
@@ -167,6 +170,8 @@ pub enum Action {
     Commit,
     /// ROLLBACK.
     Rollback,
+    /// Append a row, reading nothing.
+    Append,
     /// Read everything, and compare.
     Read,
     /// `PRAGMA integrity_check`.
@@ -217,6 +222,10 @@ impl Life {
         let gives_up = c.below(3) == 0;
         let processes = (0..processes)
             .map(|_| {
+                if settings.crowd {
+                    let connections = 2 + c.below(9);
+                    return (0..connections).map(|_| appends(c, gives_up)).collect();
+                }
                 let connections = [1, 1, 2, 3][c.below(4) as usize];
                 (0..connections).map(|_| actions(c, gives_up)).collect()
             })
@@ -263,6 +272,31 @@ impl Life {
             end,
         }
     }
+}
+
+/// What one of many does.
+fn appends(c: &mut Chance, gives_up: bool) -> Vec<Action> {
+    let mut actions = Vec::new();
+    for _ in 0..=c.below(16) {
+        match c.below(16) {
+            0 => actions.push(Action::Read),
+            1 => actions.push(Action::Checkpoint(c.below(4) as u8)),
+            2 => actions.push(Action::Sleep(c.below(4))),
+            3 => {
+                let tag = c.number() >> 20;
+                let key = c.below(64) as i64;
+                let end = [Action::Commit, Action::Rollback][c.below(2) as usize];
+                actions.extend([Action::Begin, Action::Put(key, tag), end]);
+            }
+            _ => {
+                if gives_up && c.below(12) == 0 {
+                    actions.push(Action::GiveUp(c.below(6) as u32));
+                }
+                actions.push(Action::Append);
+            }
+        }
+    }
+    actions
 }
 
 fn actions(c: &mut Chance, gives_up: bool) -> Vec<Action> {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use ringwood::{Error, LocalConnection, Value};
 use ringwood_io::SimProcess;
 
+use super::appends::Appends;
 use super::model::{Model, Row, State, bytes_of, number_of};
 use super::scenario::{Action, Mutation, Scenario};
 
@@ -27,6 +28,7 @@ pub(crate) struct Tolerance {
 /// What all sessions of a life share.
 pub(crate) struct Shared {
     pub(crate) model: RefCell<Model>,
+    pub(crate) appends: RefCell<Appends>,
     /// The first rule that was broken.
     pub(crate) failure: RefCell<Option<String>>,
     /// What everybody did.
@@ -71,6 +73,8 @@ pub(crate) struct Session {
     /// For the log.
     number: usize,
     give_up: Option<u32>,
+    /// The tables are there.
+    ready: bool,
 }
 
 impl Session {
@@ -93,6 +97,7 @@ impl Session {
             open: None,
             number,
             give_up: None,
+            ready: false,
         }
     }
 
@@ -136,6 +141,7 @@ impl Session {
                     self.open = None;
                 }
             }
+            Action::Append => self.append().await?,
             Action::Read => self.read().await?,
             Action::Check => self.check().await?,
             Action::Checkpoint(mode) => self.checkpoint(mode).await?,
@@ -271,10 +277,34 @@ impl Session {
         Ok(())
     }
 
+    /// Appends a row in a transaction of its own.
+    async fn append(&mut self) -> Result<(), Stop> {
+        if self.open.is_some() {
+            return Ok(());
+        }
+        if !self.ready {
+            let give_up = self.give_up.take();
+            if self.stamp().await? == 0 {
+                self.begin("BEGIN IMMEDIATE").await?;
+                self.commit().await?;
+            }
+            self.ready = true;
+            self.give_up = give_up;
+        }
+        let number = self.shared.appends.borrow_mut().attempt();
+        self.sql("INSERT INTO log(n) VALUES (?1)", vec![Value::from(number)])
+            .await?;
+        *self.shared.commits.borrow_mut() += 1;
+        let durable = self.synchronous >= 2;
+        self.shared.appends.borrow_mut().is_known(number, durable);
+        Ok(())
+    }
+
     async fn read(&mut self) -> Result<(), Stop> {
         if self.open.is_some() {
             return Ok(());
         }
+        let known = self.shared.appends.borrow().known();
         let floor = self.shared.model.borrow().floor();
         self.sql("BEGIN", vec![]).await?;
         let version = self.stamp().await?;
@@ -284,7 +314,22 @@ impl Session {
             self.sql("SELECT k, n, v FROM kv ORDER BY k", vec![])
                 .await?
         };
+        let log = if version == 0 {
+            Vec::new()
+        } else {
+            self.sql("SELECT id, n FROM log ORDER BY id", vec![])
+                .await?
+        };
         self.sql("COMMIT", vec![]).await?;
+        let durable = self.synchronous >= 2;
+        let seen = self
+            .shared
+            .appends
+            .borrow_mut()
+            .saw(&pairs(log), &known, durable);
+        if let Err(message) = seen {
+            self.shared.fail(message);
+        }
         *self.shared.reads.borrow_mut() += 1;
         let mut model = self.shared.model.borrow_mut();
         let compared = model
@@ -391,9 +436,10 @@ impl Session {
 }
 
 /// The tables of a new database.
-pub(crate) const TABLES: [&str; 4] = [
+pub(crate) const TABLES: [&str; 5] = [
     "CREATE TABLE kv(k INTEGER PRIMARY KEY, n INTEGER NOT NULL, v BLOB NOT NULL)",
     "CREATE INDEX kv_n ON kv(n, k)",
+    "CREATE TABLE log(id INTEGER PRIMARY KEY, n INTEGER NOT NULL UNIQUE)",
     "CREATE TABLE stamp(n INTEGER NOT NULL)",
     "INSERT INTO stamp VALUES (0)",
 ];
@@ -450,6 +496,15 @@ pub(crate) fn triples(rows: Vec<Vec<Value>>) -> Vec<Row> {
         _ => (i64::MIN, 0, Vec::new()),
     };
     rows.into_iter().map(triple).collect()
+}
+
+/// The rows of `log`.
+pub(crate) fn pairs(rows: Vec<Vec<Value>>) -> Vec<(i64, i64)> {
+    let pair = |row: Vec<Value>| match <[Value; 2]>::try_from(row) {
+        Ok([Value::Integer(id), Value::Integer(n)]) => (id, n),
+        _ => (i64::MIN, 0),
+    };
+    rows.into_iter().map(pair).collect()
 }
 
 pub(crate) fn first_text(rows: &[Vec<Value>]) -> String {

@@ -22,7 +22,7 @@ use ringwood_pager::{Pool, PoolOptions};
 use super::LIFE;
 use super::model::{Model, Row};
 use super::scenario::{End, Life, Mutation, Scenario};
-use super::session::{Session, Shared, Tolerance, first_text, judge, query, triples};
+use super::session::{Session, Shared, Tolerance, first_text, judge, pairs, query, triples};
 
 const FILE: &str = "/sim.db";
 /// Turns after which a life is taken for one that never ends.
@@ -115,6 +115,7 @@ pub fn run(scenario: &Scenario) -> Result<Outcome, String> {
     ringwood_format::wal::set_checksums_ignored(scenario.mutation == Mutation::NoChecksum);
     let shared = Rc::new(Shared {
         model: RefCell::new(Model::default()),
+        appends: RefCell::default(),
         failure: RefCell::default(),
         commits: RefCell::default(),
         reads: RefCell::default(),
@@ -272,7 +273,7 @@ fn check(
         let check = query(&conn, "PRAGMA integrity_check", vec![]).await?;
         let there = "SELECT count(*) FROM sqlite_schema WHERE name = 'stamp'";
         let mut version = 0;
-        let mut rows = Vec::new();
+        let (mut rows, mut log) = (Vec::new(), Vec::new());
         if query(&conn, there, vec![]).await? == [[ringwood::Value::Integer(1)]] {
             let stamp = query(&conn, "SELECT n FROM stamp", vec![]).await?;
             version = match stamp.first().map(Vec::as_slice) {
@@ -280,11 +281,13 @@ fn check(
                 _ => -1,
             };
             rows = query(&conn, "SELECT k, n, v FROM kv ORDER BY k", vec![]).await?;
+            log = query(&conn, "SELECT id, n FROM log ORDER BY id", vec![]).await?;
         }
         conn.close()?;
-        Ok::<_, ringwood::Error>((first_text(&check), version, triples(rows)))
+        let rows = (triples(rows), pairs(log));
+        Ok::<_, ringwood::Error>((first_text(&check), version, rows))
     });
-    let (text, version, rows) =
+    let (text, version, (rows, log)) =
         found.map_err(|e| format!("error {}: {}", e.extended_code(), e.message()))?;
     process.io.shutdown();
     if text != "ok" {
@@ -292,6 +295,7 @@ fn check(
     }
     let mut model = shared.model.borrow_mut();
     model.recovered(version, cut)?;
+    shared.appends.borrow_mut().recovered(&log, cut)?;
     model.compare(version, &rows)
 }
 

@@ -23,6 +23,31 @@ fn nothing_acknowledged_is_lost_and_nothing_breaks() {
 }
 
 #[test]
+fn many_who_commit_at_once_lose_nothing() {
+    let settings = Settings {
+        crowd: true,
+        processes: 2,
+        ..Settings::default()
+    };
+    let (done, sum, failures) = run_seeds(0..seed_count() / 2, 2, &settings, 3);
+    let told: Vec<String> = failures
+        .iter()
+        .map(|(seed, failure)| {
+            format!("sim --crowd --processes 2 --seed {seed} --shrink: {failure}")
+        })
+        .collect();
+    assert!(told.is_empty(), "{}", told.join("\n"));
+    assert!(sum.commits > 4 * done && sum.cuts > done / 3 && sum.given_up > 0);
+    // What is only seen when it is durable is missed if it is not.
+    let broken = Settings {
+        mutation: Mutation::NoLogSync,
+        ..settings
+    };
+    let (_, _, failures) = run_seeds(0..500, 2, &broken, 1);
+    assert!(!failures.is_empty(), "a log that is not synced is clean");
+}
+
+#[test]
 fn the_same_seed_is_the_same_run() {
     for seed in 0..60 {
         let scenario = Scenario::of_seed(seed, &Settings::default());

@@ -3,6 +3,7 @@
 mod costs;
 mod crash;
 mod file;
+mod groups;
 mod growth;
 mod journal;
 mod memory;
