@@ -48,7 +48,7 @@ fn main() {
         collations: &NameMap::default(),
         limits: Limits::default(),
         flags: CompileFlags::default(),
-        workshop: &std::cell::RefCell::default(),
+        workshop: &ringwood_sql::compiler::Workshop::default(),
         authorizer: None,
     };
     let mut insns = 0;

@@ -39,6 +39,8 @@ use crate::turnstile::Turn;
 use hashbrown::HashMap;
 use ringwood_format::page::{Geometry, PAGE_COUNT_MAX, PageNo};
 use ringwood_io::{IoHandle, ShmOwner};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 use ringwood_pager::{PageRef, Pool};
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -378,6 +380,17 @@ impl Tx {
                 }
                 other => return other,
             }
+        }
+    }
+
+    /// As [`begin_read`](Tx::begin_read), without waiting; none if there is something to wait for, and nothing has
+    /// happened.
+    pub fn begin_read_now(&mut self) -> Option<Result<()>> {
+        let mut context = Context::from_waker(Waker::noop());
+        match pin!(self.try_begin_read()).poll(&mut context) {
+            Poll::Ready(Err(error)) if error.is_busy() => None,
+            Poll::Ready(result) => Some(result),
+            Poll::Pending => None,
         }
     }
 

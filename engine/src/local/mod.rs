@@ -50,7 +50,7 @@ use ringwood_sql::authorizer::Authorizer;
 pub use ringwood_sql::compiler::Optimizations;
 use ringwood_sql::compiler::{CompileFlags, Limits, Workshop};
 use ringwood_sql::schema::{NameMap, Schema};
-use ringwood_vdbe::{Env, FunctionDef, FunctionRegistry, VirtualTables, Vm};
+use ringwood_vdbe::{Env, FunctionDef, FunctionRegistry, VirtualTables};
 pub use ringwood_wal::TxState;
 use ringwood_wal::{Busy, BusyHandler};
 
@@ -117,10 +117,10 @@ pub(crate) struct Inner {
     /// Who is asked while a statement is compiled.
     authorizer: RefCell<Option<Rc<Authorizer<'static>>>>,
     counts: Counts,
-    /// VMs of statements that were dropped.
-    spares: RefCell<Vec<Box<Vm>>>,
+    /// What dropped statements have left.
+    spares: RefCell<Vec<statement::Spare>>,
     /// The memory of their programs.
-    workshop: RefCell<Workshop>,
+    workshop: Workshop,
 }
 
 /// Copies of what callers may ask for while a step is under way.
@@ -240,7 +240,7 @@ impl LocalConnection {
                 authorizer: RefCell::default(),
                 counts: Counts::default(),
                 spares: RefCell::default(),
-                workshop: RefCell::default(),
+                workshop: Workshop::default(),
                 io,
             }),
         };
@@ -297,16 +297,19 @@ impl LocalConnection {
     /// Runs one statement that returns no rows; gives the number of rows that it changed.
     pub fn execute(&self, sql: &str, params: impl IntoParams) -> Result<u64> {
         let params = params.into_params()?;
-        self.inner.io.block_on(async {
-            let mut statement = self.prepare_async(sql).await?;
-            statement.bind_all(params)?;
-            statement.execute_bound_async().await
-        })
+        let mut statement = self.prepare(sql)?;
+        statement.bind_all(params)?;
+        statement.execute_bound()
     }
 
     /// Runs every statement of a script; rows are dropped.
     pub fn execute_batch(&self, sql: &str) -> Result<()> {
-        self.inner.io.block_on(self.execute_batch_async(sql))
+        let mut rest = sql;
+        while let Some((mut statement, tail)) = self.prepare_next(rest)? {
+            while statement.step()? {}
+            rest = &rest[tail..];
+        }
+        Ok(())
     }
 
     /// As [`execute_batch`](Self::execute_batch).

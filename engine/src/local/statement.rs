@@ -25,7 +25,7 @@ pub struct Statement {
     conn: Rc<Inner>,
     vm: Loaded,
     /// The text of this statement alone.
-    sql: Box<[u8]>,
+    sql: Vec<u8>,
     /// What is compiled in its place: it is explained, or not, unlike its text.
     explained: Option<Box<[u8]>>,
     /// The last step ended the run: the next one starts over.
@@ -55,8 +55,18 @@ impl DerefMut for Loaded {
     }
 }
 
-/// So many VMs of dropped statements are kept for others.
+/// A number of expirations that is never reached: the statement is compiled anew before its next run.
+const EXPIRED: u64 = u64::MAX;
+
+/// What a dropped statement leaves to another one.
+pub(super) struct Spare {
+    vm: Box<Vm>,
+    text: Vec<u8>,
+}
+
+/// So much of dropped statements is kept: of so many, and so many bytes of a text.
 const SPARES_MAX: usize = 4;
+const TEXT_KEPT_MAX: usize = 4096;
 
 impl std::fmt::Debug for Statement {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -110,10 +120,12 @@ impl Statement {
     }
 
     fn of(conn: &Rc<Inner>, (program, expirations): (Program, u64), sql: &[u8]) -> Statement {
+        let (vm, mut text) = conn.load(program);
+        text.extend_from_slice(sql);
         Statement {
-            vm: conn.load(program),
+            vm,
             conn: conn.clone(),
-            sql: sql.into(),
+            sql: text,
             explained: None,
             ended: false,
             expirations,
@@ -123,9 +135,15 @@ impl Statement {
     /// Runs to the next row: true if there is one, false at the end.
     ///
     /// After the end or an error the next call starts over.
+    #[inline]
     pub fn step(&mut self) -> Result<bool> {
-        let io = self.conn.io.clone();
-        io.block_on(self.step_async())
+        match self.step_now() {
+            Some(outcome) => outcome,
+            None => {
+                let io = self.conn.io.clone();
+                io.block_on(self.step_waiting())
+            }
+        }
     }
 
     /// As [`step`](Self::step).
@@ -134,18 +152,56 @@ impl Statement {
     /// Where a page is not in the cache, at a lock, and at a commit. A future that is dropped leaves
     /// the statement where it was; reset it.
     pub async fn step_async(&mut self) -> Result<bool> {
+        match self.step_now() {
+            Some(outcome) => outcome,
+            None => self.step_waiting().await,
+        }
+    }
+
+    /// A step that waits for nothing, which most are; none if it has to, and [`step_waiting`](Self::step_waiting) is to
+    /// go on.
+    #[inline]
+    fn step_now(&mut self) -> Option<Result<bool>> {
+        let mut env = self.conn.try_enter()?;
+        if std::mem::take(&mut self.ended) {
+            self.vm.abandon(&mut env); // it is not running: it is made ready
+        }
+        if self.expirations != env.expirations && !self.vm.is_running() {
+            return None;
+        }
+        match self.vm.step_now(&mut env)? {
+            Ok(Exit::Row) => Some(Ok(true)),
+            Ok(Exit::Done) => {
+                self.ended = true;
+                self.conn.publish(&env);
+                Some(Ok(false))
+            }
+            // Neither comes without waiting, but were it so, the statement would start over.
+            Ok(Exit::Request(_)) => None,
+            Err(e) if e.code == ResultCode::SCHEMA => {
+                self.conn.forget_schema();
+                self.expirations = EXPIRED;
+                None
+            }
+            Err(e) => {
+                self.ended = !self.vm.is_running();
+                self.conn.publish(&env);
+                Some(Err(Error::from_vdbe(e, &self.sql)))
+            }
+        }
+    }
+
+    /// A step from where [`step_now`](Self::step_now) had to leave it. What it seldom needs is in boxes, so that the
+    /// future is small.
+    async fn step_waiting(&mut self) -> Result<bool> {
         let conn = self.conn.clone();
         let mut env = conn.enter().await;
         let mut retries = 0;
-        if self.ended {
-            self.ended = false;
-            self.vm
-                .reset(&mut env)
-                .await
-                .map_err(|e| Error::from_vdbe(e, &self.sql))?;
+        if std::mem::take(&mut self.ended) {
+            self.vm.abandon(&mut env);
         }
         if self.expirations != env.expirations && !self.vm.is_running() {
-            self.recompile(&mut env).await?;
+            Box::pin(self.recompile(&mut env)).await?;
         }
         let outcome = loop {
             match self.vm.step(&mut env).await {
@@ -155,14 +211,14 @@ impl Statement {
                 }
                 Ok(Exit::Done) => break Ok(false),
                 Ok(Exit::Request(request)) => {
-                    let answer = conn.answer(&mut env, request).await;
+                    let answer = Box::pin(conn.answer(&mut env, request)).await;
                     // A failed answer is told by the next step, once the statement has been ended.
                     let _ = self.vm.answer(&mut env, answer);
                 }
                 Err(e) if e.code == ResultCode::SCHEMA && retries < RETRIES_MAX => {
                     retries += 1;
                     conn.forget_schema();
-                    if let Err(e) = self.recompile(&mut env).await {
+                    if let Err(e) = Box::pin(self.recompile(&mut env)).await {
                         break Err(e);
                     }
                 }
@@ -191,7 +247,7 @@ impl Statement {
     }
 
     async fn recompile(&mut self, env: &mut ringwood_vdbe::Env) -> Result<()> {
-        let sql = self.explained.as_ref().unwrap_or(&self.sql);
+        let sql = self.explained.as_deref().unwrap_or(&self.sql);
         let limits = self.conn.limit_values.get().parser();
         let parsed = match Parser::with_limits(sql, limits).next_statement() {
             Some(Ok(parsed)) => parsed,
@@ -204,18 +260,24 @@ impl Statement {
         let conn = self.conn.clone();
         let program = conn.compile_in(env, &parsed, sql).await?;
         self.expirations = env.expirations;
-        let mut vm = conn.load(program);
+        let (mut vm, text) = conn.load(program);
         for (i, value) in self.vm.bindings().iter().enumerate() {
             vm.bind_mem(i + 1, value.clone())
                 .map_err(|e| Error::from_vdbe(e, &self.sql))?;
         }
-        conn.retire(std::mem::replace(&mut self.vm, vm));
+        conn.retire(std::mem::replace(&mut self.vm, vm), text);
         Ok(())
     }
 
     /// Steps to the end, which must come without a row; gives the number of rows changed.
     pub(crate) async fn execute_bound_async(&mut self) -> Result<u64> {
-        if self.step_async().await? {
+        let row = self.step_async().await?;
+        self.executed(row)
+    }
+
+    /// What executing it has come to, after its first step.
+    fn executed(&mut self, row: bool) -> Result<u64> {
+        if row {
             self.reset();
             return Err(Error::ExecuteReturnedRows);
         }
@@ -231,8 +293,13 @@ impl Statement {
     pub fn execute(&mut self, params: impl IntoParams) -> Result<u64> {
         self.reset();
         self.bind_all(params.into_params()?)?;
-        let io = self.conn.io.clone();
-        io.block_on(self.execute_bound_async())
+        self.execute_bound()
+    }
+
+    /// As `execute_bound_async`.
+    pub(crate) fn execute_bound(&mut self) -> Result<u64> {
+        let row = self.step()?;
+        self.executed(row)
     }
 
     /// Runs it with parameters and gives its rows.
@@ -467,31 +534,39 @@ impl Drop for Statement {
         if self.vm.is_running() {
             self.reset();
         }
-        self.conn.retire(Loaded(self.vm.0.take()));
+        let vm = Loaded(self.vm.0.take());
+        self.conn.retire(vm, std::mem::take(&mut self.sql));
     }
 }
 
 impl Inner {
-    /// A VM for a program: one that is left over, or a new one.
-    fn load(&self, program: Program) -> Loaded {
+    /// A VM for a program, and room for its text: what is left over, or new.
+    fn load(&self, program: Program) -> (Loaded, Vec<u8>) {
         let spare = self.spares.borrow_mut().pop();
-        Loaded(Some(match spare {
-            Some(mut vm) => {
+        match spare {
+            Some(Spare { mut vm, text }) => {
                 vm.load(program);
-                vm
+                (Loaded(Some(vm)), text)
             }
-            None => Box::new(Vm::new(Arc::new(program))),
-        }))
+            None => {
+                let vm = Box::new(Vm::new(Arc::new(program)));
+                (Loaded(Some(vm)), Vec::new())
+            }
+        }
     }
 
-    /// Keeps a VM that has ended for another statement.
-    fn retire(&self, vm: Loaded) {
+    /// Keeps a VM that has ended, and the memory of its text, for another statement.
+    fn retire(&self, vm: Loaded, mut text: Vec<u8>) {
         let Some(mut vm) = vm.0 else { return };
         let buffers = vm.retire();
-        self.workshop.borrow_mut().take_back(buffers);
+        self.workshop.take_back(buffers);
         let mut spares = self.spares.borrow_mut();
         if spares.len() < SPARES_MAX {
-            spares.push(vm);
+            text.clear();
+            if text.capacity() > TEXT_KEPT_MAX {
+                text = Vec::new();
+            }
+            spares.push(Spare { vm, text });
         }
     }
 }
@@ -506,8 +581,10 @@ impl Rows {
     /// The next row, or `None` after the last.
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Result<Option<Row>> {
-        let io = self.statement.conn.io.clone();
-        io.block_on(self.next_async())
+        if !self.statement.step()? {
+            return Ok(None);
+        }
+        Ok(Some(self.row()))
     }
 
     /// As [`next`](Self::next).
@@ -515,10 +592,14 @@ impl Rows {
         if !self.statement.step_async().await? {
             return Ok(None);
         }
-        Ok(Some(Row {
+        Ok(Some(self.row()))
+    }
+
+    fn row(&self) -> Row {
+        Row {
             columns: self.statement.columns_shared(),
             values: self.statement.values(),
-        }))
+        }
     }
 
     /// The statement, for its columns.

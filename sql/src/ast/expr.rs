@@ -1,6 +1,6 @@
 //! Expressions and window definitions.
 //!
-//! An [`Expr`] is 40 bytes: what does not fit is behind one box. The span of an operator covers its
+//! An [`Expr`] is 48 bytes: what does not fit is behind one box. The span of an operator covers its
 //! operands, that of a column, function or variable begins at the token which SQLite's error offsets
 //! point at.
 

@@ -8,6 +8,7 @@
 //! Bytes that are not UTF-8 are replaced by U+FFFD in a name's text; the span still leads to them.
 
 use super::Span;
+use smol_str::SmolStr;
 
 /// Which quotes stood around a name or a string.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
@@ -32,7 +33,7 @@ pub enum Quote {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Name {
     /// The text without quotes, doubled quotes made single. Upper and lower case as written.
-    pub text: Box<str>,
+    pub text: SmolStr,
     /// Where it stands, quotes included.
     pub span: Span,
     /// The quotes that it had.

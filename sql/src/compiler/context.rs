@@ -7,7 +7,7 @@ use crate::resolve::Scope;
 use crate::schema::{NameMap, Schema};
 use ringwood_format::collation::Collation;
 use ringwood_vdbe::{Buffers, Error, FunctionRegistry, ResultCode, VirtualTables};
-use std::cell::RefCell;
+use std::cell::Cell;
 
 /// An error of the compiler: code, message, and the byte offset of the offending token in the text.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -210,29 +210,38 @@ pub struct CompileContext<'a> {
     /// Who is asked whether a statement may do what it would do.
     pub authorizer: Option<&'a Authorizer<'a>>,
     /// Memory to be used again.
-    pub workshop: &'a RefCell<Workshop>,
+    pub workshop: &'a Workshop,
 }
 
-/// The memory that one compilation leaves to the next.
+/// Where one compilation leaves its memory for the next.
 #[derive(Default)]
-pub struct Workshop {
-    pub(super) buffers: Buffers,
-    pub(super) cursors: Vec<super::CursorInfo>,
-    pub(super) spare: Spare,
-}
+pub struct Workshop(Cell<Option<Box<Tools>>>);
 
-impl Workshop {
-    /// Takes the memory of a program that is gone.
-    pub fn take_back(&mut self, buffers: Buffers) {
-        self.buffers.absorb(buffers);
-    }
-}
-
-/// Lists that parts of the compiler fill and empty again, each for itself.
+/// What lies in a workshop: buffers and lists, all of them empty.
 #[derive(Default)]
-pub(crate) struct Spare {
+pub(crate) struct Tools {
+    pub buffers: Buffers,
+    pub cursors: Vec<super::CursorInfo>,
     /// Of the resolver.
     pub scopes: Vec<Scope>,
     /// Of the planner.
     pub planner: Memory,
+}
+
+impl Workshop {
+    /// Takes everything out. A compilation within another one finds nothing, and makes do.
+    pub(super) fn take(&self) -> Box<Tools> {
+        self.0.take().unwrap_or_default()
+    }
+
+    pub(super) fn put(&self, tools: Box<Tools>) {
+        self.0.set(Some(tools));
+    }
+
+    /// Takes the memory of a program that is gone.
+    pub fn take_back(&self, buffers: Buffers) {
+        let mut tools = self.take();
+        tools.buffers.absorb(buffers);
+        self.put(tools);
+    }
 }

@@ -31,7 +31,7 @@ mod optimizations;
 mod registers;
 mod virtual_tables;
 
-pub(crate) use context::Spare;
+use context::Tools;
 pub use context::{CompileContext, CompileFlags, Limits, SqlError, Workshop};
 pub use cursors::{ColumnSource, CursorInfo, CursorOverride, IndexedExpr};
 pub use optimizations::Optimizations;
@@ -145,7 +145,7 @@ pub struct Compiler<'a> {
     /// Whether the statement has subqueries in expressions.
     pub(crate) has_subqueries: bool,
     /// Memory that nobody uses now.
-    pub(crate) spare: Spare,
+    pub(crate) tools: Box<Tools>,
     cursors: Vec<CursorInfo>,
     mem_count: i32,
     temps: SmallVec<[i32; 8]>,
@@ -190,8 +190,8 @@ static EMPTY_NAME: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from(""));
 impl<'a> Compiler<'a> {
     /// A compiler with nothing but the `Init` emitted.
     pub fn new(ctx: &'a CompileContext<'a>, text: &'a [u8], explain: ast::Explain) -> Compiler<'a> {
-        let shop = std::mem::take(&mut *ctx.workshop.borrow_mut());
-        let mut b = ProgramBuilder::in_buffers(shop.buffers);
+        let mut tools = ctx.workshop.take();
+        let mut b = ProgramBuilder::in_buffers(std::mem::take(&mut tools.buffers));
         b.op(Opcode::Init, 0, 1, 0);
         let columns = std::mem::take(&mut b.about.columns);
         Compiler {
@@ -218,8 +218,8 @@ impl<'a> Compiler<'a> {
             values_in_from: false,
             virtual_columns: Vec::new(),
             has_subqueries: false,
-            spare: shop.spare,
-            cursors: shop.cursors,
+            cursors: std::mem::take(&mut tools.cursors),
+            tools,
             mem_count: 0,
             temps: SmallVec::new(),
             temp_range: (0, 0),
@@ -560,11 +560,9 @@ impl<'a> Compiler<'a> {
         if self.cursors.capacity() > CURSORS_KEPT_MAX {
             self.cursors = Vec::new();
         }
-        let mut shop = self.ctx.workshop.borrow_mut();
-        shop.cursors = self.cursors;
-        shop.spare = self.spare;
-        shop.take_back(buffers);
-        drop(shop);
+        self.tools.cursors = self.cursors;
+        self.tools.buffers.absorb(buffers);
+        self.ctx.workshop.put(self.tools);
         Ok(program)
     }
 }

@@ -180,7 +180,7 @@ impl Parser<'_> {
                         || matches!(token, Token::On | Token::Delete | Token::Default)) =>
             {
                 let lexeme = self.bump()?;
-                self.make_name(lexeme).text
+                self.make_name(lexeme).text.as_str().into()
             }
             _ => return Err(self.unexpected()),
         };

@@ -372,7 +372,7 @@ impl Parser<'_> {
             let kind = if is_constant {
                 ExprKind::Id(name)
             } else {
-                ExprKind::Literal(Literal::String(name.text.into_boxed_bytes()))
+                ExprKind::Literal(Literal::String(name.text.as_bytes().into()))
             };
             Expr { kind, span }
         } else {

@@ -51,6 +51,7 @@ use crate::ast::{
 use crate::lex::{Lexeme, Token, is_space, lex, resolve_context};
 use expr::Frame;
 use smallvec::SmallVec;
+use smol_str::SmolStr;
 
 type PResult<T> = Result<T, Box<ParseError>>;
 
@@ -460,8 +461,8 @@ impl<'a> Parser<'a> {
             _ => Quote::None,
         };
         let text = match quote {
-            Quote::None => boxed_str(bytes),
-            _ => boxed_str(&unquote(bytes)),
+            Quote::None => text_of(bytes),
+            _ => text_of(&unquote(bytes)),
         };
         Name { text, span, quote }
     }
@@ -560,6 +561,15 @@ fn error_at(kind: ParseErrorKind, offset: u32) -> Box<ParseError> {
         kind,
         offset: Some(offset),
     })
+}
+
+/// The text of a name; what is not UTF-8 becomes U+FFFD.
+#[inline]
+fn text_of(bytes: &[u8]) -> SmolStr {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.into(),
+        Err(_) => String::from_utf8_lossy(bytes).as_ref().into(),
+    }
 }
 
 /// A text as `str`; what is not UTF-8 becomes U+FFFD.

@@ -242,7 +242,7 @@ pub struct Clause {
 }
 
 /// One way to visit the rows of a source.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Loop {
     /// Sources that must be in outer loops.
     pub prereq: Mask,
@@ -278,6 +278,18 @@ pub struct Loop {
     pub terms: SmallVec<[Option<TermId>; 4]>,
     /// What a virtual table has chosen.
     pub virtual_plan: Option<Rc<virtual_table::VirtualPlan>>,
+}
+
+impl Clone for Loop {
+    /// As derived, but the terms are copied at once.
+    #[inline]
+    fn clone(&self) -> Loop {
+        Loop {
+            terms: SmallVec::from_slice(&self.terms),
+            virtual_plan: self.virtual_plan.clone(),
+            ..*self
+        }
+    }
 }
 
 impl Loop {

@@ -50,6 +50,9 @@ impl Where<'_> {
     /// `no query solution`, if INDEXED BY names an index that cannot be used.
     pub fn solve(&mut self, rows: LogEst) -> Result<(), SqlError> {
         let level_count = self.level_count;
+        if level_count == 1 && (rows == 0 || self.order_by.is_none()) {
+            return self.solve_single(rows);
+        }
         let width = match level_count {
             0 | 1 => 1,
             2 => 5,
@@ -168,6 +171,42 @@ impl Where<'_> {
         Ok(())
     }
 
+    /// The same for one source and no wish: the cheapest loop.
+    fn solve_single(&mut self, rows: LogEst) -> Result<(), SqlError> {
+        let before = self.outer_rows.min(cost::OUTER_ROWS_MAX);
+        let mut best: Option<((LogEst, LogEst, LogEst), usize)> = None;
+        for (no, lp) in self.loops.iter().enumerate() {
+            if lp.prereq != 0 || (lp.flags.contains(LoopFlags::AUTO_INDEX) && before < 3) {
+                continue;
+            }
+            let mut total = lp.run + before;
+            if lp.setup != 0 {
+                total = cost::add(lp.setup, total);
+            }
+            total = cost::add(total, 0);
+            let new = (total, before + lp.rows, total - 2);
+            let stays = best.is_some_and(|(have, last)| {
+                have < new || (have == new && self.is_no_better(lp, &self.loops[last]))
+            });
+            if !stays {
+                best = Some((new, no));
+            }
+        }
+        let Some(((cost, out, unsorted), no)) = best else {
+            return Err(SqlError::error("no query solution"));
+        };
+        let path = Path {
+            mask: self.loops[no].self_mask,
+            rows: out,
+            cost,
+            unsorted,
+            loops: smallvec::smallvec![no as u16],
+            ..Path::default()
+        };
+        self.take(path, rows);
+        Ok(())
+    }
+
     /// Of two equally dear ways to end a path the one with the smaller index entries is better.
     fn is_no_better(&self, candidate: &Loop, baseline: &Loop) -> bool {
         let size = |lp: &Loop| {
@@ -204,6 +243,12 @@ impl Where<'_> {
             None => (&[][..], None),
         };
         let Some(last) = last else { return };
+        self.rows_out = path.rows;
+        self.total_cost = path.cost;
+        self.ordered_inner = false;
+        if self.order_by.is_none() && !self.control.contains(Control::WANT_DISTINCT) {
+            return;
+        }
         let last_loop = self.loops[usize::from(last)].clone();
         let wants = self.control.contains(Control::WANT_DISTINCT);
         if wants
@@ -218,7 +263,6 @@ impl Where<'_> {
                 self.note_distinct(found);
             }
         }
-        self.ordered_inner = false;
         if let Some(list) = self.order_by.clone() {
             let count = list.len() as i8;
             self.satisfied = path.ordered;
@@ -260,8 +304,6 @@ impl Where<'_> {
                 }
             }
         }
-        self.rows_out = path.rows;
-        self.total_cost = path.cost;
     }
 
     fn mark_big_null(&mut self, mask: Mask) {

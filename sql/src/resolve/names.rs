@@ -111,6 +111,10 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         }
         let mut count = 0;
         for depth in (0..self.scopes.len()).rev() {
+            if let Some(column) = lookup_single(&self.scopes[depth], wanted, db) {
+                self.outermost_use = self.outermost_use.min(depth);
+                return self.use_column(depth, 0, column);
+            }
             let mut found = self.lookup_in(&self.scopes[depth], wanted, db);
             if found.count == 0 && wanted.db.is_none() {
                 if let Some(expr) = self.lookup_row(depth, wanted) {
@@ -434,6 +438,28 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         }
         Ok(Some(column.expr.clone()))
     }
+}
+
+/// The column of a scope's only item, which is the commonest match and never ambiguous.
+#[inline]
+fn lookup_single(scope: &Scope, wanted: Wanted<'_>, db: Option<usize>) -> Option<i32> {
+    let [item] = scope.items.as_slice() else {
+        return None;
+    };
+    if scope.names[0].nested().is_some() || scope.returning {
+        return None;
+    }
+    if let Some(table) = wanted.table {
+        if !names_item(item, table, wanted.db.is_some(), db) {
+            return None;
+        }
+    }
+    let column = item.table.column_index(wanted.column)?;
+    Some(if item.table.rowid_alias == Some(column) {
+        -1
+    } else {
+        column as i32
+    })
 }
 
 /// Whether the name before the dot is the item's.

@@ -33,6 +33,21 @@ pub(super) fn propagate(c: &Compiler<'_>, select: &mut Select) {
         .items
         .first()
         .is_some_and(|item| item.join.left_of_right);
+    let is_and = |expr: &Expr| {
+        matches!(
+            expr,
+            Expr::Binary {
+                op: BinaryOp::And,
+                ..
+            }
+        )
+    };
+    if select.from.items.len() == 1 && !select.where_.as_ref().is_some_and(is_and) {
+        let on = select.from.items[0].on.as_ref();
+        if on.is_none() {
+            return; // one conjunct says nothing about others
+        }
+    }
     loop {
         let known = constants(c, select, right_join);
         if known.is_empty() {

@@ -102,6 +102,11 @@ impl DbSchema {
     /// The table or view of that name. `sqlite_schema` and `sqlite_master` are the same, and in the temp database so
     /// are `sqlite_temp_schema` and `sqlite_temp_master`.
     pub fn table(&self, name: &str) -> Option<&Arc<Table>> {
+        // A temp database has most often but `sqlite_temp_schema`.
+        let prefix = name.as_bytes().get(..7);
+        if self.tables.len() == 1 && !prefix.is_some_and(|it| it.eq_ignore_ascii_case(b"sqlite_")) {
+            return None;
+        }
         if let Some(table) = self.tables.get(name) {
             return Some(table);
         }

@@ -509,5 +509,5 @@ fn triggers() {
 
 #[test]
 fn an_expression_is_small() {
-    assert_eq!(size_of::<Expr>(), 40);
+    assert_eq!(size_of::<Expr>(), 48);
 }

@@ -130,7 +130,7 @@ impl Database {
             collations: &self.collations,
             limits: Limits::default(),
             flags: CompileFlags::default(),
-            workshop: &std::cell::RefCell::default(),
+            workshop: &ringwood_sql::compiler::Workshop::default(),
             authorizer: None,
         };
         let statement = parse_statement(query.as_bytes())

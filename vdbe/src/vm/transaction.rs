@@ -28,6 +28,13 @@ pub(super) fn transaction(program: &Program, s: &mut State, env: &mut Env, insn:
         return fail(ResultCode::SCHEMA);
     }
     let db = env.db(insn.p1)?;
+    if !writes && db.tx.state() == TxState::None {
+        match db.tx.begin_read_now() {
+            Some(Ok(())) => {}
+            // What fails fails once more there.
+            _ => return Err(Trap::Slow),
+        }
+    }
     let is_begun = match db.tx.state() {
         TxState::None => false,
         TxState::Read => !writes,

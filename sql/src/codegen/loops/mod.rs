@@ -188,7 +188,7 @@ pub fn begin<'q>(c: &mut Compiler<'_>, mut request: Request<'q>) -> Result<Box<L
         index_base: request.index_cursor,
         outer_rows: c.query_loop,
     });
-    loops.levels = std::mem::take(&mut c.spare.planner).lend(&mut loops.plan);
+    loops.levels = std::mem::take(&mut c.tools.planner).lend(&mut loops.plan);
     loops.plan.new_clause(false, None); // the WHERE
     analyze(c, &mut loops.plan, &mut request)?;
     if loops.plan.level_count == 0 {

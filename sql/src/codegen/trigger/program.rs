@@ -156,6 +156,10 @@ impl Compiler<'_> {
         if self.trigger.is_some() || self.programs.ended {
             return Ok(());
         }
+        if self.programs.wanted.is_empty() && self.programs.sequences.is_empty() {
+            self.programs.ended = true;
+            return Ok(());
+        }
         while self.programs.made.len() < self.programs.wanted.len() {
             self.compile_program()?;
         }

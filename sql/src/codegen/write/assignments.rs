@@ -116,17 +116,17 @@ impl Assignments {
 }
 
 impl<'c> Compiler<'c> {
-    /// Resolves the right sides of SET and finds their columns. `rows`: further rows that they may name (`excluded`).
+    /// Resolves the right sides of SET, which see what is in `scope` (see [`table_scope`]), and finds their columns.
     pub(super) fn resolve_assignments(
         &mut self,
         set: &[ast::Assignment],
         table: &Arc<Table>,
-        item: &FromItem,
         with: Option<&ast::With>,
-        rows: &[NamedRow],
+        scope: &mut Scope,
     ) -> Result<Assignments> {
         let mut made = Assignments::new(table);
-        let mut resolver = self.resolver_among(item, with, rows, false)?;
+        let (db, cursor) = (scope.items[0].db, scope.items[0].cursor);
+        let mut resolver = self.resolver_among(with, std::mem::take(scope))?;
         for assignment in set {
             let names = match &assignment.target {
                 AssignmentTarget::Column(name) => std::slice::from_ref(name),
@@ -161,9 +161,10 @@ impl<'c> Compiler<'c> {
                 }
             }
         }
+        *scope = resolver.pop_scope();
         drop(resolver);
-        self.authorize_assignments(set, item.db, table, &mut made)?;
-        self.mark_generated(table, item.cursor, &mut made)?;
+        self.authorize_assignments(set, db, table, &mut made)?;
+        self.mark_generated(table, cursor, &mut made)?;
         Ok(made)
     }
 
@@ -188,25 +189,21 @@ impl<'c> Compiler<'c> {
         Ok(made)
     }
 
-    /// Resolves an expression that sees one table and further rows.
-    pub(super) fn resolve_among(
+    /// Resolves a condition that sees what is in `scope`.
+    pub(super) fn resolve_condition(
         &mut self,
-        item: &FromItem,
         with: Option<&ast::With>,
-        rows: &[NamedRow],
         expr: &ast::Expr,
-        in_where: bool,
+        mut scope: Scope,
     ) -> Result<Expr> {
-        self.resolver_among(item, with, rows, in_where)?.expr(expr)
+        scope.in_where = true;
+        self.resolver_among(with, scope)?.expr(expr)
     }
 
-    /// What resolves expressions that see one table and further rows.
     fn resolver_among<'r, 'a>(
         &'r mut self,
-        item: &FromItem,
         with: Option<&'a ast::With>,
-        rows: &[NamedRow],
-        in_where: bool,
+        scope: Scope,
     ) -> Result<Resolver<'r, 'c, 'a>>
     where
         'c: 'a,
@@ -215,9 +212,6 @@ impl<'c> Compiler<'c> {
         if let Some(with) = with {
             resolver.push_with(with)?;
         }
-        let mut scope = Scope::of_items(vec![item.clone()]);
-        scope.in_where = in_where;
-        scope.rows = rows.to_vec();
         resolver.push_scope(scope);
         Ok(resolver)
     }
@@ -317,6 +311,13 @@ impl<'c> Compiler<'c> {
         }
         Ok(false)
     }
+}
+
+/// One table and further rows (`excluded`), for what is assigned and for conditions.
+pub(super) fn table_scope(item: &FromItem, rows: &[NamedRow]) -> Scope {
+    let mut scope = Scope::of_items(vec![item.clone()]);
+    scope.rows = rows.to_vec();
+    scope
 }
 
 fn check_count(columns: usize, values: usize) -> Result<()> {

@@ -296,7 +296,7 @@ impl Compiler<'_> {
         with: Option<&ast::With>,
         expr: &ast::Expr,
     ) -> Result<Expr> {
-        self.resolve_among(item, with, &[], expr, true)
+        self.resolve_condition(with, expr, assignments::table_scope(item, &[]))
     }
 
     /// Puts a column into that very register.

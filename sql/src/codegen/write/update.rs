@@ -23,7 +23,7 @@
 //!
 //! Source: SQLite's `sqlite3Update`, `updateFromSelect`, `sqlite3LimitWhere`.
 
-use super::assignments::{Assignments, Value};
+use super::assignments::{Assignments, Value, table_scope};
 use super::constraints::Row;
 use super::foreign_keys::Involvement;
 use super::returning::Returning;
@@ -113,10 +113,11 @@ impl Compiler<'_> {
             return self.update_of_view(update, &target, &mut item, &triggers);
         }
         let with = update.with.as_deref();
+        let mut scope = table_scope(&item, &[]);
         let assignments = if update.from.is_some() {
             self.name_assignments(&update.set, db, &table, item.cursor)?
         } else {
-            self.resolve_assignments(&update.set, &table, &item, with, &[])?
+            self.resolve_assignments(&update.set, &table, with, &mut scope)?
         };
         if table.is_virtual() {
             return self.update_of_virtual(update, &target, &mut item, &assignments);
@@ -167,7 +168,7 @@ impl Compiler<'_> {
         )?;
         let where_ = match (limited, &update.where_clause) {
             (Some(limited), _) => Some(limited),
-            (None, Some(where_)) => Some(self.resolve_where(&item, with, where_)?),
+            (None, Some(where_)) => Some(self.resolve_condition(with, where_, scope)?),
             (None, None) => None,
         };
         item.columns_used = where_
@@ -362,7 +363,7 @@ impl Compiler<'_> {
                     update.limit.as_deref(),
                 )
             })?;
-            self.resolve_assignments(&update.set, view, item, with, &[])?
+            self.resolve_assignments(&update.set, view, with, &mut table_scope(item, &[]))?
         };
         self.update_view(
             item.cursor,

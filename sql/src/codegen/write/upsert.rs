@@ -17,6 +17,7 @@
 
 use super::constraints::Row;
 use super::returning::Returning;
+use super::assignments::table_scope;
 use super::update::{RowChange, assigned_names};
 use super::{Change, Target};
 use crate::ast::{self, ConflictAction, UpsertAction};
@@ -241,7 +242,8 @@ impl Compiler<'_> {
         let item = self.target_item(target, insert.alias.as_ref(), &ast::Indexed::Unspecified)?;
         let excluded = self.excluded(row)?;
         let rows = std::slice::from_ref(&excluded);
-        let assignments = self.resolve_assignments(set, &target.table, &item, with, rows)?;
+        let mut scope = table_scope(&item, rows);
+        let assignments = self.resolve_assignments(set, &target.table, with, &mut scope)?;
         let names = assigned_names(set);
         let (db, table) = (target.db, &target.table);
         let triggers = self.triggers_of(db, table, Change::Update, Some(&names));
@@ -254,7 +256,7 @@ impl Compiler<'_> {
         let mut regs = self.update_registers(target, &assignments, &effects);
         let skip = self.label();
         if let Some(where_) = where_clause {
-            let where_ = self.resolve_among(&item, with, rows, where_, true)?;
+            let where_ = self.resolve_condition(with, where_, scope)?;
             self.without_factoring(|c| c.expr_if_false(&where_, skip, true))?;
         }
         if let Some(primary) = target.primary_key() {
