@@ -8,17 +8,21 @@
 //! 5. in an autovacuum database, the pointer map tells of every page what it is;
 //! 6. every page of the file is referred to exactly once, by a tree, a chain or the freelist.
 //!
+//! Everything is read as loosely as SQLite reads it ([`loose`]), so that the same damage gives the same sentences: their
+//! prefixes too, which stay what the last check made them.
+//!
 //! Absent: whether index keys ascend and agree with their rows. That is the business of `PRAGMA integrity_check`'s
 //! program above.
 //!
 //! Source: SQLite's `sqlite3BtreeIntegrityCheck`, `checkTreePage`, `checkList`, `checkPtrmap`.
 
-use crate::node::{DEPTH_MAX, Node};
-use ringwood_format::btree_page::{BtreePage, CellInfo, PageKind};
+mod loose;
+
+use crate::node::DEPTH_MAX;
+use loose::{Cell, Page};
 use ringwood_format::bytes::get_u32;
-use ringwood_format::overflow;
 use ringwood_format::page::{Geometry, PageNo};
-use ringwood_format::ptrmap::{self, PtrmapEntry};
+use ringwood_format::ptrmap;
 use ringwood_pager::PageRef;
 use ringwood_wal::{Result, Tx};
 use std::pin::Pin;
@@ -67,6 +71,8 @@ pub async fn integrity_check(
         limit,
         place: Place::Nowhere,
         root: 0,
+        page: 0,
+        cell: 0,
         rows: 0,
     };
     let lock_page = check.geometry.lock_byte_page().get();
@@ -90,7 +96,7 @@ pub async fn integrity_check(
         check.rows = 0;
         check.root = root.get();
         if check.autovacuum && root != PageNo::ONE && scope == IntegrityScope::Whole {
-            check.pointer_map(root.get(), 1, 0).await;
+            check.pointer_map(root.get(), ROOT, 0).await;
         }
         check.tree_page(root.get(), i64::MAX, 1).await;
         report.entries.push(check.rows);
@@ -102,15 +108,22 @@ pub async fn integrity_check(
     Ok(report)
 }
 
-/// What a message is about: its prefix.
+/// What a message is about: its prefix. The page and the cell are kept beside it.
 #[derive(Clone, Copy, Debug)]
 enum Place {
     Nowhere,
     Freelist,
-    Page(u32),
-    RightChild(u32),
-    Cell(u32, u16),
+    Page,
+    RightChild,
+    Cell,
 }
+
+/// Kinds of entries of the pointer map.
+const ROOT: u8 = 1;
+const FREE: u8 = 2;
+const OVERFLOW_FIRST: u8 = 3;
+const OVERFLOW_NEXT: u8 = 4;
+const CHILD: u8 = 5;
 
 struct Check<'a> {
     tx: &'a Tx,
@@ -122,12 +135,14 @@ struct Check<'a> {
     limit: usize,
     place: Place,
     root: u32,
+    page: u32,
+    cell: u32,
     rows: u64,
 }
 
 /// What a subtree tells its parent.
 struct Subtree {
-    /// Levels below it, counting itself; 0 if it could not be read.
+    /// Levels below it; 0 of a leaf, and if it could not be read.
     depth: i32,
     /// Its smallest rowid.
     least: i64,
@@ -142,13 +157,13 @@ impl Check<'_> {
         if self.is_done() {
             return;
         }
-        let root = self.root;
+        let (root, page, cell) = (self.root, self.page, self.cell);
         self.errors.push(match self.place {
             Place::Nowhere => message.to_string(),
             Place::Freelist => format!("Freelist: {message}"),
-            Place::Page(page) => format!("Tree {root} page {page}: {message}"),
-            Place::RightChild(page) => format!("Tree {root} page {page} right child: {message}"),
-            Place::Cell(page, cell) => format!("Tree {root} page {page} cell {cell}: {message}"),
+            Place::Page => format!("Tree {root} page {page}: {message}"),
+            Place::RightChild => format!("Tree {root} page {page} right child: {message}"),
+            Place::Cell => format!("Tree {root} page {page} cell {cell}: {message}"),
         });
     }
 
@@ -207,48 +222,46 @@ impl Check<'_> {
         }
     }
 
+    /// The kind and the parent that the pointer map has for `page`; `None` if it has nothing that makes sense.
+    async fn map_entry(&self, page: u32) -> Option<(u8, u32)> {
+        let no = PageNo::new(page)?;
+        let map = ptrmap::map_page(no, self.geometry)?;
+        let offset = ptrmap::entry_offset(no, self.geometry)?;
+        let data = self.tx.page(map).await.ok()?;
+        let kind = *data.get(offset)?;
+        (ROOT..=CHILD)
+            .contains(&kind)
+            .then(|| (kind, get_u32(&data, offset + 1)))
+    }
+
     /// Whether the pointer map says of `page` what it should.
     async fn pointer_map(&mut self, page: u32, kind: u8, parent: u32) {
-        let entry = match PageNo::new(page) {
-            Some(no) => match ptrmap::map_page(no, self.geometry) {
-                Some(map) => match self.tx.page(map).await {
-                    Ok(data) => ptrmap::read(&data, no, self.geometry).ok(),
-                    Err(_) => None,
-                },
-                None => None,
-            },
-            None => None,
-        };
-        let Some(entry) = entry else {
-            self.fault(&format!("Failed to read ptrmap key={page}"));
-            return;
-        };
-        let got = (entry.kind(), entry.parent().map_or(0, PageNo::get));
-        if got != (kind, parent) {
-            let (k, p) = got;
-            self.fault(&format!(
+        match self.map_entry(page).await {
+            None => self.fault(&format!("Failed to read ptrmap key={page}")),
+            Some(got) if got == (kind, parent) => {}
+            Some((k, p)) => self.fault(&format!(
                 "Bad ptr map entry key={page} expected=({kind},{parent}) got=({k},{p})"
-            ));
+            )),
         }
     }
 
     /// The freelist, or an overflow chain, of `expected` pages.
     async fn list(&mut self, is_freelist: bool, first: u32, expected: u32) {
         let faults = self.errors.len();
-        let mut left = expected as i64;
+        // It wraps where there are more pages than expected, as SQLite's.
+        let mut left = expected;
         let mut page = first;
         while page != 0 && !self.is_done() {
             let Some(no) = self.refer(page) else { break };
-            left -= 1;
+            left = left.wrapping_sub(1);
             let Ok(data) = self.tx.page(no).await else {
                 self.fault(&format!("failed to get page {page}"));
                 break;
             };
             if is_freelist {
-                left -= self.trunk(page, &data).await;
+                left = left.wrapping_sub(self.trunk(page, &data).await);
             } else if self.autovacuum && left > 0 {
-                let parent = PtrmapEntry::Overflow2(no);
-                self.pointer_map(get_u32(&data, 0), parent.kind(), page)
+                self.pointer_map(get_u32(&data, 0), OVERFLOW_NEXT, page)
                     .await;
             }
             page = get_u32(&data, 0);
@@ -259,17 +272,15 @@ impl Check<'_> {
             } else {
                 "overflow list length"
             };
-            self.fault(&format!(
-                "{what} is {} but should be {expected}",
-                expected as i64 - left
-            ));
+            let found = expected.wrapping_sub(left);
+            self.fault(&format!("{what} is {found} but should be {expected}"));
         }
     }
 
     /// The leaves of a freelist trunk: by how many pages they lengthen the list.
-    async fn trunk(&mut self, page: u32, data: &PageRef) -> i64 {
+    async fn trunk(&mut self, page: u32, data: &PageRef) -> u32 {
         if self.autovacuum {
-            self.pointer_map(page, PtrmapEntry::Free.kind(), 0).await;
+            self.pointer_map(page, FREE, 0).await;
         }
         let count = get_u32(data, 4);
         if count > self.geometry.usable() / 4 - 2 {
@@ -279,11 +290,11 @@ impl Check<'_> {
         for i in 0..count as usize {
             let leaf = get_u32(data, 8 + 4 * i);
             if self.autovacuum {
-                self.pointer_map(leaf, PtrmapEntry::Free.kind(), 0).await;
+                self.pointer_map(leaf, FREE, 0).await;
             }
             self.refer(leaf);
         }
-        count as i64
+        count
     }
 
     /// A page of a tree and all below it. Rowids must not exceed `most`.
@@ -304,16 +315,16 @@ impl Check<'_> {
             let Some(no) = self.refer(page) else {
                 return nothing;
             };
-            let outer = self.place;
-            self.place = Place::Page(page);
+            let outer = (self.place, self.page, self.cell);
+            (self.place, self.page) = (Place::Page, page);
             let subtree = self.tree_page_inner(no, most, level).await;
-            self.place = outer;
+            (self.place, self.page, self.cell) = outer;
             subtree
         })
     }
 
     async fn tree_page_inner(&mut self, no: PageNo, mut most: i64, level: usize) -> Subtree {
-        let page = no.get();
+        let number = no.get();
         let nothing = Subtree {
             depth: 0,
             least: most,
@@ -326,71 +337,57 @@ impl Check<'_> {
             self.fault(&format!("btree depth exceeds {DEPTH_MAX}"));
             return nothing;
         }
-        let Ok(view) = BtreePage::new(&data, self.geometry, no) else {
+        let Some(page) = Page::new(&data, no, self.geometry) else {
             self.fault("btreeInitPage() returns error code 11");
             return nothing;
         };
-        if view.free_space().is_err() {
+        if !page.is_free_space_sound() {
             self.fault("free space corruption");
             return nothing;
         }
-        let node = Node {
-            no,
-            count: view.cell_count() as u16,
-            pointers: view.pointers_offset() as u16,
-            kind: view.kind(),
-        };
-        if node.kind != PageKind::TableInterior {
-            self.rows += node.count as u64;
+        self.place = Place::Cell;
+        if page.is_leaf || !page.is_table {
+            self.rows += page.count as u64;
         }
-        let mut depth = 0;
+        let mut depth = -1;
         let mut may_equal = true;
-        if !node.is_leaf() {
-            let right = view.right_child().map_or(0, PageNo::get);
+        if !page.is_leaf {
+            let right = page.right_child();
             if self.autovacuum {
-                self.place = Place::RightChild(page);
-                self.pointer_map(right, 5, page).await;
+                self.place = Place::RightChild;
+                self.pointer_map(right, CHILD, number).await;
             }
-            self.place = Place::Cell(page, 0);
             let subtree = self.tree_page(right, most, level + 1).await;
             (depth, most, may_equal) = (subtree.depth, subtree.least, false);
         }
         let mut sound = true;
-        for ix in (0..node.count).rev() {
+        for ix in (0..page.count).rev() {
             if self.is_done() {
                 break;
             }
-            self.place = Place::Cell(page, ix);
-            let Some(cell) = self.cell(&data, &view, &node, ix) else {
+            self.cell = ix as u32;
+            let Some(cell) = self.sound_cell(&page, ix) else {
                 sound = false;
                 continue;
             };
-            if node.kind.is_table() {
-                if if may_equal {
-                    cell.rowid > most
-                } else {
-                    cell.rowid >= most
-                } {
+            if page.is_table {
+                if cell.rowid > most || (cell.rowid == most && !may_equal) {
                     self.fault(&format!("Rowid {} out of order", cell.rowid));
                 }
                 (most, may_equal) = (cell.rowid, false);
             }
-            if let Some(first) = cell.overflow {
-                let pages = overflow::chain_len(
-                    cell.payload_size as u64,
-                    cell.local_size as u32,
-                    self.geometry,
-                );
+            if cell.payload > cell.local {
                 if self.autovacuum {
-                    self.pointer_map(first.get(), 3, page).await;
+                    self.pointer_map(cell.overflow, OVERFLOW_FIRST, number).await;
                 }
-                self.list(false, first.get(), pages as u32).await;
+                let pages = page.overflow_pages(&cell);
+                self.list(false, cell.overflow, pages).await;
             }
-            if let Some(child) = cell.left_child {
+            if !page.is_leaf {
                 if self.autovacuum {
-                    self.pointer_map(child.get(), 5, page).await;
+                    self.pointer_map(cell.left_child, CHILD, number).await;
                 }
-                let subtree = self.tree_page(child.get(), most, level + 1).await;
+                let subtree = self.tree_page(cell.left_child, most, level + 1).await;
                 (most, may_equal) = (subtree.least, false);
                 if subtree.depth != depth {
                     self.fault("Child page depth differs");
@@ -398,9 +395,9 @@ impl Check<'_> {
                 }
             }
         }
+        self.place = Place::Nowhere;
         if sound && !self.is_done() {
-            self.place = Place::Nowhere;
-            self.coverage(&data, &view, &node);
+            self.coverage(&page);
         }
         Subtree {
             depth: depth + 1,
@@ -409,27 +406,19 @@ impl Check<'_> {
     }
 
     /// A cell, if it lies within the page.
-    fn cell(
-        &mut self,
-        data: &[u8],
-        view: &BtreePage<'_>,
-        node: &Node,
-        ix: u16,
-    ) -> Option<CellInfo> {
-        let usable = self.geometry.usable() as usize;
-        let (at, start) = (node.cell_at(data, ix), view.content_start());
-        if at < start || at > usable - 4 {
-            self.fault(&format!("Offset {at} out of range {start}..{}", usable - 4));
+    fn sound_cell(&mut self, page: &Page<'_>, ix: usize) -> Option<Cell> {
+        let (at, start) = (page.cell_at(ix), page.content_start());
+        let last = page.usable - 4;
+        if at < start || at > last {
+            self.fault(&format!("Offset {at} out of range {start}..{last}"));
             return None;
         }
-        let cell = match node.cell(data, ix, self.geometry) {
-            Ok((_, cell)) if at + cell.size as usize <= usable => cell,
-            _ => {
-                self.fault("Extends off end of page");
-                return None;
-            }
-        };
-        if cell.payload_size > 0 && data[at + cell.payload_offset as usize] < 2 {
+        let cell = page.cell(at);
+        if at + cell.size as usize > page.usable {
+            self.fault("Extends off end of page");
+            return None;
+        }
+        if cell.payload > 0 && page.data[cell.payload_at] < 2 {
             self.fault("Bad cell header size");
             return None;
         }
@@ -437,38 +426,38 @@ impl Check<'_> {
     }
 
     /// Cells and freeblocks cover the content without overlap, but for the fragments.
-    fn coverage(&mut self, data: &[u8], view: &BtreePage<'_>, node: &Node) {
-        let mut ranges: Vec<(usize, usize)> = Vec::with_capacity(node.count as usize);
-        for ix in 0..node.count {
-            let Ok((at, cell)) = node.cell(data, ix, self.geometry) else {
-                return;
-            };
-            ranges.push((at as usize, at as usize + cell.size as usize));
+    fn coverage(&mut self, page: &Page<'_>) {
+        let mut ranges: Vec<(usize, usize)> = Vec::with_capacity(page.count);
+        for ix in 0..page.count {
+            let at = page.cell_at(ix);
+            ranges.push((at, at + page.cell(at).size as usize));
         }
-        for block in view.freeblocks() {
-            let Ok((at, size)) = block else { return };
-            ranges.push((at, at + size));
-        }
+        ranges.extend(page.freeblocks());
         ranges.sort_unstable();
-        let mut end = view.content_start();
+        let mut end = page.content_start();
         let mut fragments = 0;
-        for (start, stop) in ranges {
+        let last = ranges.len().wrapping_sub(1);
+        for (n, (start, stop)) in ranges.into_iter().enumerate() {
             if start < end {
                 self.fault(&format!(
                     "Multiple uses for byte {start} of page {}",
-                    node.no
+                    page.no
                 ));
-                return;
+                // Where nothing comes behind it the fragments are still counted.
+                if n < last {
+                    return;
+                }
+                break;
             }
             fragments += start - end;
             end = stop;
         }
-        fragments += self.geometry.usable() as usize - end;
-        let declared = view.fragmented_bytes();
+        fragments += page.usable - end;
+        let declared = page.fragmented_bytes();
         if fragments != declared {
             self.fault(&format!(
                 "Fragmentation of {fragments} bytes reported as {declared} on page {}",
-                node.no
+                page.no
             ));
         }
     }

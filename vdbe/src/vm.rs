@@ -49,7 +49,7 @@ use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::listing::Listing;
 use crate::mem::Mem;
-use crate::opcode::p5;
+use crate::opcode::{Opcode, p5};
 use crate::program::{Buffers, Explain, Program};
 use crate::result_code::ResultCode;
 use ringwood_format::value::{Value, ValueRef};
@@ -373,7 +373,10 @@ impl Vm {
                     self.state.asked = true;
                     return Ok(Exit::Request(*request));
                 }
-                Pause::Fail(error) => return self.fail(env, *error).await,
+                Pause::Fail(error) => match self.after_corrupt_record(&error) {
+                    Some(pc) => self.state.pc = pc,
+                    None => return self.fail(env, *error).await,
+                },
             }
             self.state.pins.clear();
         }
@@ -384,6 +387,22 @@ impl Vm {
             self.state.insn(&self.program).map(|insn| insn.opcode),
             Some(crate::opcode::Opcode::Transaction)
         )
+    }
+
+    /// Where the program goes on after a `Column` that found a header that makes no sense: P3 of its `Init`.
+    #[cold]
+    fn after_corrupt_record(&self, error: &Error) -> Option<u32> {
+        let insn = self.state.insn(&self.program)?;
+        if insn.opcode != Opcode::Column || error.code.primary() != ResultCode::CORRUPT {
+            return None;
+        }
+        let init = self.program.code(self.state.code).first()?;
+        if init.opcode != Opcode::Init || init.p3 <= 0 {
+            return None;
+        }
+        self.state
+            .header_is_corrupt(insn.p1, insn.p2)
+            .then_some(init.p3 as u32)
     }
 
     /// Ends the run with an error.

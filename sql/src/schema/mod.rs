@@ -27,6 +27,7 @@ mod names;
 mod parent_key;
 mod statistics;
 mod table;
+mod walk_order;
 
 pub use build::DbSchemaBuilder;
 pub use column::{CollationName, Column, Default, Generated};
@@ -35,6 +36,7 @@ pub use names::NameMap;
 pub use parent_key::ParentKey;
 pub use statistics::{Sample, SampleRow, Samples};
 pub use table::{Check, ForeignKey, Table, TableKind, Trigger, VirtualDef};
+pub use walk_order::walk_order;
 
 use std::sync::Arc;
 

@@ -12,3 +12,4 @@ mod plans;
 mod queries;
 mod sim;
 mod unsafe_blocks;
+mod wording;

@@ -39,6 +39,7 @@ opcodes! {
     // Control.
 
     /// The first instruction: jumps to P2, where transactions are begun and constants made. P2 = 0 falls through.
+    /// If P3 is not 0, a `Column` that finds a record whose header makes no sense jumps there instead of failing.
     Init(Val, JumpOpt, Val, Text) now "Start at P2";
     /// Jump to P2.
     Goto(Val, Jump, Val, No) now "";

@@ -238,6 +238,15 @@ impl State {
         program.code(self.code).get(self.pc as usize)
     }
 
+    /// Whether a column of a tree cursor's record was not found because the record's header makes no sense.
+    #[cold]
+    pub(super) fn header_is_corrupt(&self, cursor: i32, column: i32) -> bool {
+        match self.cursors.get(cursor as usize) {
+            Some(Slot::Tree(c)) => c.row.valid && c.row.get(column as usize).is_none(),
+            _ => false,
+        }
+    }
+
     /// Keeps a page for the instruction at hand. The oldest pin goes when there are more than any step needs, so that a
     /// scan that misses at every leaf does not keep them all.
     pub(super) fn pin(&mut self, page: PageRef) {
