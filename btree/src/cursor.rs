@@ -261,6 +261,20 @@ impl Cursor {
         &page[start..start + self.entry.local_size as usize]
     }
 
+    /// The page from the start of the payload on: what follows [`local_payload`](Cursor::local_payload) is of no entry,
+    /// but SQLite looks at it where an entry is damaged.
+    ///
+    /// # Panics
+    /// Unless the cursor [is current](Cursor::is_current).
+    pub fn payload_and_behind(&self) -> &[u8] {
+        let page = self
+            .page
+            .as_deref()
+            .expect("a current cursor pins its page");
+        page.get(self.entry.payload_at as usize..)
+            .unwrap_or_default()
+    }
+
     /// Whether path and place are of the tree's current version (rule 2).
     #[inline]
     pub(crate) fn is_fresh(&self) -> bool {
@@ -378,7 +392,7 @@ impl Cursor {
         let page = self.page.clone().expect("the page was entered");
         let entry = self
             .node
-            .entry(&page, ix, self.geometry)
+            .entry_to_read(&page, ix, self.geometry)
             .map_err(|e| e.into_stop(self.node.no))?;
         if entry.overflow.is_some() && !self.is_table() {
             self.probe_spilled(tx, self.node.no, &page, &entry)?;

@@ -8,7 +8,7 @@
 //! 5. in an autovacuum database, the pointer map tells of every page what it is;
 //! 6. every page of the file is referred to exactly once, by a tree, a chain or the freelist.
 //!
-//! Everything is read as loosely as SQLite reads it ([`loose`]), so that the same damage gives the same sentences: their
+//! Everything is read as loosely as SQLite reads it (`loose.rs`), so that the same damage gives the same sentences: their
 //! prefixes too, which stay what the last check made them.
 //!
 //! Absent: whether index keys ascend and agree with their rows. That is the business of `PRAGMA integrity_check`'s
@@ -16,10 +16,8 @@
 //!
 //! Source: SQLite's `sqlite3BtreeIntegrityCheck`, `checkTreePage`, `checkList`, `checkPtrmap`.
 
-mod loose;
-
+use crate::loose::{Cell, Page};
 use crate::node::DEPTH_MAX;
-use loose::{Cell, Page};
 use ringwood_format::bytes::get_u32;
 use ringwood_format::page::{Geometry, PageNo};
 use ringwood_format::ptrmap;
@@ -378,7 +376,8 @@ impl Check<'_> {
             }
             if cell.payload > cell.local {
                 if self.autovacuum {
-                    self.pointer_map(cell.overflow, OVERFLOW_FIRST, number).await;
+                    self.pointer_map(cell.overflow, OVERFLOW_FIRST, number)
+                        .await;
                 }
                 let pages = page.overflow_pages(&cell);
                 self.list(false, cell.overflow, pages).await;

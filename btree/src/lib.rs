@@ -49,6 +49,7 @@ mod chain;
 mod delete;
 mod insert;
 mod integrity;
+mod loose;
 mod tree;
 
 pub use autovacuum::{give_back_all, give_back_one};

@@ -10,8 +10,9 @@
 //!    is page 1 can be like that, because page 1 has 100 bytes less than its child.)
 //! 3. A tree is at most [`DEPTH_MAX`] pages deep, so that a page that is its own descendant is found out.
 
+use crate::loose::Page;
 use ringwood_format::btree_page::{
-    BtreePage, CELL_SIZE_MIN, CellInfo, PageKind, header_offset, parse_cell,
+    BtreePage, CELL_SIZE_MIN, CellInfo, PAYLOAD_SIZE_MAX, PageKind, header_offset, parse_cell,
 };
 use ringwood_format::bytes::{get_u16, get_u32};
 use ringwood_format::corrupt::Corrupt;
@@ -172,6 +173,41 @@ impl Node {
         Ok(entry)
     }
 
+    /// The same for reading only: where the cell makes no sense, what SQLite reads there. Its pointer is cut to the
+    /// size of the page, and a payload that goes on behind the page has a local part that ends with it.
+    #[inline]
+    pub(crate) fn entry_to_read(
+        &self,
+        data: &[u8],
+        ix: u16,
+        geometry: Geometry,
+    ) -> Result<Entry, Corrupt> {
+        self.entry(data, ix, geometry)
+            .or_else(|corrupt| self.loose_entry(data, ix, geometry).ok_or(corrupt))
+    }
+
+    #[cold]
+    fn loose_entry(&self, data: &[u8], ix: u16, geometry: Geometry) -> Option<Entry> {
+        let page = Page::new(data, self.no, geometry)?;
+        let at = page.cell_at(ix as usize) & (geometry.page_size() as usize - 1);
+        let cell = page.cell(at);
+        let payload_at = cell.payload_at.min(page.usable);
+        let local_size = (cell.local as usize).min(page.usable - payload_at);
+        let overflow = if local_size < cell.local as usize || cell.payload == cell.local {
+            None
+        } else {
+            PageNo::new(cell.overflow)
+        };
+        (cell.payload as u64 <= PAYLOAD_SIZE_MAX).then_some(Entry {
+            rowid: cell.rowid,
+            payload_size: cell.payload,
+            payload_at: payload_at as u32,
+            local_size: local_size as u32,
+            at: at as u32,
+            overflow,
+        })
+    }
+
     /// Where cell `ix` starts and its size; it lies behind the pointers and within the page.
     #[inline]
     pub(crate) fn cell_span(
@@ -246,7 +282,11 @@ impl Node {
             let at = self.cell_at(data, ix);
             match data.get(at..at + 4) {
                 Some(bytes) => get_u32(bytes, 0),
-                None => return Err(OUT_OF_BOUNDS.at(self.no)),
+                // The pointer is cut to the size of the page, as `entry_to_read` does.
+                None => match data.get(at & (data.len() - 1)..) {
+                    Some([a, b, c, d, ..]) => u32::from_be_bytes([*a, *b, *c, *d]),
+                    _ => return Err(OUT_OF_BOUNDS.at(self.no)),
+                },
             }
         };
         PageNo::new(no).ok_or(Corrupt::on(self.no, "child is page 0"))
@@ -261,7 +301,8 @@ impl Node {
             let mid = low + (high - low) / 2;
             let found = pointers
                 .get(mid)
-                .and_then(|at| read_rowid(data, u16::from_be_bytes(*at) as usize + 4));
+                .and_then(|at| read_rowid(data, u16::from_be_bytes(*at) as usize + 4))
+                .or_else(|| self.loose_rowid(data, mid));
             let Some(found) = found else {
                 return Err(OUT_OF_BOUNDS.at(self.no));
             };
@@ -286,7 +327,8 @@ impl Node {
         while low < high {
             let found = pointers
                 .get(mid)
-                .and_then(|at| read_leaf_rowid(data, u16::from_be_bytes(*at) as usize));
+                .and_then(|at| read_leaf_rowid(data, u16::from_be_bytes(*at) as usize))
+                .or_else(|| self.loose_rowid(data, mid));
             let Some(found) = found else {
                 return Err(OUT_OF_BOUNDS.at(self.no));
             };
@@ -314,6 +356,18 @@ impl Node {
             mid = low + (high - low) / 2;
         }
         Ok(low as u16)
+    }
+
+    /// The rowid of a cell that does not lie within the page, as [`Node::entry_to_read`] has it.
+    #[cold]
+    fn loose_rowid(&self, data: &[u8], ix: usize) -> Option<i64> {
+        let at = get_u16(data, self.pointers as usize + 2 * ix) as usize & (data.len() - 1);
+        let size = if self.is_leaf() {
+            varint::read(&data[at..])?.1
+        } else {
+            4
+        };
+        Some(varint::read_at(data, at + size)?.0 as i64)
     }
 
     /// The cell pointers; one bounds check for a whole search.

@@ -4,8 +4,9 @@
 //! 1. Columns are compared left to right by value and collation, NULL first; DESC turns a column's order around.
 //! 2. `big_null` (ORDER BY … NULLS LAST ascending, NULLS FIRST descending) makes NULL larger than everything, before
 //!    DESC is applied to the rest.
-//! 3. A search key may have fewer columns than the record, or the record fewer than the key; where all that both have
-//!    are equal, the answer is the key's `default`, which says on which side of its equals a seek wants to land.
+//! 3. A search key may have fewer columns than the record; where all of them are equal, the answer is the key's `default`,
+//!    which says on which side of its equals a seek wants to land. A record that ends before that is corrupt; of two
+//!    records, one may end before the other.
 //! 4. Orderings are those of the *record* relative to the *key*.
 //! 5. In a UTF-16 database `BINARY` compares the stored bytes; other collations see UTF-8.
 //!
@@ -15,6 +16,10 @@
 //!
 //! Source: SQLite's `sqlite3VdbeRecordCompare`, `vdbeRecordCompareInt`, `vdbeRecordCompareString`,
 //! `sqlite3VdbeIdxRowid`.
+
+mod loose;
+
+pub use loose::{compare_record_loosely, search_record_loosely};
 
 use crate::collation::Collation;
 use crate::corrupt::Corrupt;
@@ -242,7 +247,7 @@ fn compare_from(payload: &[u8], key: &UnpackedKey<'_>, skip: usize) -> Result<Or
     }
     for (wanted, column) in key.values[skip..].iter().zip(&key.info.columns[skip..]) {
         let Some((serial, body)) = columns.next()? else {
-            break;
+            return Err(Corrupt::new("record has too few columns"));
         };
         let order = compare_column(serial, body, *wanted, &column.collation, key.info.encoding);
         if order != Ordering::Equal {

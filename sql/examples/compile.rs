@@ -33,7 +33,7 @@ fn main() {
             i as i64 + 2,
         );
         builder
-            .row(row.0, row.1, row.2, row.3, Some(text.as_bytes()))
+            .row(row.0, row.1, row.2, Some(row.3), Some(text.as_bytes()))
             .expect("the schema is well-formed");
     }
     let main = builder.finish().expect("the schema is whole");

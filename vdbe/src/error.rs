@@ -76,6 +76,7 @@ impl From<ringwood_wal::Error> for Error {
             Store::Locked => ResultCode::LOCKED,
             // The message names the way out.
             Store::ReadOnly => ResultCode::READONLY,
+            Store::ReadOnlyDirectory => ResultCode::READONLY_DIRECTORY,
             Store::HotJournal(_) => {
                 return Error::new(ResultCode::READONLY_ROLLBACK, error.to_string());
             }

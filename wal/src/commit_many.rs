@@ -11,10 +11,12 @@
 //! 2. Only files with a rollback journal on disk take part, and `synchronous=OFF` does without; a file with a log
 //!    commits for itself, after the others are written and before the super-journal goes: a crash in that moment may
 //!    leave it ahead of them, as in SQLite.
+//! 3. A commit that is given up between two files leaves journals that only a recovery can judge: from the first file that
+//!    is written to the end of the last one, all of them are poisoned if that happens.
 //!
 //! Source: SQLite's `vdbeCommit`.
 
-use crate::database::Phase;
+use crate::database::{Database, Phase, Vigil};
 use crate::error::{Error, Result};
 use crate::file_store::delete_if_there;
 use crate::options::{JournalMode, Synchronous};
@@ -23,6 +25,7 @@ use crate::tx::{Tx, TxState};
 use ringwood_io::{IoHandle, OpenOptions, SyncMode};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Commits the write transactions among these, which are of one connection: all or none. The first one's file gives the
 /// super-journal its name.
@@ -45,7 +48,11 @@ pub async fn commit_many(txs: &mut [&mut Tx]) -> Result<()> {
     let name = make_super_journal(&io, txs, &shares)?;
     let mut written: Vec<(usize, Option<Written>)> = Vec::new();
     let mut result = Ok(());
-    for &at in &shares {
+    let databases: Vec<Arc<Database>> = shares.iter().map(|&at| txs[at].db.clone()).collect();
+    let mut vigils: Vec<Vigil<'_>> = Vec::new();
+    for (&at, database) in shares.iter().zip(&databases) {
+        // Rule 3.
+        vigils.push(database.vigil());
         match txs[at].write_through_journal(Some(&name)).await {
             Ok(done) => written.push((at, done)),
             Err(error) => {
@@ -70,8 +77,12 @@ pub async fn commit_many(txs: &mut [&mut Tx]) -> Result<()> {
                 txs[at].undo_journal(done).await;
             }
         }
-        // No journal names it any more; if it stays, it is in nobody's way.
-        let _ = delete_if_there(&io, &name);
+        // A journal that could not be played back is hot as long as what it names is there (rule 1). Else, if the
+        // super-journal stays, it is in nobody's way.
+        if shares.iter().all(|&at| is_cold(&io, txs[at])) {
+            let _ = delete_if_there(&io, &name);
+        }
+        vigils.into_iter().for_each(Vigil::over);
         return Err(error);
     }
     // From here on the commit stands; a journal that stays names nothing, and goes with the next reader.
@@ -84,6 +95,7 @@ pub async fn commit_many(txs: &mut [&mut Tx]) -> Result<()> {
         }
         txs[at].end_commit().await;
     }
+    vigils.into_iter().for_each(Vigil::over);
     Ok(())
 }
 
@@ -99,6 +111,19 @@ fn takes_part(tx: &Tx) -> bool {
         && on_disk
         && tx.synchronous() != Synchronous::Off
         && tx.has_changes()
+}
+
+/// Whether a file certainly has no journal that would be played back.
+fn is_cold(io: &IoHandle, tx: &Tx) -> bool {
+    let Some(store) = &tx.db.store else {
+        return true;
+    };
+    let journal = match io.open(store.journal_path(), &OpenOptions::read_only()) {
+        Ok(journal) => journal,
+        Err(error) => return error.is_not_found(),
+    };
+    let mut first = [0];
+    matches!(io.read_now(&journal, 0, &mut first), Ok(read) if read == 0 || first[0] == 0)
 }
 
 fn make_super_journal(io: &IoHandle, txs: &[&mut Tx], shares: &[usize]) -> Result<PathBuf> {

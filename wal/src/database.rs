@@ -86,6 +86,8 @@ pub(crate) struct State {
     pub(crate) closed: bool,
     /// The log is being ended: the file stays locked exclusively.
     pub(crate) keeps_lock: bool,
+    /// The journal mode is being changed: nobody comes in until it is.
+    pub(crate) switching: bool,
     pub(crate) poisoned: bool,
     /// Where the log stood when writers last waited for its readers: generation and frames.
     pub(crate) pressed: (u32, u32),
@@ -276,6 +278,7 @@ impl Database {
                 readers: Readers::default(),
                 closed: false,
                 keeps_lock: false,
+                switching: false,
                 poisoned: false,
                 pressed: (0, 0),
                 tried: (0, 0),

@@ -10,6 +10,7 @@
 //! | `ReadOnlyRecovery` | SQLITE_READONLY_RECOVERY |
 //! | `Locked` | SQLITE_LOCKED |
 //! | `ReadOnly` | SQLITE_READONLY |
+//! | `ReadOnlyDirectory` | SQLITE_READONLY_DIRECTORY |
 //! | `HotJournal` | SQLITE_READONLY_ROLLBACK |
 //! | `Full` | SQLITE_FULL |
 //! | `CantOpen` | SQLITE_CANTOPEN |
@@ -49,6 +50,8 @@ pub enum Error {
     Locked,
     /// The database was opened for reading, or is of a format that may only be read.
     ReadOnly,
+    /// A log, its index or a journal has to be made, in a directory where that is not allowed.
+    ReadOnlyDirectory,
     /// A crash left a rollback journal at this path, without which the file must not be read.
     HotJournal(PathBuf),
     /// The database has as many pages as it may have.
@@ -78,6 +81,9 @@ impl fmt::Display for Error {
             ),
             Error::Locked => f.write_str("database table is locked"),
             Error::ReadOnly => f.write_str("attempt to write a readonly database"),
+            Error::ReadOnlyDirectory => {
+                f.write_str("attempt to write a readonly database: its directory is")
+            }
             Error::HotJournal(path) => write!(
                 f,
                 "attempt to write a readonly database: a crash left the rollback journal {}",

@@ -33,7 +33,7 @@ use ringwood_format::page::{Geometry, PageNo};
 use ringwood_format::wal::{WAL_HEADER_SIZE, frame_page_offset};
 use ringwood_format::wal_index::{LOCK_READ0, LOCKS_OFFSET};
 use ringwood_io::{
-    Buf, DbLock, File, IoHandle, LockKind, LockLevel, OpenOptions, ShmLocks, ShmOwner,
+    Buf, DbLock, File, FileIdentity, IoHandle, LockKind, LockLevel, OpenOptions, ShmLocks, ShmOwner,
 };
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -49,6 +49,8 @@ pub(crate) struct FileStore {
     index: RwLock<WalIndex>,
     pub(crate) footing: Footing,
     shm: Mutex<Option<Shm>>,
+    /// The rollback journal whose name is known to be durable.
+    named_journal: Mutex<Option<FileIdentity>>,
 }
 
 /// How the index is shared.
@@ -105,6 +107,7 @@ impl FileStore {
             index: RwLock::default(),
             footing: Footing::default(),
             shm: Mutex::default(),
+            named_journal: Mutex::default(),
         })
     }
 
@@ -241,6 +244,7 @@ impl FileStore {
                 Err(error) => return Err(error.into()),
             },
             Err(error) if error.is_not_found() && self.medium_is_read_only(io) => {}
+            Err(error) if error.is_not_found() => return Err(Error::ReadOnlyDirectory),
             Err(error) => return Err(error.into()),
         }
         let found = match &log {
@@ -266,6 +270,26 @@ impl FileStore {
             Ok(_) => false,
             Err(error) => error.is_read_only_medium(),
         }
+    }
+
+    /// Sees to it that the journal's name is durable. One that was there before may be somebody's who did not sync it, or
+    /// failed to; one that was just made (`made`) may have the number of one that is gone.
+    pub(crate) fn sync_journal_name(
+        &self,
+        io: &IoHandle,
+        journal: &File,
+        made: bool,
+    ) -> Result<()> {
+        let mut named = self
+            .named_journal
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let identity = journal.identity();
+        if made || *named != Some(identity) {
+            io.sync_dir_of(self.journal_path())?;
+            *named = Some(identity);
+        }
+        Ok(())
     }
 
     /// Closes the log and its index, leaving the files where they are.

@@ -143,7 +143,7 @@ fn name_checksum(name: &[u8]) -> u32 {
 }
 
 /// The super-journal that a journal names, if it does.
-fn super_name(io: &IoHandle, journal: &File) -> Result<Option<PathBuf>> {
+pub(crate) fn super_name(io: &IoHandle, journal: &File) -> Result<Option<PathBuf>> {
     let size = journal.len()?;
     let mut tail = [0; 16];
     if size < 16 || io.read_now(journal, size - 16, &mut tail)? < 16 {
@@ -193,7 +193,10 @@ impl FileStore {
             Err(error) => return Err(error.into()),
         };
         let name = super_name(io, &journal)?;
-        let done = name.as_ref().is_some_and(|name| !io.exists(name));
+        let done = match &name {
+            Some(name) => !is_there(io, name)?,
+            None => false,
+        };
         if !done {
             self.restore(io, &journal).await?;
             io.sync(&self.file, SyncMode::Full).await?;
@@ -298,6 +301,15 @@ impl FileStore {
             1 => 65536,
             size => u32::from(size),
         })
+    }
+}
+
+/// Whether a super-journal is there; what cannot be told is an error, for a commit depends on it.
+fn is_there(io: &IoHandle, name: &Path) -> Result<bool> {
+    match io.open(name, &OpenOptions::read_only()) {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_not_found() => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -13,12 +13,13 @@
 //!    one whose log has frames is opened with its log, whatever its header says, by us as by SQLite.
 //! 2. An empty file takes the mode that it will be made with.
 //! 3. A database without a file knows MEMORY and OFF.
+//! 4. From the look around for other readers to the end nobody of this process comes in: the log would go under his feet.
 //!
 //! Source: SQLite's `sqlite3BtreeSetVersion`, `OP_JournalMode`, `sqlite3PagerSetJournalMode`.
 
 use crate::busy::Busy;
 use crate::commit_many::is_log;
-use crate::database::Phase;
+use crate::database::{Database, Phase};
 use crate::error::{Error, Result};
 use crate::file_store::FileStore;
 use crate::options::{CheckpointMode, JournalMode};
@@ -27,6 +28,26 @@ use crate::tx::{Tx, TxState};
 use ringwood_format::header::set_versions;
 use ringwood_format::page::PageNo;
 use ringwood_io::LockLevel;
+
+/// Nobody of this process but the transaction that changes the mode; ends however that does.
+struct Switching<'a>(&'a Database);
+
+impl Switching<'_> {
+    fn begin(db: &Database) -> Result<Switching<'_>> {
+        let mut state = db.state();
+        if state.readers.is_shared() {
+            return Err(Error::Busy);
+        }
+        state.switching = true;
+        Ok(Switching(db))
+    }
+}
+
+impl Drop for Switching<'_> {
+    fn drop(&mut self) {
+        self.0.state().switching = false;
+    }
+}
 
 impl Tx {
     /// The journal mode: of the file as last seen, or as it will be made.
@@ -103,13 +124,11 @@ impl Tx {
         if db.is_read_only() {
             return Err(Error::ReadOnly);
         }
-        if db.state().readers.is_shared() {
-            return Err(Error::Busy);
-        }
+        let _switching = Switching::begin(&db)?;
         store.lock.lock(LockLevel::Exclusive)?;
         // Without committed frames, or this were no rollback mode.
-        store.delete_log(&self.io)?;
-        let result = match self.enter_new_log(&db, store) {
+        let deleted = store.delete_log(&self.io);
+        let result = match deleted.and_then(|()| self.enter_new_log(&db, store)) {
             Ok(()) => self.write_versions(2).await,
             Err(error) => Err(error),
         };
@@ -118,7 +137,8 @@ impl Tx {
             self.end_read();
             let poisoned = db.state().poisoned;
             if !poisoned && db.log_frames().0 == 0 {
-                store.delete_log(&self.io)?;
+                // If it stays, it has no frames; who looks next finds out what there is.
+                let _ = store.delete_log(&self.io);
                 db.forget_file();
             }
         }
@@ -130,9 +150,7 @@ impl Tx {
         if db.is_read_only() {
             return Err(Error::ReadOnly);
         }
-        if db.state().readers.is_shared() {
-            return Err(Error::Busy);
-        }
+        let _switching = Switching::begin(&db)?;
         store.lock.lock(LockLevel::Exclusive)?;
         db.state().keeps_lock = true;
         let result = self.end_log_alone(store).await;
@@ -156,8 +174,10 @@ impl Tx {
         if frames != backfilled {
             return Err(Error::Busy);
         }
-        store.delete_log(&self.io)?;
+        // A log that cannot be deleted is one still, of which everything is in the file: then nothing has changed.
+        let deleted = store.delete_log(&self.io);
         db.forget_file();
+        deleted?;
         db.state().journal_mode = JournalMode::Delete;
         Ok(())
     }

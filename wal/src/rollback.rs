@@ -33,7 +33,7 @@ use crate::busy::Patience;
 use crate::database::{Database, Phase};
 use crate::error::{Error, Result};
 use crate::file_store::{FileStore, delete_if_there};
-use crate::journal_file::{JournalHeader, SECTOR, checksum, super_record};
+use crate::journal_file::{self, JournalHeader, SECTOR, checksum, super_record};
 use crate::log::CHUNK_BYTES;
 use crate::options::{JournalMode, Synchronous};
 use crate::tx::Tx;
@@ -94,7 +94,7 @@ impl Tx {
         let db = self.db.clone();
         let store = db.store.as_ref().expect("the database has a file");
         let vigil = db.vigil();
-        let result = self.finish_journal(store, &written.undo).await;
+        let result = self.finish_journal(store, &written.undo, false).await;
         if result.is_err() {
             self.undo(&db, store, &written.undo).await;
         }
@@ -109,7 +109,7 @@ impl Tx {
         let db = self.db.clone();
         let store = db.store.as_ref().expect("the database has a file");
         let vigil = db.vigil();
-        let result = self.finish_journal(store, &written.undo).await;
+        let result = self.finish_journal(store, &written.undo, true).await;
         vigil.over();
         self.publish_file();
         result
@@ -191,7 +191,14 @@ impl Tx {
             _ => {
                 let options = store.beside_options()?;
                 let existed = self.io.exists(store.journal_path());
-                let file = self.io.open(store.journal_path(), &options)?;
+                let opened = self.io.open(store.journal_path(), &options);
+                let file = opened.map_err(|error| {
+                    if !existed && error.is_read_only() {
+                        Error::ReadOnlyDirectory
+                    } else {
+                        error.into()
+                    }
+                })?;
                 *undo = Undo::File(file.clone());
                 self.write_journal(store, &file, !existed, &old, super_name)
                     .await?;
@@ -259,8 +266,10 @@ impl Tx {
             io.write_now(file, at, &record)?;
             at += record.len() as u64;
         }
-        if file.len()? > at && super_name.is_some() {
-            // Only at the end is a name found.
+        // Only at the end is a name found: neither may it be hidden, nor may an older one be taken for this commit's.
+        if file.len()? > at
+            && (super_name.is_some() || journal_file::super_name(io, file)?.is_some())
+        {
             io.truncate(file, at).await?;
         }
         if sync == Synchronous::Off {
@@ -271,10 +280,7 @@ impl Tx {
         }
         io.write_now(file, 0, &header.seal())?;
         io.sync(file, SyncMode::Data).await?;
-        if made {
-            io.sync_dir_of(store.journal_path())?;
-        }
-        Ok(())
+        store.sync_journal_name(io, file, made)
     }
 
     async fn write_file(&mut self, store: &FileStore, changed: &[usize]) -> Result<()> {
@@ -328,14 +334,15 @@ impl Tx {
         Ok(())
     }
 
-    async fn finish_journal(&self, store: &FileStore, undo: &Undo) -> Result<()> {
+    async fn finish_journal(&self, store: &FileStore, undo: &Undo, named: bool) -> Result<()> {
         let Undo::File(file) = undo else {
             return Ok(());
         };
         let io = &self.io;
         let sync = self.synchronous;
         match self.rollback_mode {
-            JournalMode::Truncate => {
+            // The name of a super-journal does not stay behind.
+            mode if mode == JournalMode::Truncate || (mode == JournalMode::Persist && named) => {
                 io.truncate(file, 0).await?;
                 if sync >= Synchronous::Full {
                     io.sync(file, SyncMode::Full).await?;

@@ -84,6 +84,9 @@ impl Database {
             let (looks, before) = {
                 let mut state = self.state();
                 self.drop_if_unwanted(&mut state, store);
+                if state.switching {
+                    return Err(Error::Busy);
+                }
                 match state.phase {
                     Phase::Looking => (false, state.phase),
                     Phase::Wal => match self.enter_log(&mut state, store)? {

@@ -11,9 +11,11 @@
 //! Source: SQLite's `sqlite3BtreeTableMoveto`, `sqlite3BtreeIndexMoveto`.
 
 use super::{Cursor, Level, Seek, State};
-use crate::node::{IntoStop, Node, small_record};
+use crate::node::{IntoStop, Node, corrupt, small_record};
 use ringwood_format::corrupt::Corrupt;
-use ringwood_format::key::{KeyInfo, UnpackedKey, compare_record, compare_records};
+use ringwood_format::key::{
+    KeyInfo, UnpackedKey, compare_record, compare_records, search_record_loosely,
+};
 use ringwood_format::page::PageNo;
 use ringwood_pager::PageRef;
 use ringwood_wal::{Try, Tx};
@@ -23,12 +25,19 @@ use std::cmp::Ordering;
 pub(crate) trait Sought {
     /// Orders an index record relative to it.
     fn order(&self, record: &[u8]) -> Result<Ordering, Corrupt>;
+
+    /// Orders a record that `order` does not want, as SQLite does: the first `size` of `bytes`.
+    fn order_loosely(&self, bytes: &[u8], size: usize) -> Result<Ordering, Corrupt>;
 }
 
 impl Sought for UnpackedKey<'_> {
     #[inline]
     fn order(&self, record: &[u8]) -> Result<Ordering, Corrupt> {
         compare_record(record, self)
+    }
+
+    fn order_loosely(&self, bytes: &[u8], size: usize) -> Result<Ordering, Corrupt> {
+        search_record_loosely(bytes, size, self)
     }
 }
 
@@ -41,6 +50,10 @@ pub(crate) struct StoredKey<'a> {
 impl Sought for StoredKey<'_> {
     fn order(&self, record: &[u8]) -> Result<Ordering, Corrupt> {
         compare_records(record, self.record, self.info)
+    }
+
+    fn order_loosely(&self, bytes: &[u8], size: usize) -> Result<Ordering, Corrupt> {
+        self.order(&bytes[..size])
     }
 }
 
@@ -262,7 +275,7 @@ impl Cursor {
             } = &self.path[depth];
             let old = *old;
             let (ix, equal) = match search_small(page, node, key, self.usable, self.max_local) {
-                Some(found) => found.map_err(|e| e.into_stop(node.no))?,
+                Some(found) => found,
                 None => {
                     let (page, node) = (page.clone(), *node);
                     self.search_index(tx, &page, key, node)?
@@ -290,7 +303,7 @@ impl Cursor {
                 Cursor::check_depth(self.path.len(), no)?;
                 let (ix, equal) = match search_small(&page, &node, key, self.usable, self.max_local)
                 {
-                    Some(found) => found.map_err(|e| e.into_stop(no))?,
+                    Some(found) => found,
                     None => self.search_index(tx, &page, key, node)?,
                 };
                 let child = node.child(&page, ix).map_err(|e| e.into_stop(no))?;
@@ -326,7 +339,7 @@ impl Cursor {
     fn search_index_leaf(&mut self, tx: &Tx, page: &PageRef, key: &impl Sought) -> Try<Seek> {
         let node = self.node;
         let (ix, equal) = match search_small(page, &node, key, self.usable, self.max_local) {
-            Some(found) => found.map_err(|e| e.into_stop(node.no))?,
+            Some(found) => found,
             None => self.search_index(tx, &page.clone(), key, node)?,
         };
         if equal || ix < node.count {
@@ -353,7 +366,8 @@ impl Cursor {
     ) -> Try<(u16, bool)> {
         let (mut low, mut high) = (0, node.count);
         while low < high {
-            let mid = low + (high - low) / 2;
+            // Of two in the middle the first, as SQLite's: on damaged pages it matters where one looks.
+            let mid = (low + high - 1) / 2;
             match self.compare(tx, page, mid, key, node)? {
                 Ordering::Less => low = mid + 1,
                 Ordering::Greater => high = mid,
@@ -373,20 +387,30 @@ impl Cursor {
         node: Node,
     ) -> Try<Ordering> {
         let entry = node
-            .entry(page, ix, self.geometry)
+            .entry_to_read(page, ix, self.geometry)
             .map_err(|e| e.into_stop(node.no))?;
-        let local =
-            &page[entry.payload_at as usize..(entry.payload_at + entry.local_size) as usize];
+        let (bytes, size) = (
+            &page[entry.payload_at as usize..],
+            entry.local_size as usize,
+        );
         if entry.overflow.is_none() {
-            return key.order(local).map_err(|e| e.into_stop(node.no));
+            if entry.local_size < entry.payload_size {
+                return Err(corrupt(node.no, "payload has no overflow page"));
+            }
+            return key
+                .order(&bytes[..size])
+                .or_else(|_| key.order_loosely(bytes, size))
+                .map_err(|e| e.into_stop(node.no));
         }
         self.probe_spilled(tx, node.no, page, &entry)?;
-        let payload = self.spilled_key(node.no, entry.at).unwrap_or(local);
-        key.order(payload).map_err(|e| e.into_stop(node.no))
+        let record = self
+            .spilled_key(node.no, entry.at)
+            .unwrap_or(&bytes[..size]);
+        key.order(record).map_err(|e| e.into_stop(node.no))
     }
 }
 
-/// [`Cursor::search_index`] where all cells that are looked at are small; `None` at one that is not.
+/// [`Cursor::search_index`] where all cells that are looked at are small and make sense; `None` at one that is not.
 #[inline(always)]
 fn search_small(
     page: &[u8],
@@ -394,19 +418,19 @@ fn search_small(
     key: &impl Sought,
     usable: u32,
     max_local: u32,
-) -> Option<Result<(u16, bool), Corrupt>> {
+) -> Option<(u16, bool)> {
     let pointers = node.pointers_of(page);
     let (mut low, mut high) = (0, pointers.len());
     while low < high {
-        let mid = low + (high - low) / 2;
+        let mid = (low + high - 1) / 2;
         let at = u16::from_be_bytes(*pointers.get(mid)?) as usize;
         let record = small_record(page, at, node.kind, usable, max_local)?;
         match key.order(record) {
             Ok(Ordering::Less) => low = mid + 1,
             Ok(Ordering::Greater) => high = mid,
-            Ok(Ordering::Equal) => return Some(Ok((mid as u16, true))),
-            Err(corrupt) => return Some(Err(corrupt)),
+            Ok(Ordering::Equal) => return Some((mid as u16, true)),
+            Err(_) => return None,
         }
     }
-    Some(Ok((low as u16, false)))
+    Some((low as u16, false))
 }

@@ -185,7 +185,7 @@ impl Cursor {
     fn climb(&mut self, tx: &Tx, depth: usize, ix: u16) -> Try<()> {
         let Level { page, node, .. } = self.path[depth].clone();
         let entry = node
-            .entry(&page, ix, self.geometry)
+            .entry_to_read(&page, ix, self.geometry)
             .map_err(|e| e.into_stop(node.no))?;
         if entry.overflow.is_some() {
             self.probe_spilled(tx, node.no, &page, &entry)?;
@@ -250,7 +250,7 @@ impl Cursor {
             node.count - 1
         };
         let entry = node
-            .entry(&page, ix, self.geometry)
+            .entry_to_read(&page, ix, self.geometry)
             .map_err(|e| e.into_stop(node.no))?;
         if entry.overflow.is_some() && !self.is_table() {
             self.probe_spilled(tx, node.no, &page, &entry)?;

@@ -214,3 +214,172 @@ fn limits_of_the_process_are_no_surprise() {
         assert!(!errors.contains("panicked"), "{kilobytes}: {errors}");
     }
 }
+
+/// Runs both shells as somebody who owns nothing; `None` where that cannot be done.
+fn as_nobody(folder: &Folder, db: &Path, sql: &str) -> Option<[(String, String); 2]> {
+    let stock = sqlite3()?;
+    let mut said = Vec::new();
+    for program in [RINGWOOD.as_ref(), stock.get_program()] {
+        let out = Command::new("setpriv")
+            .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
+            .arg(program)
+            .arg(db)
+            .arg(sql)
+            .current_dir(folder.file(""))
+            .output()
+            .ok()?;
+        let errors = text(&out.stderr);
+        if errors.contains("setpriv:") {
+            eprintln!("skipped: {errors}");
+            return None;
+        }
+        assert_plain(&out);
+        // Where in the statement it was, each says in its own way; so do they the number of the error.
+        let last = errors.lines().last().unwrap_or_default();
+        let last = last.rsplit(": ").next().unwrap_or_default();
+        let last = last.rsplit(", ").next().unwrap_or_default();
+        let last = last.split(" (").next().unwrap_or_default();
+        said.push((text(&out.stdout), last.to_owned()));
+    }
+    said.try_into().ok()
+}
+
+fn permit(path: &Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("permits");
+}
+
+#[test]
+fn without_permission_both_shells_say_the_same() {
+    for mode in ["delete", "wal"] {
+        for (file, dir) in [
+            (0o600, 0o755),
+            (0o644, 0o755),
+            (0o666, 0o755),
+            (0o666, 0o777),
+        ] {
+            for sql in [
+                "SELECT count(*) FROM t",
+                "INSERT INTO t VALUES (3); SELECT count(*) FROM t",
+            ] {
+                let folder = Folder::new("permission");
+                let db = folder.file("a.db");
+                let setup = format!(
+                    "PRAGMA journal_mode={mode}; CREATE TABLE t(a); INSERT INTO t VALUES (1), (2);\n"
+                );
+                stdout(&run(ringwood(), &db, &[], &setup));
+                permit(&db, file);
+                permit(&folder.file(""), dir);
+                let Some([ours, stock]) = as_nobody(&folder, &db, sql) else {
+                    eprintln!("skipped: nobody else can be had here");
+                    return;
+                };
+                if (file, dir) == (0o666, 0o777) && ours.0.starts_with('3') {
+                    assert_eq!(stock.0, "4\n", "both wrote");
+                    continue;
+                }
+                assert_eq!(
+                    ours, stock,
+                    "{mode} {file:o} {dir:o} {sql}: ours, then stock's"
+                );
+            }
+        }
+    }
+}
+
+/// Denies io_uring to the program that it becomes: with ENOSYS or EPERM, as containers do.
+const WITHOUT_URING: &str = r#"
+import ctypes, os, struct, sys
+deny = struct.pack("HBBIHBBIHBBIHBBI", 0x20, 0, 0, 0, 0x15, 0, 1, 425, 0x06, 0, 0, 0x50000 | int(sys.argv[1]), 0x06, 0, 0, 0x7fff0000)
+code = ctypes.create_string_buffer(deny)
+class Program(ctypes.Structure):
+    _fields_ = [("len", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
+program = Program(4, ctypes.addressof(code))
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, ctypes.byref(program), 0, 0):
+    sys.exit(77)
+os.execv(sys.argv[2], sys.argv[2:])
+"#;
+
+#[test]
+fn a_container_without_io_uring_is_enough() {
+    for errno in ["38", "1"] {
+        let folder = Folder::new("no-uring");
+        let db = folder.file("a.db");
+        let sql = "CREATE TABLE t(a); INSERT INTO t VALUES (1), (2); SELECT sum(a) FROM t; PRAGMA integrity_check; \
+                   PRAGMA journal_mode=delete; INSERT INTO t VALUES (3); SELECT sum(a) FROM t";
+        let out = Command::new("python3")
+            .args(["-c", WITHOUT_URING, errno, RINGWOOD])
+            .arg(&db)
+            .arg(sql)
+            .output();
+        let Ok(out) = out else {
+            eprintln!("skipped: no python3 here");
+            return;
+        };
+        if out.status.code() == Some(77) {
+            eprintln!("skipped: no seccomp filters here");
+            return;
+        }
+        assert_plain(&out);
+        assert_eq!(
+            text(&out.stdout),
+            "3\nok\ndelete\n6\n",
+            "{}",
+            text(&out.stderr)
+        );
+    }
+}
+
+#[test]
+fn links_that_lead_in_circles_or_nowhere_are_told_apart() {
+    let folder = Folder::new("links");
+    let (circle, nowhere) = (folder.file("circle.db"), folder.file("nowhere.db"));
+    std::os::unix::fs::symlink(&circle, &circle).expect("links");
+    std::os::unix::fs::symlink(folder.file("no/such/folder.db"), &nowhere).expect("links");
+    for path in [&circle, &nowhere] {
+        let out = run(ringwood(), path, &[], "SELECT * FROM sqlite_schema;\n");
+        assert_plain(&out);
+        let errors = text(&out.stderr);
+        assert!(errors.contains("unable to open database"), "{errors}");
+    }
+}
+
+#[test]
+fn a_disk_that_cannot_keep_what_it_took_is_said_and_costs_nothing_that_was_committed() {
+    // The writes go to the page cache; the sync finds that the device has no room for them.
+    for mode in ["wal", "delete"] {
+        let script = format!(
+            "mount -t tmpfs -o size=30m none /mnt && cd /mnt && truncate -s 64M disk && mkfs.ext4 -q -F disk && \
+             mkdir m && mount -o loop disk m || exit 77; \
+             $R m/a.db \"PRAGMA journal_mode={mode}; CREATE TABLE t(a); INSERT INTO t VALUES (1), (2)\"; \
+             sync; head -c 100M /dev/zero > filler 2>/dev/null; \
+             $R m/a.db \"INSERT INTO t SELECT zeroblob(3000000); SELECT 'committed'\"; \
+             $R m/a.db \"SELECT 'still read', count(*) >= 2 FROM t\"; \
+             rm filler; umount m; mount -o loop disk m || exit 77; \
+             $R m/a.db \"PRAGMA integrity_check; SELECT total(a) FROM t WHERE typeof(a) = 'integer'\"; \
+             sqlite3 m/a.db \"PRAGMA integrity_check\"; umount m"
+        );
+        let Some(out) = in_a_namespace(&script) else {
+            return;
+        };
+        let (printed, errors) = (text(&out.stdout), text(&out.stderr));
+        if out.status.code() == Some(77) {
+            eprintln!("skipped: no loop devices or no ext4 here: {errors}");
+            return;
+        }
+        println!("{mode}: {printed}{errors}");
+        assert!(!errors.contains("panicked"), "{errors}");
+        assert!(!printed.contains("committed"), "{printed}");
+        assert!(
+            errors.contains("disk I/O error") || errors.contains("database or disk is full"),
+            "{mode}: {errors}"
+        );
+        if sqlite3().is_some() {
+            assert!(
+                printed.ends_with("ok\n3.0\nok\n"),
+                "{mode}: {printed}{errors}"
+            );
+        }
+    }
+}

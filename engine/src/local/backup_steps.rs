@@ -10,7 +10,8 @@
 //!    within the next step; the copy that is committed is of one snapshot.
 //! 2. The target is locked for writing from the first step on; its readers see what it was until the backup is done, and
 //!    after one that was given up.
-//! 3. A target with pages has the source's page size.
+//! 3. A step that is given up has ended: it holds no snapshot, and the next one copies its pages again.
+//! 4. A target with pages has the source's page size.
 //!
 //! Source: SQLite's `sqlite3_backup_init`, `sqlite3_backup_step`.
 
@@ -39,6 +40,15 @@ impl std::fmt::Debug for Backup {
             .field("page_count", &self.page_count)
             .field("remaining", &self.remaining())
             .finish_non_exhaustive()
+    }
+}
+
+/// A step's snapshot of the source, which ends with the step, also where that is given up.
+struct Look<'a>(&'a mut Backup);
+
+impl Drop for Look<'_> {
+    fn drop(&mut self) {
+        self.0.source.end_read();
     }
 }
 
@@ -102,10 +112,9 @@ impl Backup {
         if self.done {
             return Ok(true);
         }
-        self.source.begin_read().await.map_err(failure)?;
-        let result = self.copy(pages).await;
-        self.source.end_read();
-        result
+        let look = Look(self);
+        look.0.source.begin_read().await.map_err(failure)?;
+        look.0.copy(pages).await
     }
 
     async fn copy(&mut self, pages: i32) -> Result<bool> {

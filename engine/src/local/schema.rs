@@ -213,14 +213,20 @@ async fn read_rows(
         payload.clear();
         let size = cursor.payload_size();
         retry(tx, |tx| cursor.read_payload(tx, 0, size, &mut payload)).await?;
-        let row = decode_record(&payload, tx.encoding()).map_err(|_| VdbeError::corrupt())?;
+        let row = match decode_record(&payload, tx.encoding()) {
+            Ok(row) => row,
+            // A header of no size is that of a row of NULLs.
+            Err(_) if payload.first().is_none_or(|header| *header == 0) => Vec::new(),
+            Err(_) => return Err(VdbeError::corrupt()),
+        };
         if filter.is_none_or(|filter| filter.matches(&row)) {
             let root = match row.get(3) {
-                Some(Value::Integer(root)) => *root,
-                _ => 0,
+                Some(Value::Integer(root)) => Some(*root),
+                Some(Value::Null) | None => None,
+                _ => Some(0),
             };
             let text = |i| text_at(&row, i);
-            let page = u32::try_from(root).ok().and_then(PageNo::new);
+            let page = root.and_then(|root| PageNo::new(u32::try_from(root).ok()?));
             let is = |name: &[u8]| text(1).is_some_and(|is| is.eq_ignore_ascii_case(name));
             if is(b"sqlite_stat1") {
                 statistics = page;

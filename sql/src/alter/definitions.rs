@@ -164,7 +164,7 @@ impl Definitions {
                 Some(kind_name(row.kind).as_bytes()),
                 Some(name.as_bytes()),
                 Some(table.as_bytes()),
-                i64::from(row.root),
+                Some(i64::from(row.root)),
                 row.text().map(str::as_bytes),
             );
             added.map_err(|e| {

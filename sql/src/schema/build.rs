@@ -145,12 +145,15 @@ impl DbSchemaBuilder {
         kind: Option<&[u8]>,
         name: Option<&[u8]>,
         table: Option<&[u8]>,
-        root: i64,
+        root: Option<i64>,
         sql: Option<&[u8]>,
     ) -> Result<()> {
         let lossy =
             |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
         let (name, table) = (lossy(name), lossy(table));
+        let Some(root) = root else {
+            return Err(malformed(&name, ""));
+        };
         let outcome = match sql {
             Some(sql) if starts_with_create(sql) => {
                 self.definition(kind.unwrap_or_default(), &name, &table, root, sql)

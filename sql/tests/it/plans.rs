@@ -82,7 +82,7 @@ impl Database {
             let bytes = |i: usize| row[i].as_deref().map(str::as_bytes);
             let root = row[3].as_deref().unwrap_or("0").parse().unwrap();
             builder
-                .row(bytes(0), bytes(1), bytes(2), root, bytes(4))
+                .row(bytes(0), bytes(1), bytes(2), Some(root), bytes(4))
                 .unwrap();
         }
         if !rows("SELECT 1 FROM sqlite_schema WHERE name='sqlite_stat1'").is_empty() {

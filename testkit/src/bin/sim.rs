@@ -10,7 +10,7 @@ use ringwood_testkit::sim::scenario::Mutation;
 use ringwood_testkit::sim::{Scenario, Settings, run, run_seeds, shrink};
 
 const USAGE: &str = "usage: sim [--seeds N] [--from N] [--processes N] [--threads N] [--crowd]
-           [--mutation no-log-sync|no-checkpoint-sync|no-checksum|synchronous-off]
+           [--mutation no-log-sync|no-journal-sync|no-checkpoint-sync|no-checksum|synchronous-off]
            [--all] (go on after a failure)
        sim --seed N [--processes N] [--crowd] [--mutation NAME] [--shrink]
        sim --scenario FILE";
@@ -37,6 +37,7 @@ fn main() -> ExitCode {
             "--mutation" => {
                 settings.mutation = match args.next().as_deref() {
                     Some("no-log-sync") => Mutation::NoLogSync,
+                    Some("no-journal-sync") => Mutation::NoJournalSync,
                     Some("no-checkpoint-sync") => Mutation::NoCheckpointSync,
                     Some("no-checksum") => Mutation::NoChecksum,
                     Some("synchronous-off") => Mutation::SynchronousOff,

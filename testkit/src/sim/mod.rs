@@ -16,10 +16,12 @@
 //! 2. The model holds each version of the content that any transaction tried to commit, with its parent. What is read
 //!    must be one of them, whole, and must descend from everything that was acknowledged before the reading began.
 //! 3. After a power cut what is recovered must descend from everything that was acknowledged as durable: with
-//!    `synchronous=FULL` each commit, with NORMAL what a complete checkpoint covered.
+//!    `synchronous=FULL` each commit, with NORMAL what a complete checkpoint covered. Where the journal is deleted at
+//!    the end it takes EXTRA.
 //! 4. A commit that failed, was given up, or was under way when its process died may have happened or not.
 //! 5. SQLITE_BUSY may always happen. Other errors may happen only where this life has faults or gave a step up. A
 //!    corrupt database may never be found.
+//! 6. Two files that a transaction changes, both with rollback journals, say the same whenever they are read together.
 //!
 //! | module | what |
 //! |---|---|

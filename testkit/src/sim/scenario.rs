@@ -33,8 +33,10 @@ pub enum Mutation {
     /// Nothing.
     #[default]
     None,
-    /// Logs and journals are never synced.
+    /// Logs are never synced.
     NoLogSync,
+    /// Rollback journals are never synced.
+    NoJournalSync,
     /// The database file is never synced, by checkpoints or otherwise.
     NoCheckpointSync,
     /// The checksums of the log's frames are not looked at.
@@ -47,9 +49,35 @@ impl Mutation {
     /// The syncs that are left out.
     pub fn lie(self) -> Lie {
         match self {
-            Mutation::NoLogSync => Lie::Log,
+            Mutation::NoLogSync | Mutation::NoJournalSync => Lie::Log,
             Mutation::NoCheckpointSync => Lie::Database,
             _ => Lie::None,
+        }
+    }
+}
+
+/// How a database is kept whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Journal {
+    /// A log.
+    #[default]
+    Wal,
+    /// A rollback journal, which is deleted.
+    Delete,
+    /// One that is cut to nothing.
+    Truncate,
+    /// One whose header is zeroed.
+    Persist,
+}
+
+impl Journal {
+    /// As `PRAGMA journal_mode` has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Journal::Wal => "wal",
+            Journal::Delete => "delete",
+            Journal::Truncate => "truncate",
+            Journal::Persist => "persist",
         }
     }
 }
@@ -67,6 +95,15 @@ pub struct Scenario {
     pub autocheckpoint: u32,
     /// `PRAGMA synchronous`: 0 to 3.
     pub synchronous: u8,
+    /// `PRAGMA journal_mode` of each connection, to begin with.
+    #[serde(default)]
+    pub journal: Journal,
+    /// `PRAGMA auto_vacuum` of the new database: 0 to 2.
+    #[serde(default)]
+    pub auto_vacuum: u8,
+    /// Each transaction changes two files, which never have a log: what one says, the other says.
+    #[serde(default)]
+    pub attached: bool,
     /// What is broken on purpose.
     #[serde(default)]
     pub mutation: Mutation,
@@ -176,6 +213,14 @@ pub enum Action {
     Read,
     /// `PRAGMA integrity_check`.
     Check,
+    /// `PRAGMA journal_mode`.
+    Journal(Journal),
+    /// VACUUM.
+    Vacuum,
+    /// `PRAGMA incremental_vacuum` of so many pages.
+    Incremental(u32),
+    /// A backup into a new file, so many pages a step.
+    Backup(i32),
     /// `PRAGMA wal_checkpoint`: PASSIVE, FULL, RESTART, TRUNCATE.
     Checkpoint(u8),
     /// The next statement is given up when it has waited so often.
@@ -185,6 +230,17 @@ pub enum Action {
 }
 
 impl Scenario {
+    /// Whether some connection may keep a rollback journal.
+    pub fn has_journals(&self) -> bool {
+        let switches = |action: &Action| matches!(action, Action::Journal(_));
+        self.journal != Journal::Wal
+            || self
+                .lives
+                .iter()
+                .flat_map(|life| life.processes.iter().flatten().flatten())
+                .any(switches)
+    }
+
     /// The scenario of a seed.
     pub fn of_seed(seed: u64, settings: &Settings) -> Scenario {
         let c = &mut Chance::new(seed);
@@ -192,8 +248,11 @@ impl Scenario {
         // A failed sync may lose what a later one reports as durable: see rule 4 of the disk. Whoever has such a disk
         // keeps the power on.
         let syncs_fail = faulty && c.below(3) == 0;
+        let world = Keeping::of_chance(c, settings);
         let synchronous = match settings.mutation {
             Mutation::SynchronousOff => 0,
+            // With a rollback journal NORMAL may lose its bet against a power cut.
+            Mutation::None if !world.is_logged => [2, 3][c.below(2) as usize],
             Mutation::None => [2, 2, 2, 3, 1, 1][c.below(6) as usize],
             _ => 2,
         };
@@ -204,12 +263,15 @@ impl Scenario {
             frames: 8 + c.below(60) as u32,
             autocheckpoint: [0, 3, 10, 40, 1000][c.below(5) as usize],
             synchronous,
+            journal: world.modes[c.below(world.modes.len() as u64) as usize],
+            auto_vacuum: [0, 0, 1, 2][c.below(4) as usize],
+            attached: world.attached,
             mutation: settings.mutation,
             stock: settings.stock,
             lives: Vec::new(),
         };
         for _ in 0..count {
-            let life = Life::of_chance(c, settings, faulty, syncs_fail);
+            let life = Life::of_chance(c, settings, &world, faulty, syncs_fail);
             scenario.lives.push(life);
         }
         scenario
@@ -217,7 +279,13 @@ impl Scenario {
 }
 
 impl Life {
-    fn of_chance(c: &mut Chance, settings: &Settings, faulty: bool, syncs_fail: bool) -> Life {
+    fn of_chance(
+        c: &mut Chance,
+        settings: &Settings,
+        world: &Keeping,
+        faulty: bool,
+        syncs_fail: bool,
+    ) -> Life {
         let processes = 1 + c.below(settings.processes);
         let gives_up = c.below(3) == 0;
         let processes = (0..processes)
@@ -227,7 +295,9 @@ impl Life {
                     return (0..connections).map(|_| appends(c, gives_up)).collect();
                 }
                 let connections = [1, 1, 2, 3][c.below(4) as usize];
-                (0..connections).map(|_| actions(c, gives_up)).collect()
+                (0..connections)
+                    .map(|_| actions(c, world, gives_up))
+                    .collect()
             })
             .collect();
         let mut faults = Wrong::default();
@@ -299,14 +369,53 @@ fn appends(c: &mut Chance, gives_up: bool) -> Vec<Action> {
     actions
 }
 
-fn actions(c: &mut Chance, gives_up: bool) -> Vec<Action> {
+/// How the databases of a scenario are kept whole.
+struct Keeping {
+    /// The modes that its connections go between.
+    modes: &'static [Journal],
+    is_logged: bool,
+    attached: bool,
+}
+
+impl Keeping {
+    fn of_chance(c: &mut Chance, settings: &Settings) -> Keeping {
+        use Journal::{Delete, Persist, Truncate, Wal};
+        let kind = match settings.mutation {
+            _ if settings.crowd => 0,
+            Mutation::None => c.below(5),
+            Mutation::NoJournalSync => 3 + c.below(2),
+            _ => 0,
+        };
+        let modes: &[Journal] = match kind {
+            0 | 1 => &[Wal],
+            2 => &[Wal, Delete, Truncate, Persist],
+            _ => &[Delete, Truncate, Persist],
+        };
+        Keeping {
+            modes,
+            is_logged: kind < 2,
+            attached: kind == 4,
+        }
+    }
+}
+
+fn actions(c: &mut Chance, world: &Keeping, gives_up: bool) -> Vec<Action> {
     let mut actions = Vec::new();
     let keys = [16, 64, 300][c.below(3) as usize];
     let key = |c: &mut Chance| c.below(keys) as i64;
     for _ in 0..=c.below(10) {
         match c.below(12) {
             0 => actions.push(Action::Read),
-            1 => actions.push(Action::Checkpoint(c.below(4) as u8)),
+            1 if world.modes.len() > 1 && c.below(2) == 0 => {
+                let mode = world.modes[c.below(world.modes.len() as u64) as usize];
+                actions.push(Action::Journal(mode));
+            }
+            1 => actions.push(match c.below(8) {
+                0 => Action::Vacuum,
+                1 => Action::Incremental(c.below(6) as u32),
+                2 => Action::Backup([-1, 1, 3, 10][c.below(4) as usize]),
+                mode => Action::Checkpoint(mode as u8 % 4),
+            }),
             2 if c.below(4) == 0 => actions.push(Action::Check),
             2 => actions.push(Action::Sleep(c.below(20))),
             _ => {

@@ -12,7 +12,7 @@ use ringwood_io::SimProcess;
 
 use super::appends::Appends;
 use super::model::{Model, Row, State, bytes_of, number_of};
-use super::scenario::{Action, Mutation, Scenario};
+use super::scenario::{Action, Journal, Mutation, Scenario};
 
 const BUSY: i32 = 5;
 const CORRUPT: i32 = 11;
@@ -36,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) reads: RefCell<u64>,
     pub(crate) given_up: RefCell<u64>,
     pub(crate) errors: RefCell<u64>,
+    /// Backups that were begun.
+    pub(crate) copies: Cell<u64>,
 }
 
 impl Shared {
@@ -72,6 +74,7 @@ pub(crate) struct Session {
     open: Option<Open>,
     /// For the log.
     number: usize,
+    scenario: Rc<Scenario>,
     give_up: Option<u32>,
     /// The tables are there.
     ready: bool,
@@ -82,7 +85,7 @@ impl Session {
         conn: LocalConnection,
         shared: Rc<Shared>,
         tolerance: Rc<Tolerance>,
-        scenario: &Scenario,
+        scenario: &Rc<Scenario>,
         number: usize,
     ) -> Session {
         Session {
@@ -96,18 +99,17 @@ impl Session {
             },
             open: None,
             number,
+            scenario: scenario.clone(),
             give_up: None,
             ready: false,
         }
     }
 
     /// Carries everything out, then closes.
-    pub(crate) async fn run(mut self, scenario: Rc<Scenario>, actions: Vec<Action>) {
-        for pragma in pragmas(&scenario) {
-            if self.sql(&pragma, vec![]).await.is_err() {
-                break;
-            }
-        }
+    pub(crate) async fn run(mut self, actions: Vec<Action>) {
+        // Whoever is not what the scenario says does nothing.
+        let is_ready = self.set_up().await && self.attach().await;
+        let actions = if is_ready { actions } else { vec![] };
         for action in actions {
             if self.shared.failure.borrow().is_some() {
                 return;
@@ -145,7 +147,90 @@ impl Session {
             Action::Read => self.read().await?,
             Action::Check => self.check().await?,
             Action::Checkpoint(mode) => self.checkpoint(mode).await?,
+            Action::Journal(mode) => {
+                let sql = format!("PRAGMA journal_mode = {}", mode.name());
+                self.outside(&sql).await?;
+            }
+            Action::Vacuum => self.outside("VACUUM").await?,
+            Action::Incremental(pages) => {
+                let sql = format!("PRAGMA incremental_vacuum({pages})");
+                self.outside(&sql).await?;
+            }
+            Action::Backup(pages) => self.back_up(pages).await?,
             change => self.change(change).await?,
+        }
+        Ok(())
+    }
+
+    async fn set_up(&mut self) -> bool {
+        for pragma in pragmas(&self.scenario) {
+            let mut tries = 0;
+            while self.sql(&pragma, vec![]).await.is_err() {
+                tries += 1;
+                if tries > 5 {
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// Attaches the other file, if there is one; false if it cannot be had.
+    async fn attach(&mut self) -> bool {
+        if !self.scenario.attached {
+            return true;
+        }
+        let sql = format!("ATTACH '{OTHER}' AS o");
+        if self.sql(&sql, vec![]).await.is_err() {
+            return false;
+        }
+        let sql = format!("PRAGMA o.synchronous = {}", self.scenario.synchronous);
+        self.sql(&sql, vec![]).await.is_ok()
+    }
+
+    /// Runs what cannot run within a transaction.
+    async fn outside(&mut self, sql: &str) -> Result<(), Stop> {
+        if self.open.is_none() {
+            self.sql(sql, vec![]).await?;
+        }
+        Ok(())
+    }
+
+    /// Copies the database into a new one, step by step; what comes out must be a version that may be seen.
+    async fn back_up(&mut self, pages: i32) -> Result<(), Stop> {
+        if self.open.is_some() {
+            return Ok(());
+        }
+        let floor = self.shared.model.borrow().floor();
+        let number = self.shared.copies.get();
+        self.shared.copies.set(number + 1);
+        let path = format!("/copy-{number}.db");
+        let polls = self.give_up.take();
+        let copied = limited(
+            polls,
+            Box::pin(copy(&self.conn, &path, &self.scenario, pages)),
+        )
+        .await;
+        let (version, rows) = match copied {
+            None => {
+                *self.shared.given_up.borrow_mut() += 1;
+                self.tolerance.faulty.set(true);
+                return Err(Stop::GivenUp);
+            }
+            Some(Err(error)) => {
+                *self.shared.errors.borrow_mut() += 1;
+                judge(&self.shared, &self.tolerance, &error, "backup");
+                return Err(Stop::Error);
+            }
+            Some(Ok(copied)) => copied,
+        };
+        let mut model = self.shared.model.borrow_mut();
+        let compared = model
+            .saw(version, floor)
+            .and_then(|()| model.compare(version, &rows));
+        drop(model);
+        if let Err(message) = compared {
+            self.shared.fail(format!("backup: {message}"));
         }
         Ok(())
     }
@@ -169,7 +254,7 @@ impl Session {
             savepoints: Vec::new(),
             changed: false,
         });
-        if base == 0 {
+        if base == 0 && !self.has_tables().await? {
             for statement in TABLES {
                 self.sql(statement, vec![]).await?;
             }
@@ -261,11 +346,21 @@ impl Session {
         let give_up = self.give_up.take();
         self.sql("UPDATE stamp SET n = ?1", vec![Value::from(version)])
             .await?;
+        if self.scenario.attached {
+            let values = vec![Value::from(version)];
+            self.sql("UPDATE o.stamp SET n = ?1", values).await?;
+            let values = vec![
+                Value::from(version % 5),
+                Value::from(bytes_of(version as u64 * 0x9E37)),
+            ];
+            let put = "INSERT OR REPLACE INTO o.kv(k, n, v) VALUES (?1, 0, ?2)";
+            self.sql(put, values).await?;
+        }
+        let durable = self.is_durable().await?;
         self.give_up = give_up;
         self.sql("COMMIT", vec![]).await?;
         self.open = None;
         *self.shared.commits.borrow_mut() += 1;
-        let durable = self.synchronous >= 2;
         let told = self
             .shared
             .model
@@ -346,7 +441,8 @@ impl Session {
         let rows = self.sql("PRAGMA integrity_check", vec![]).await?;
         let text = first_text(&rows);
         // What cannot be read is told as SQLite tells it, in the result.
-        let unread = self.tolerance.faulty.get() && text.contains(" get ");
+        let unread = self.tolerance.faulty.get()
+            && (text.contains(" get ") || text.contains("Failed to read ptrmap"));
         if std::env::var_os("RINGWOOD_SIM_LOUD").is_some() {
             eprintln!("      {} is {text}", self.number);
         }
@@ -372,7 +468,8 @@ impl Session {
             ],
         ) = rows.first().map(Vec::as_slice)
         {
-            let complete = *busy == 0 && log == done && !mode.is_multiple_of(4);
+            // Without a log both are -1, and nothing was done.
+            let complete = *busy == 0 && *log >= 0 && log == done && !mode.is_multiple_of(4);
             if complete && self.synchronous >= 1 {
                 self.shared.model.borrow_mut().made_durable(floor);
             }
@@ -380,18 +477,45 @@ impl Session {
         Ok(())
     }
 
-    /// The version that is seen; 0 where there are no tables.
-    async fn stamp(&mut self) -> Result<i64, Stop> {
+    /// Whether a commit that is made now is durable once it is acknowledged: a journal that was deleted may be there
+    /// again after a power cut, unless its directory was synced.
+    async fn is_durable(&mut self) -> Result<bool, Stop> {
+        if self.synchronous != 2 || !self.scenario.has_journals() {
+            return Ok(self.synchronous >= 2);
+        }
+        let rows = self.sql("PRAGMA journal_mode", vec![]).await?;
+        Ok(first_text(&rows) != Journal::Delete.name())
+    }
+
+    async fn has_tables(&mut self) -> Result<bool, Stop> {
         let there = "SELECT count(*) FROM sqlite_schema WHERE name = 'stamp'";
         let rows = self.sql(there, vec![]).await?;
-        if matches!(rows.first().map(Vec::as_slice), Some([Value::Integer(0)])) {
+        Ok(rows.first().map(Vec::as_slice) != Some(&[Value::Integer(0)]))
+    }
+
+    /// The version that is seen; 0 where there are no tables.
+    async fn stamp(&mut self) -> Result<i64, Stop> {
+        if !self.has_tables().await? {
             return Ok(0);
         }
-        let rows = self.sql("SELECT n FROM stamp", vec![]).await?;
+        let version = self.stamp_of("stamp").await?;
+        if self.scenario.attached {
+            let other = self.stamp_of("o.stamp").await?;
+            if other != version {
+                let message = format!("one file has version {version}, the other {other}");
+                self.shared.fail(message);
+                return Err(Stop::Error);
+            }
+        }
+        Ok(version)
+    }
+
+    async fn stamp_of(&mut self, table: &str) -> Result<i64, Stop> {
+        let rows = self.sql(&format!("SELECT n FROM {table}"), vec![]).await?;
         match rows.first().map(Vec::as_slice) {
             Some([Value::Integer(n)]) => Ok(*n),
             other => {
-                self.shared.fail(format!("stamp holds {other:?}"));
+                self.shared.fail(format!("{table} holds {other:?}"));
                 Err(Stop::Error)
             }
         }
@@ -444,14 +568,56 @@ pub(crate) const TABLES: [&str; 5] = [
     "INSERT INTO stamp VALUES (0)",
 ];
 
+/// The other file, where there are two.
+pub(crate) const OTHER: &str = "/other.db";
+
 /// What each connection is set to.
-fn pragmas(scenario: &Scenario) -> [String; 4] {
-    [
+pub(crate) fn pragmas(scenario: &Scenario) -> Vec<String> {
+    let mut pragmas = vec![
         format!("PRAGMA page_size = {}", scenario.page_size),
         format!("PRAGMA synchronous = {}", scenario.synchronous),
         format!("PRAGMA wal_autocheckpoint = {}", scenario.autocheckpoint),
         "PRAGMA busy_timeout = 20".to_owned(),
-    ]
+    ];
+    if scenario.auto_vacuum > 0 {
+        pragmas.push(format!("PRAGMA auto_vacuum = {}", scenario.auto_vacuum));
+    }
+    if scenario.journal != Journal::Wal {
+        pragmas.push(format!("PRAGMA journal_mode = {}", scenario.journal.name()));
+    }
+    pragmas
+}
+
+/// Copies a database into a new file and reads that.
+async fn copy(
+    conn: &LocalConnection,
+    path: &str,
+    scenario: &Scenario,
+    pages: i32,
+) -> Result<(i64, Vec<Row>), Error> {
+    let target =
+        LocalConnection::open_on(conn.io(), path, &super::world::options(scenario)).await?;
+    let mut backup = conn.backup_into("main", &target, "main")?;
+    while !backup.step_async(pages).await? {}
+    drop(backup);
+    let found = look(&target).await?;
+    target.close()?;
+    Ok(found)
+}
+
+/// The version and the rows of a database; version 0 where there are no tables.
+pub(crate) async fn look(conn: &LocalConnection) -> Result<(i64, Vec<Row>), Error> {
+    let there = "SELECT count(*) FROM sqlite_schema WHERE name = 'stamp'";
+    if query(conn, there, vec![]).await? != [[Value::Integer(1)]] {
+        return Ok((0, Vec::new()));
+    }
+    let stamp = query(conn, "SELECT n FROM stamp", vec![]).await?;
+    let version = match stamp.first().map(Vec::as_slice) {
+        Some([Value::Integer(n)]) => *n,
+        _ => -1,
+    };
+    let rows = query(conn, "SELECT k, n, v FROM kv ORDER BY k", vec![]).await?;
+    Ok((version, triples(rows)))
 }
 
 /// Whether an error may happen.
@@ -490,7 +656,7 @@ pub(crate) async fn query(
 }
 
 /// The rows of `kv`.
-pub(crate) fn triples(rows: Vec<Vec<Value>>) -> Vec<Row> {
+fn triples(rows: Vec<Vec<Value>>) -> Vec<Row> {
     let triple = |row: Vec<Value>| match <[Value; 3]>::try_from(row) {
         Ok([Value::Integer(k), Value::Integer(n), Value::Blob(v)]) => (k, n, v),
         _ => (i64::MIN, 0, Vec::new()),

@@ -21,8 +21,10 @@ use ringwood_pager::{Pool, PoolOptions};
 
 use super::LIFE;
 use super::model::{Model, Row};
-use super::scenario::{End, Life, Mutation, Scenario};
-use super::session::{Session, Shared, Tolerance, first_text, judge, pairs, query, triples};
+use super::scenario::{End, Journal, Life, Mutation, Scenario};
+use super::session::{
+    OTHER, Session, Shared, TABLES, Tolerance, first_text, judge, look, pairs, pragmas, query,
+};
 
 const FILE: &str = "/sim.db";
 /// Turns after which a life is taken for one that never ends.
@@ -90,7 +92,7 @@ impl Process {
     }
 }
 
-fn options(scenario: &Scenario) -> OpenOptions {
+pub(crate) fn options(scenario: &Scenario) -> OpenOptions {
     let pool = Pool::new(PoolOptions {
         budget_bytes: scenario.frames as usize * scenario.page_size as usize,
         arena: Arena::global().clone(),
@@ -121,7 +123,11 @@ pub fn run(scenario: &Scenario) -> Result<Outcome, String> {
         reads: RefCell::default(),
         given_up: RefCell::default(),
         errors: RefCell::default(),
+        copies: Cell::default(),
     });
+    if scenario.journal != Journal::Wal {
+        found(&scenario, &disk).map_err(|e| format!("a new database: {}", e.message()))?;
+    }
     let mut outcome = Outcome::default();
     for (number, life) in scenario.lives.iter().enumerate() {
         LIFE.set(number);
@@ -137,7 +143,8 @@ pub fn run(scenario: &Scenario) -> Result<Outcome, String> {
             disk.set_faults(Faults::default());
         }
         check(&scenario, &disk, &shared, cut).map_err(|e| format!("after its end: {e}"))?;
-        if chance.permille(scenario.stock) {
+        // Journals name super-journals by their whole paths, which copies have not.
+        if chance.permille(scenario.stock) && !scenario.attached {
             outcome.stock_checks += 1;
             check_stock(&disk, &shared.model.borrow())
                 .map_err(|e| format!("after its end, stock SQLite: {e}"))?;
@@ -150,6 +157,36 @@ pub fn run(scenario: &Scenario) -> Result<Outcome, String> {
     outcome.given_up = *shared.given_up.borrow();
     outcome.errors = *shared.errors.borrow();
     Ok(outcome)
+}
+
+/// Makes the database, and the other one, as they are before the first life: with tables, and without a log.
+fn found(scenario: &Rc<Scenario>, disk: &SimDisk) -> ringwood::Result<()> {
+    let first = SimDisk::new(scenario.seed);
+    let process = Process::start(&first);
+    let io = process.io.clone();
+    let inner = io.clone();
+    let scenario = scenario.clone();
+    io.block_on(async move {
+        for path in [FILE, OTHER] {
+            if path == OTHER && !scenario.attached {
+                continue;
+            }
+            let conn = LocalConnection::open_on(&inner, path, &options(&scenario)).await?;
+            for pragma in pragmas(&scenario) {
+                query(&conn, &pragma, vec![]).await?;
+            }
+            for statement in TABLES {
+                query(&conn, statement, vec![]).await?;
+            }
+            conn.close()?;
+        }
+        Ok::<_, ringwood::Error>(())
+    })?;
+    process.io.shutdown();
+    for (path, bytes) in first.image() {
+        disk.put(path, &bytes);
+    }
+    Ok(())
 }
 
 /// Lives a life; whether it ended with a power cut.
@@ -191,7 +228,7 @@ fn live(
             for (number, (conn, actions)) in all.into_iter().zip(connections).enumerate() {
                 let session =
                     Session::new(conn, shared.clone(), tolerance.clone(), &scenario, number);
-                io.spawn(session.run(scenario.clone(), actions));
+                io.spawn(session.run(actions));
             }
         });
         processes.push(Some(process));
@@ -271,27 +308,33 @@ fn check(
         let options = options(scenario);
         let conn = LocalConnection::open_on(&inner, FILE, &options).await?;
         let check = query(&conn, "PRAGMA integrity_check", vec![]).await?;
-        let there = "SELECT count(*) FROM sqlite_schema WHERE name = 'stamp'";
-        let mut version = 0;
-        let (mut rows, mut log) = (Vec::new(), Vec::new());
+        let (version, rows) = look(&conn).await?;
+        let there = "SELECT count(*) FROM sqlite_schema WHERE name = 'log'";
+        let mut log = Vec::new();
         if query(&conn, there, vec![]).await? == [[ringwood::Value::Integer(1)]] {
-            let stamp = query(&conn, "SELECT n FROM stamp", vec![]).await?;
-            version = match stamp.first().map(Vec::as_slice) {
+            log = query(&conn, "SELECT id, n FROM log ORDER BY id", vec![]).await?;
+        }
+        let mut other = version;
+        if scenario.attached {
+            query(&conn, &format!("ATTACH '{OTHER}' AS o"), vec![]).await?;
+            let stamp = query(&conn, "SELECT n FROM o.stamp", vec![]).await?;
+            other = match stamp.first().map(Vec::as_slice) {
                 Some([ringwood::Value::Integer(n)]) => *n,
                 _ => -1,
             };
-            rows = query(&conn, "SELECT k, n, v FROM kv ORDER BY k", vec![]).await?;
-            log = query(&conn, "SELECT id, n FROM log ORDER BY id", vec![]).await?;
         }
         conn.close()?;
-        let rows = (triples(rows), pairs(log));
-        Ok::<_, ringwood::Error>((first_text(&check), version, rows))
+        let found = (first_text(&check), version, other, rows, pairs(log));
+        Ok::<_, ringwood::Error>(found)
     });
-    let (text, version, (rows, log)) =
+    let (text, version, other, rows, log) =
         found.map_err(|e| format!("error {}: {}", e.extended_code(), e.message()))?;
     process.io.shutdown();
     if text != "ok" {
         return Err(format!("integrity_check: {text}"));
+    }
+    if other != version {
+        return Err(format!("one file has version {version}, the other {other}"));
     }
     let mut model = shared.model.borrow_mut();
     model.recovered(version, cut)?;

@@ -59,11 +59,12 @@ struct Case {
     name: &'static str,
     /// Before, without faults, in the same connection.
     before: &'static str,
-    /// What fails; a first word of `reopen` means a new process with a new connection.
+    /// What fails; a first word of `reopen` means a new process with a new connection, `hot` the same after a change that
+    /// died in the middle and left its journal.
     failing: &'static str,
 }
 
-const CASES: [Case; 10] = [
+const CASES: [Case; 19] = [
     Case {
         name: "open",
         before: "PRAGMA wal_checkpoint(TRUNCATE)",
@@ -114,6 +115,51 @@ const CASES: [Case; 10] = [
         before: "DELETE FROM t WHERE a > 60",
         failing: "VACUUM",
     },
+    Case {
+        name: "commit with a journal that is deleted",
+        before: "PRAGMA journal_mode = delete",
+        failing: "UPDATE t SET b = b + 1",
+    },
+    Case {
+        name: "commit with a journal that is deleted, and its folder synced",
+        before: "PRAGMA journal_mode = delete; PRAGMA synchronous = extra",
+        failing: "UPDATE t SET v = zeroblob(900), b = 6 - b",
+    },
+    Case {
+        name: "commit with a journal that is cut",
+        before: "PRAGMA journal_mode = truncate; UPDATE t SET b = b + 1",
+        failing: "BEGIN; DELETE FROM t WHERE a % 2; INSERT INTO t SELECT a + 1, b, v FROM t WHERE a > 30; COMMIT",
+    },
+    Case {
+        name: "commit with a journal that stays",
+        before: "PRAGMA journal_mode = persist; UPDATE t SET b = b + 1",
+        failing: "UPDATE t SET b = b + 1",
+    },
+    Case {
+        name: "from the log to a journal",
+        before: "UPDATE t SET b = b + 1",
+        failing: "PRAGMA journal_mode = delete; UPDATE t SET b = b + 1",
+    },
+    Case {
+        name: "from a journal to the log",
+        before: "PRAGMA journal_mode = persist; UPDATE t SET b = b + 1",
+        failing: "PRAGMA journal_mode = wal; UPDATE t SET b = b + 1",
+    },
+    Case {
+        name: "vacuum with a journal",
+        before: "PRAGMA journal_mode = delete; DELETE FROM t WHERE a > 60",
+        failing: "VACUUM",
+    },
+    Case {
+        name: "rollback of a hot journal",
+        before: "PRAGMA journal_mode = delete; UPDATE t SET b = b + 1",
+        failing: "hot SELECT count(*) FROM t",
+    },
+    Case {
+        name: "rollback of a hot journal, then a change",
+        before: "PRAGMA journal_mode = persist; UPDATE t SET b = b + 1",
+        failing: "hot UPDATE t SET b = b + 1",
+    },
 ];
 
 struct Tried {
@@ -132,7 +178,11 @@ fn attempt(case: &Case, faults: Faults, expected_after: Option<&str>) -> Tried {
     first.execute_batch(TABLES).expect("tables");
     first.execute_batch(case.before).expect("set up");
     let before = digest(first).expect("a digest");
-    let failing = case.failing.strip_prefix("reopen ");
+    let hot = case.failing.strip_prefix("hot ");
+    let failing = hot.or(case.failing.strip_prefix("reopen "));
+    if hot.is_some() {
+        leave_hot_journal(&disk, first);
+    }
     if failing.is_some() {
         // The first process dies, and leaves its log.
         program.die();
@@ -215,6 +265,35 @@ fn attempt(case: &Case, faults: Faults, expected_after: Option<&str>) -> Tried {
         before,
         fallible,
     }
+}
+
+/// A change whose every operation fails from some point on, behind the journal's seal: the journal stays, hot.
+fn leave_hot_journal(disk: &SimDisk, conn: &LocalConnection) {
+    let is_hot = || {
+        let journal = format!("{FILE}-journal");
+        let image = disk.image();
+        let found = image.iter().find(|(path, _)| path.as_os_str() == &*journal);
+        found.is_some_and(|(_, bytes)| bytes.first().is_some_and(|byte| *byte == 0xd9))
+    };
+    for at in 1..100 {
+        let nth = Some(Nth {
+            at,
+            errno: 5,
+            for_good: true,
+        });
+        disk.set_faults(Faults {
+            nth,
+            ..Faults::default()
+        });
+        let result = conn.execute_batch("UPDATE t SET v = zeroblob(700), b = 1");
+        assert!(result.is_err(), "it ends well before it is hot");
+        if is_hot() {
+            return;
+        }
+        disk.set_faults(Faults::default());
+        let _ = conn.execute_batch("SELECT count(*) FROM t");
+    }
+    panic!("no journal ever became hot");
 }
 
 /// Errors that say what is the matter: I/O, full, cannot open, read-only, busy.

@@ -59,6 +59,7 @@ fn the_same_seed_is_the_same_run() {
 fn what_is_left_out_is_noticed() {
     let mutations = [
         Mutation::NoLogSync,
+        Mutation::NoJournalSync,
         Mutation::NoCheckpointSync,
         Mutation::NoChecksum,
         Mutation::SynchronousOff,

@@ -122,6 +122,7 @@ fn column_slow(s: &mut State, env: &Env, insn: &Insn) -> Step {
                 parse(c, env, temp.as_deref(), column, payload)?;
             }
             let Some((kind, offset)) = c.row.get(column) else {
+                has_no_values(c)?;
                 missing(insn, out);
                 return Ok(());
             };
@@ -183,6 +184,15 @@ fn redirected(c: &TreeCursor, column: usize) -> Option<(i32, i32)> {
     }
 }
 
+/// A row of no bytes has no values; but where the byte behind it is not 0, that is the size of a header that it does not
+/// have.
+fn has_no_values(c: &TreeCursor) -> Step {
+    if c.cur.payload_size() == 0 && c.cur.payload_and_behind().first() != Some(&0) {
+        return Err(Error::corrupt().into());
+    }
+    Ok(())
+}
+
 /// Rule 3.
 #[cold]
 fn missing(insn: &Insn, out: &mut Mem) {
@@ -213,7 +223,10 @@ fn parse(
         env.dbs.get(c.store as usize).map(|db| &db.tx)
     };
     let tx = tx.ok_or_else(|| no_cursor(0))?;
+    // If that fails, it is not the header that makes no sense: it cannot be had.
+    c.row.valid = false;
     c.cur.read_payload(tx, 0, header, scratch).at(c.store)?;
+    c.row.valid = true;
     let parsed = c.row.parse(scratch, column);
     scratch.clear();
     Ok(parsed?)
@@ -387,13 +400,16 @@ pub(super) fn is_type(s: &mut State, env: &Env, insn: &Insn) -> Step<bool> {
                 Some((7, _)) => 2,
                 Some((kind, _)) if kind & 1 == 1 => 4,
                 Some(_) => 8,
-                None => match insn.p4.int() {
-                    1 => 1,
-                    2 => 2,
-                    3 => 4,
-                    4 => 8,
-                    _ => 16,
-                },
+                None => {
+                    has_no_values(c)?;
+                    match insn.p4.int() {
+                        1 => 1,
+                        2 => 2,
+                        3 => 4,
+                        4 => 8,
+                        _ => 16,
+                    }
+                }
             }
         } else {
             16

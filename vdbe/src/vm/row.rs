@@ -90,7 +90,7 @@ impl Row {
         }
         if self.header == 0 {
             match payload.first() {
-                Some(&first) if first.wrapping_sub(1) < 0x7f && u32::from(first) <= self.size => {
+                Some(&first) if first.wrapping_sub(2) < 0x7e && u32::from(first) <= self.size => {
                     self.header = u32::from(first);
                     self.next = 1;
                     self.end = u64::from(first);
@@ -146,15 +146,22 @@ impl Row {
 
     #[cold]
     fn read_long_size(&mut self, payload: &[u8]) -> Result<(), Corrupt> {
-        let Some((header, len)) = varint::read_u32(payload) else {
-            return Err(Corrupt::new("record header is cut off"));
+        let (header, len) = match varint::read_u32(payload) {
+            Some(read) => read,
+            // A row of no bytes has no values.
+            None if self.size == 0 => (0, 1),
+            None => return Err(Corrupt::new("record header is cut off")),
         };
-        if header as usize > RECORD_HEADER_SIZE_MAX || header > self.size.max(1) {
+        let len = len as u32;
+        // The size 0 is that of a record without values, as it is to SQLite; one that is too small for itself is not.
+        if header as usize > RECORD_HEADER_SIZE_MAX
+            || header > self.size
+            || (header > 0 && header <= len)
+        {
             return Err(Corrupt::new("record header size is impossible"));
         }
-        // A header too small for its own size is a record without values, as it is to SQLite.
-        self.header = header.max(len as u32);
-        self.next = len as u32;
+        self.header = header.max(len);
+        self.next = len;
         self.end = u64::from(header);
         Ok(())
     }

@@ -18,7 +18,7 @@ use crate::mem::{Kind, Mem};
 use crate::opcode::Opcode;
 use ringwood_btree::Seek;
 use ringwood_format::affinity::{numeric_affinity, numeric_type, whole_real};
-use ringwood_format::key::{KeyInfo, UnpackedKey, compare_record};
+use ringwood_format::key::{KeyInfo, UnpackedKey, compare_record, compare_record_loosely};
 use ringwood_format::number::{Number, real_to_integer};
 use ringwood_format::record::record_values;
 use ringwood_format::value::{ValueRef, compare_int_real};
@@ -286,6 +286,9 @@ pub(super) fn compare_entry(s: &mut State, env: &Env, insn: &Insn) -> Step<bool>
     let keys = &mut mems[first..first + insn.p4.int() as usize];
     expand(keys);
     let size = c.cur.payload_size() as usize;
+    if size == 0 {
+        return Err(Error::corrupt().into());
+    }
     let is_local = c.cur.local_payload().len() == size;
     if !is_local {
         c.cur
@@ -298,7 +301,14 @@ pub(super) fn compare_entry(s: &mut State, env: &Env, insn: &Insn) -> Step<bool>
         &payload[..]
     };
     let order = with_key(keys, info, Ordering::Equal, |key| {
-        Ok(compare_record(record, key)?)
+        Ok(compare_record(record, key).unwrap_or_else(|_| {
+            let bytes = if is_local {
+                c.cur.payload_and_behind()
+            } else {
+                record
+            };
+            compare_damaged(bytes, size, key)
+        }))
     });
     if !is_local {
         payload.clear();
@@ -310,6 +320,12 @@ pub(super) fn compare_entry(s: &mut State, env: &Env, insn: &Insn) -> Step<bool>
         Opcode::IdxLE => order != Ordering::Greater,
         _ => order == Ordering::Less,
     })
+}
+
+/// A record that makes no sense, ordered as SQLite orders it; it counts as behind the key where not even that goes.
+#[cold]
+fn compare_damaged(bytes: &[u8], size: usize, key: &UnpackedKey<'_>) -> Ordering {
+    compare_record_loosely(bytes, size, key).unwrap_or(Ordering::Greater)
 }
 
 /// What `SeekScan` found.

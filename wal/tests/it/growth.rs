@@ -1,4 +1,5 @@
-//! The log under constant load: it does not grow without bound, although somebody reads at every moment.
+//! The log under constant load: it does not grow without bound, although somebody reads at every moment; and beside a
+//! reader that stays no faster than writers are let.
 
 use crate::store::{Dir, Store, allocate, fill, no};
 use ringwood_format::page::Geometry;
@@ -6,7 +7,7 @@ use ringwood_io::IoHandle;
 use ringwood_wal::Synchronous;
 use std::cell::Cell;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const AUTOCHECKPOINT: u32 = 50;
 const COMMITS: u32 = 3000;
@@ -66,6 +67,55 @@ fn readers_that_overlap_for_ever_do_not_let_the_log_grow() {
         assert!(
             longest <= AUTOCHECKPOINT * 8,
             "{longest} frames where a checkpoint is due at {AUTOCHECKPOINT}"
+        );
+    });
+}
+
+#[test]
+fn a_reader_that_stays_lets_the_log_grow_slowly_and_not_for_longer_than_it_stays() {
+    let dir = Dir::new();
+    let io = IoHandle::for_thread();
+    let geometry = Geometry::new(512, 0).expect("a page size");
+    let store = Rc::new(Store::open(&io, &dir.file("stays.db"), geometry));
+    io.block_on(async {
+        let mut tx = store.tx();
+        tx.set_synchronous(Synchronous::Off);
+        tx.set_autocheckpoint(AUTOCHECKPOINT);
+        tx.begin_write().await.expect("writes");
+        allocate(&mut tx, 20).await;
+        tx.commit().await.expect("commits");
+        tx.end_read();
+        let mut stays = store.tx();
+        stays.begin_read().await.expect("reads");
+        let started = Instant::now();
+        for n in 0..COMMITS {
+            tx.begin_write().await.expect("the only writer");
+            fill(&mut tx, no(2 + n % 18), n as u8).await;
+            tx.commit().await.expect("commits");
+            tx.end_read();
+        }
+        let elapsed = started.elapsed();
+        let grown = store.db.log_frames().0;
+        stays.page(no(2)).await.expect("its snapshot is whole");
+        stays.end_read();
+        for n in 0..AUTOCHECKPOINT * 5 {
+            tx.begin_write().await.expect("the only writer");
+            fill(&mut tx, no(2 + n % 18), n as u8).await;
+            tx.commit().await.expect("commits");
+            tx.end_read();
+        }
+        let after = store.db.log_frames().0;
+        eprintln!(
+            "{COMMITS} commits in {elapsed:?} beside a reader: {grown} frames; without it {after}"
+        );
+        let waits = elapsed.as_millis() as u32 / 100;
+        assert!(
+            grown <= AUTOCHECKPOINT * 4 * (2 + waits),
+            "{grown} frames in {elapsed:?}"
+        );
+        assert!(
+            after <= AUTOCHECKPOINT * 8,
+            "{after} frames without a reader"
         );
     });
 }

@@ -55,7 +55,8 @@ impl Compiler<'_> {
         let mut limit = ERRORS_MAX;
         let mut only = None;
         if let Some(arg) = arg {
-            match arg.parse::<i32>() {
+            // Of a negative number SQLite sees the digits.
+            match arg.strip_prefix('-').unwrap_or(arg).parse::<i32>() {
                 Ok(number) if number > 0 => limit = i64::from(number),
                 Ok(_) => {}
                 Err(_) => match self.ctx.schema.find_table(db, arg) {
@@ -169,17 +170,20 @@ impl Compiler<'_> {
 
     /// Every full index has as many entries as its table has rows.
     fn check_counts(&mut self, tables: &[Arc<Table>], regs: Registers) {
-        let roots = roots_of(tables);
-        let count_of = |root: u32| {
-            let at = roots.iter().position(|other| *other == root);
-            regs.counts + at.expect("every root is in the list") as i32
-        };
+        let mut next = regs.counts;
         for table in tables {
-            for index in &table.indexes {
-                if index.root == table.root || index.partial.is_some() {
+            let of_indexes = next + i32::from(table.has_rowid());
+            let rows = if table.has_rowid() {
+                next
+            } else {
+                let primary = table.indexes.iter().position(|i| i.is_primary_key());
+                next + primary.unwrap_or(0) as i32
+            };
+            next = of_indexes + table.indexes.len() as i32;
+            for (entries, index) in (of_indexes..).zip(&table.indexes) {
+                if index.partial.is_some() || entries == rows {
                     continue;
                 }
-                let (rows, entries) = (count_of(table.root), count_of(index.root));
                 let equal = self.op(Opcode::Eq, entries, 0, rows);
                 self.report_text(regs, &format!("wrong # of entries in index {}", index.name));
                 self.jump_here(equal);
@@ -489,12 +493,7 @@ impl Compiler<'_> {
     }
 
     /// Reports a sentence around the number of the row, and leaves the row's entry alone.
-    fn report_row(
-        &mut self,
-        (begins, row, ends): (&str, i32, &str),
-        regs: Registers,
-        done: Label,
-    ) {
+    fn report_row(&mut self, (begins, row, ends): (&str, i32, &str), regs: Registers, done: Label) {
         self.op4(Opcode::String8, 0, regs.out, 0, P4::text(begins));
         self.op(Opcode::Concat, row, regs.out, regs.out);
         self.op4(Opcode::String8, 0, regs.scratch, 0, P4::text(ends));
@@ -584,18 +583,14 @@ fn in_walk_order(tables: &mut Vec<Arc<Table>>) {
     *tables = order.into_iter().map(|at| tables[at].clone()).collect();
 }
 
-/// The root pages of tables and their indexes, each once.
+/// The root pages of tables and their indexes: of a WITHOUT ROWID table that of its primary key, in its place.
 fn roots_of(tables: &[Arc<Table>]) -> Vec<u32> {
     let mut roots = Vec::new();
     for table in tables {
-        roots.push(table.root);
-        roots.extend(
-            table
-                .indexes
-                .iter()
-                .map(|index| index.root)
-                .filter(|root| *root != table.root),
-        );
+        if table.has_rowid() {
+            roots.push(table.root);
+        }
+        roots.extend(table.indexes.iter().map(|index| index.root));
     }
     roots
 }

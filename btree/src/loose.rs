@@ -1,9 +1,11 @@
-//! Pages as SQLite's check reads them: nothing is refused that it would read, so that the same fault is found.
+//! Pages as SQLite reads them: nothing is refused that it would read, so that the same fault is found.
 //!
 //! A cell may begin anywhere, name page 0, or end behind its page; what lies behind the page counts as zeros. Numbers
 //! are cut to 32 bits where SQLite cuts them.
 //!
-//! Absent: cursors. They read through `node.rs`, which says "corrupt" instead.
+//! Cursors look here where `node.rs` calls a cell corrupt, and the integrity check looks at everything so.
+//!
+//! Absent: changes. What a page cannot be edited for is corrupt.
 //!
 //! Source: SQLite's `btreeInitPage`, `btreeComputeFreeSpace`, `btreeParseCellPtr`, `btreeParseCellPtrIndex`.
 
@@ -12,13 +14,13 @@ use ringwood_format::bytes::{get_u16, get_u32};
 use ringwood_format::page::{Geometry, PageNo};
 
 /// A page of a tree.
-pub(super) struct Page<'a> {
-    pub(super) no: PageNo,
-    pub(super) data: &'a [u8],
-    pub(super) usable: usize,
-    pub(super) count: usize,
-    pub(super) is_leaf: bool,
-    pub(super) is_table: bool,
+pub(crate) struct Page<'a> {
+    pub(crate) no: PageNo,
+    pub(crate) data: &'a [u8],
+    pub(crate) usable: usize,
+    pub(crate) count: usize,
+    pub(crate) is_leaf: bool,
+    pub(crate) is_table: bool,
     kind: PageKind,
     geometry: Geometry,
     header: usize,
@@ -26,21 +28,21 @@ pub(super) struct Page<'a> {
 }
 
 /// A cell.
-pub(super) struct Cell {
-    pub(super) rowid: i64,
-    pub(super) left_child: u32,
+pub(crate) struct Cell {
+    pub(crate) rowid: i64,
+    pub(crate) left_child: u32,
     /// Bytes of the payload, and how many of them are on the page.
-    pub(super) payload: u32,
-    pub(super) local: u32,
-    pub(super) payload_at: usize,
+    pub(crate) payload: u32,
+    pub(crate) local: u32,
+    pub(crate) payload_at: usize,
     /// The first page of the overflow chain, if `payload` is more than `local`.
-    pub(super) overflow: u32,
-    pub(super) size: u32,
+    pub(crate) overflow: u32,
+    pub(crate) size: u32,
 }
 
 impl<'a> Page<'a> {
     /// The page; `None` if its kind is unknown or it has too many cells.
-    pub(super) fn new(data: &'a [u8], no: PageNo, geometry: Geometry) -> Option<Page<'a>> {
+    pub(crate) fn new(data: &'a [u8], no: PageNo, geometry: Geometry) -> Option<Page<'a>> {
         let header = header_offset(no);
         let kind = PageKind::from_flags(data[header])?;
         let count = get_u16(data, header + 3) as usize;
@@ -62,27 +64,27 @@ impl<'a> Page<'a> {
         })
     }
 
-    pub(super) fn content_start(&self) -> usize {
+    pub(crate) fn content_start(&self) -> usize {
         match get_u16(self.data, self.header + 5) {
             0 => 65536,
             start => start as usize,
         }
     }
 
-    pub(super) fn fragmented_bytes(&self) -> usize {
+    pub(crate) fn fragmented_bytes(&self) -> usize {
         self.data[self.header + 7] as usize
     }
 
-    pub(super) fn right_child(&self) -> u32 {
+    pub(crate) fn right_child(&self) -> u32 {
         get_u32(self.data, self.header + 8)
     }
 
-    pub(super) fn cell_at(&self, ix: usize) -> usize {
+    pub(crate) fn cell_at(&self, ix: usize) -> usize {
         get_u16(self.data, self.pointers + 2 * ix) as usize
     }
 
     /// Whether the freeblocks ascend within the page, and what is free fits between the pointers and the page's end.
-    pub(super) fn is_free_space_sound(&self) -> bool {
+    pub(crate) fn is_free_space_sound(&self) -> bool {
         let top = self.content_start();
         let first_cell = self.pointers + 2 * self.count;
         let mut free = self.fragmented_bytes() + top;
@@ -114,7 +116,7 @@ impl<'a> Page<'a> {
     }
 
     /// From where to where the freeblocks of a page go that is sound in this.
-    pub(super) fn freeblocks(&self) -> impl Iterator<Item = (usize, usize)> {
+    pub(crate) fn freeblocks(&self) -> impl Iterator<Item = (usize, usize)> {
         let mut at = get_u16(self.data, self.header + 1) as usize;
         std::iter::from_fn(move || {
             if at == 0 {
@@ -162,7 +164,7 @@ impl<'a> Page<'a> {
     }
 
     /// The cell that begins at `start`.
-    pub(super) fn cell(&self, start: usize) -> Cell {
+    pub(crate) fn cell(&self, start: usize) -> Cell {
         let mut at = start;
         let mut cell = Cell {
             rowid: 0,
@@ -198,7 +200,7 @@ impl<'a> Page<'a> {
     }
 
     /// The pages of a cell's overflow chain.
-    pub(super) fn overflow_pages(&self, cell: &Cell) -> u32 {
+    pub(crate) fn overflow_pages(&self, cell: &Cell) -> u32 {
         let beyond = (cell.payload - cell.local).wrapping_add(self.usable as u32 - 5);
         beyond / (self.usable as u32 - 4)
     }
