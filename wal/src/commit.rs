@@ -19,6 +19,8 @@
 //! 5. A page of the freelist whose contents are meaningless is not written, unless the file is too short to have it.
 //! 6. After an error, of a commit or of spilling, or if its future is dropped, the transaction can only be rolled back.
 //!    After an error of a sync, or if the future is dropped while a write is on its way, the database is poisoned.
+//! 7. What a failed sync leaves in the kernel's cache may never reach the disk, and no later sync says so. A commit frame
+//!    among it is wiped, so that nobody who recovers the log takes it for a commit and builds on it.
 //!
 //! Cost: a commit of one page, once the log has a header: one write, one fdatasync, one copy of the page.
 //!
@@ -38,7 +40,7 @@ use crate::recovery::{Recovered, install};
 use crate::tx::{Pending, Tx, TxState};
 use ringwood_format::header::sign_change;
 use ringwood_format::page::{Geometry, PageNo};
-use ringwood_format::wal::frame_offset;
+use ringwood_format::wal::{FRAME_HEADER_SIZE, frame_offset};
 use ringwood_io::{
     Durability, IoError, IoHandle, IoOp, SHM_CKPT, SHM_READ0, SHM_RECOVER, SHM_WRITE, SyncMode,
     WriteBuf,
@@ -456,6 +458,14 @@ impl Tx {
         vigil.over();
         if let Err(Error::Io(IoError { op: IoOp::Sync, .. })) = &result {
             db.poison();
+            if commit.is_some() {
+                // Rule 7. If even that fails, the outcome is as open as the error says.
+                let last = (first + appended.len() as u32).saturating_sub(1).max(1);
+                let offset = frame_offset(last, self.geometry.page_size());
+                let _ = self
+                    .io
+                    .write_now(&writer.file, offset, &[0; FRAME_HEADER_SIZE]);
+            }
         }
         result?;
 

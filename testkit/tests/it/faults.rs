@@ -339,3 +339,42 @@ fn whichever_operation_fails_the_file_stays_whole() {
         assert!(failed > 0, "{}: nothing ever failed", case.name);
     }
 }
+
+#[test]
+fn nobody_builds_on_a_commit_whose_sync_failed() {
+    for seed in 0..40 {
+        let disk = SimDisk::new(seed);
+        let first = Program::start(&disk);
+        let conn = first.open().expect("opens");
+        conn.execute_batch(TABLES).expect("tables");
+        let before = digest(&conn).expect("a digest");
+        disk.set_faults(Faults {
+            sync: 1000,
+            ..Faults::default()
+        });
+        let failed = conn.execute_batch("UPDATE t SET b = 100, v = zeroblob(400)");
+        assert!(failed.is_err(), "seed {seed}: the sync failed");
+        first.die();
+        drop(conn);
+        disk.set_faults(Faults::default());
+        // What the first process left can be read still, from the cache of a disk that has lost it.
+        let second = Program::start(&disk);
+        let conn = second.open().expect("opens");
+        assert_eq!(digest(&conn).expect("a digest"), before, "seed {seed}");
+        conn.execute_batch("INSERT INTO t VALUES (2000, 1, 'acknowledged')")
+            .expect("commits");
+        let acknowledged = digest(&conn).expect("a digest");
+        second.process.kill();
+        let after = disk.crash();
+        second.die();
+        drop(conn);
+        let third = Program::start(&after);
+        let conn = third.open().expect("opens");
+        assert_eq!(
+            digest(&conn).expect("a digest"),
+            acknowledged,
+            "seed {seed}"
+        );
+        third.die();
+    }
+}
