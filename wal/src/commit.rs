@@ -459,7 +459,7 @@ impl Tx {
         if let Err(Error::Io(IoError { op: IoOp::Sync, .. })) = &result {
             db.poison();
             if commit.is_some() {
-                // Rule 7. If even that fails, the outcome is as open as the error says.
+                // Rule 7, and 9 of `group`. If even that fails, the outcome is as open as the error says.
                 let last = (first + appended.len() as u32).saturating_sub(1).max(1);
                 let offset = frame_offset(last, self.geometry.page_size());
                 let _ = self

@@ -32,6 +32,8 @@
 //! 7. A transaction that has spilled pages to the log, and the first one of a file, commit alone: they wait until the
 //!    queue is empty, and keep the turn.
 //! 8. While the pen is held other processes cannot write. Where others have the file open it is laid down at times.
+//! 9. What a failed sync leaves in the kernel's cache may never reach the disk, and no later sync says so. The first frame
+//!    of its group is wiped, so that nobody who recovers the log takes it for commits and builds on them.
 //!
 //! Cost: of a lone commit one write and one fdatasync; of a group of any size the same.
 
@@ -41,7 +43,7 @@ use crate::file_store::FileStore;
 use crate::index::IndexHeader;
 use hashbrown::HashMap;
 use ringwood_format::page::{Geometry, PageNo};
-use ringwood_format::wal::frame_offset;
+use ringwood_format::wal::{FRAME_HEADER_SIZE, frame_offset};
 use ringwood_io::{
     Durability, File, IoError, IoHandle, IoOp, LockLevel, SHM_WRITE, ShmOwner, SyncMode, WriteBuf,
 };
@@ -757,10 +759,14 @@ async fn write_group(
     bufs: Vec<WriteBuf>,
     sync: bool,
 ) -> Result<()> {
-    if sync {
-        io.write_sync(file, offset, bufs, SyncMode::Data).await.1?;
-    } else {
+    if !sync {
         io.writev(file, offset, bufs, Durability::Cached).await.1?;
+        return Ok(());
     }
-    Ok(())
+    let result = io.write_sync(file, offset, bufs, SyncMode::Data).await.1;
+    if let Err(IoError { op: IoOp::Sync, .. }) = &result {
+        // Rule 9. If even that fails, the outcome is as open as the error says.
+        let _ = io.write_now(file, offset, &[0; FRAME_HEADER_SIZE]);
+    }
+    Ok(result?)
 }
