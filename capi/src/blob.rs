@@ -43,7 +43,8 @@ impl sqlite3_blob {
     }
 
     fn changes(&self) -> u64 {
-        self.connection().glance(0, |conn| conn.total_changes())
+        self.connection()
+            .glance(0, ringwood::LocalConnection::total_changes)
     }
 
     /// Rule 1.
@@ -121,7 +122,7 @@ c_api! {
                 put(out, into_handle(sqlite3_blob {
                     db, column, rowid: Cell::new(rowid), bytes: RefCell::new(bytes), writable,
                     expired: Cell::new(false),
-                    seen: Cell::new(db.glance(0, |conn| conn.total_changes())),
+                    seen: Cell::new(db.glance(0, ringwood::LocalConnection::total_changes)),
                 }));
                 db.succeed()
             }

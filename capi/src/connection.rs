@@ -69,8 +69,6 @@ pub struct sqlite3 {
     names: RefCell<Vec<CString>>,
     filenames: RefCell<Vec<(String, Filename)>>,
     pub(crate) client_data: RefCell<Vec<ClientData>>,
-    pub(crate) declared: RefCell<Vec<crate::vtab::Declaring>>,
-    pub(crate) extensions: RefCell<Vec<crate::extension::Library>>,
     given_name: RefCell<Vec<u8>>,
 }
 
@@ -119,8 +117,6 @@ impl sqlite3 {
             names: RefCell::default(),
             filenames: RefCell::default(),
             client_data: RefCell::default(),
-            declared: RefCell::default(),
-            extensions: RefCell::default(),
             given_name: RefCell::default(),
         }
     }
@@ -184,7 +180,7 @@ impl sqlite3 {
             }
             let values = first.map(|row| {
                 (0..row.column_count())
-                    .filter_map(|i| row.get_value(i as i32).ok())
+                    .filter_map(|i| row.get_value(i).ok())
                     .collect()
             });
             Ok(values.unwrap_or_default())
@@ -251,7 +247,7 @@ impl sqlite3 {
         let Some(path) = path else {
             return std::ptr::null();
         };
-        let path = path.map(|p| p.into_os_string());
+        let path = path.map(std::path::PathBuf::into_os_string);
         let bytes = path.as_ref().map_or(&b""[..], |p| p.as_bytes());
         let mut known = self.filenames.borrow_mut();
         let found = known

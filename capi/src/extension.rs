@@ -14,9 +14,6 @@ use crate::connection::{connection, sqlite3};
 use crate::error::Failure;
 use crate::memory;
 
-/// A library that was loaded; it stays until the connection goes.
-pub(crate) struct Library(#[allow(dead_code)] *mut c_void);
-
 type Entry = unsafe extern "C" fn();
 type Init = unsafe extern "C" fn(*mut sqlite3, *mut *mut c_char, *const c_void) -> c_int;
 

@@ -436,7 +436,7 @@ c_api! {
     /// The memory of a group, made and zeroed at the first call.
     fn sqlite3_aggregate_context(cx: *mut sqlite3_context, size: c_int) -> *mut c_void
     = std::ptr::null_mut() => {
-        let group = context(cx).and_then(|cx| cx.group).and_then(|group| object(group));
+        let group = context(cx).and_then(|cx| cx.group).and_then(object);
         let Some(group) = group else { return std::ptr::null_mut() };
         if group.memory.get().is_null() && size > 0 {
             let memory = memory::allocate(size as u64);
@@ -448,7 +448,7 @@ c_api! {
 
     /// How many rows the group has had.
     fn sqlite3_aggregate_count(cx: *mut sqlite3_context) -> c_int = 0 => {
-        let group = context(cx).and_then(|cx| cx.group).and_then(|group| object(group));
+        let group = context(cx).and_then(|cx| cx.group).and_then(object);
         group.map_or(0, |group| group.steps.get()) as c_int
     }
 

@@ -158,7 +158,7 @@ c_api! {
     = std::ptr::null_mut() => {
         let Some(db) = connection(db) else { return std::ptr::null_mut() };
         let _held = db.lock();
-        let hook = call.map(|call| -> Box<dyn FnMut(ChangeKind, &str, &str, i64)> {
+        let hook = call.map(|call| -> ringwood_vdbe::env::UpdateHook {
             Box::new(move |kind, database, table, rowid| {
                 let kind = match kind {
                     ChangeKind::Insert => 18,

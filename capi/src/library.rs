@@ -218,8 +218,7 @@ c_api! {
         thread_local!(static SEED: Cell<u64> = const { Cell::new(0) });
         let out = bytes_mut(out, usize::try_from(n).unwrap_or(0));
         SEED.with(|seed| {
-            let mut facts = ringwood_vdbe::func::Facts::default();
-            facts.random = match seed.get() {
+            let random = match seed.get() {
                 0 => {
                     let mut word = [0; 8];
                     // SAFETY: the buffer is ours; without random bytes the clock serves.
@@ -232,6 +231,10 @@ c_api! {
                     }
                 }
                 state => state,
+            };
+            let mut facts = ringwood_vdbe::func::Facts {
+                random,
+                ..ringwood_vdbe::func::Facts::default()
             };
             for chunk in out.chunks_mut(8) {
                 let word = facts.next_random().to_le_bytes();

@@ -137,10 +137,11 @@ fn path(name: Name) -> std::path::PathBuf {
 }
 
 unsafe extern "C" fn delete(_vfs: *mut sqlite3_vfs, name: Name, _sync: c_int) -> c_int {
-    const IOERR_DELETE: c_int = 10 | 10 << 8;
+    const IOERR_DELETE: c_int = 10 + 256 * 10;
+    const IOERR_DELETE_NOENT: c_int = 10 + 256 * 23;
     guard(IOERR_DELETE, || match std::fs::remove_file(path(name)) {
         Ok(()) => code::OK,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => 10 | 23 << 8,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => IOERR_DELETE_NOENT,
         Err(_) => IOERR_DELETE,
     })
 }

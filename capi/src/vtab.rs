@@ -11,9 +11,6 @@ use crate::error::Failure;
 use crate::value::sqlite3_value;
 use crate::variadic::Arguments;
 
-/// A table that is being declared.
-pub(crate) struct Declaring {}
-
 /// `sqlite3_vtab_config`: behind the shim.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn ringwood_vtab_config(

@@ -250,7 +250,12 @@ impl Compiler<'_> {
                 if arg.is_some_and(|arg| !table.name.eq_ignore_ascii_case(arg)) {
                     continue;
                 }
-                let count = self.columns_of(number, &table)?.len();
+                // What cannot be looked at has none.
+                let count = match self.columns_of(number, &table) {
+                    Ok(columns) => columns.len(),
+                    Err(error) if error.is_connecting() => return Err(error),
+                    Err(_) => 0,
+                };
                 let name = match &*table.name {
                     "sqlite_master" => "sqlite_schema",
                     "sqlite_temp_master" => "sqlite_temp_schema",
