@@ -165,6 +165,8 @@ pub mod p5 {
     pub const COPY_CLEARSUBTYPE: u16 = 0x02;
     /// OpenEphemeral: rows are looked up but not ordered.
     pub const BTREE_UNORDERED: u16 = 0x08;
+    /// `OpenEphemeral`: rows are only appended, and only the first is deleted.
+    pub const ROWLIST: u16 = 0x01;
 
     pub const OE_NONE: u8 = 0;
     pub const OE_ROLLBACK: u8 = 1;

@@ -39,13 +39,13 @@ use crate::turnstile::Turn;
 use hashbrown::HashMap;
 use ringwood_format::page::{Geometry, PAGE_COUNT_MAX, PageNo};
 use ringwood_io::{IoHandle, ShmOwner};
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
 use ringwood_pager::{PageRef, Pool};
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 /// The version of one tree, incremented whenever its pages change: see [`Tx::tree_version`].
 pub type TreeVersion = Rc<Cell<u64>>;

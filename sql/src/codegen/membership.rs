@@ -427,7 +427,13 @@ impl Compiler<'_> {
         }
         let cursor = self.alloc_cursor(None);
         let has_null = nulls.then(|| self.alloc_reg());
+        // The values of a loop are found once, whatever stands around it.
+        let around = self.query_loop;
+        if wanted == InUse::Loop {
+            self.query_loop = 0;
+        }
         self.code_in_set(in_, cursor, wanted != InUse::Loop)?;
+        self.query_loop = around;
         if let Some(reg) = has_null {
             self.set_has_null_flag(cursor, reg, false);
         }

@@ -23,7 +23,7 @@
 //! | split | [`analyze`] | expressions | base terms |
 //! | analyze | [`analyze`], [`like`], [`disjunction`] | base terms | operator, column, masks; virtual terms |
 //! | short cut | [`shortcut`] | a single table with `rowid = ?` or a unique key | the path, at once |
-//! | loops | [`candidates`], [`samples`], [`multi_or`], [`virtual_table`] | terms and indexes | loops with costs |
+//! | loops | [`candidates`], [`rivals`], [`samples`], [`multi_or`], [`virtual_table`] | terms and indexes | loops with costs |
 //! | solve | [`solve`], [`order`] | loops | the cheapest path, twice where there is an ORDER BY |
 //! | correlated | [`correlated`] | a full scan in a correlated subquery | an index made for the statement |
 //! | prune | [`noop_join`] | the path | the path without outer joins that nothing sees |
@@ -65,6 +65,7 @@ pub mod order;
 pub mod outer_joins;
 pub mod partial;
 mod probe;
+pub mod rivals;
 pub mod samples;
 pub mod scan;
 pub mod shortcut;

@@ -88,7 +88,7 @@ impl SampledIndex {
         let (mut lower, mut column) = (0u64, 0);
         let mut order = Ordering::Less;
         while order != Ordering::Equal && low < high {
-            let test = (low + high) / 2;
+            let test = usize::midpoint(low, high);
             let at = test / fields;
             let mut count = test % fields + 1;
             if at > 0 {

@@ -29,9 +29,14 @@ pub(super) fn to_join(c: &mut Compiler<'_>, select: &mut Select) {
     let mut moved = Vec::new();
     take(c, &mut where_, select.from.items.len(), &mut moved);
     select.where_ = Some(where_);
+    let before = select.from.items.len();
     for (item, condition) in moved {
         select.from.items.push(item);
         select.where_ = Expr::and(select.where_.take(), condition);
+    }
+    // What the subquery would have returned nobody asks for.
+    for i in before..select.from.items.len() {
+        super::flatten::recompute_columns_used(select, i);
     }
 }
 

@@ -337,7 +337,7 @@ fn dissolve(
 }
 
 /// Finds out anew which columns of an item are used.
-fn recompute_columns_used(select: &mut Select, i: usize) {
+pub(super) fn recompute_columns_used(select: &mut Select, i: usize) {
     let cursor = select.from.items[i].cursor;
     let table = select.from.items[i].table.clone();
     let mut used = 0u64;

@@ -192,6 +192,19 @@ fn windows() {
 }
 
 #[test]
+fn automatic_indexes() {
+    script(
+        "automatic-indexes",
+        include_str!("../../scripts/automatic_indexes.sql"),
+    );
+}
+
+#[test]
+fn row_lists() {
+    script("row-lists", include_str!("../../scripts/row_lists.sql"));
+}
+
+#[test]
 fn recursion() {
     script("recursion", include_str!("../../scripts/recursion.sql"));
 }

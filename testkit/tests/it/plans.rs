@@ -3,8 +3,8 @@
 use ringwood_testkit::plans::{Outcome, compare, corpora};
 use std::fmt::Write as _;
 
-/// In a hundred plans so many may differ: what `sqlite_stat4` decides, ties between joins that cost the same.
-const DIFFERENT_MAX: usize = 5;
+/// In a hundred plans so many may differ: mostly indexes of equal cost and subqueries that are used again.
+const DIFFERENT_MAX: usize = 2;
 
 #[test]
 fn plans_are_the_same() {

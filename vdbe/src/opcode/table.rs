@@ -258,9 +258,11 @@ opcodes! {
     /// Open cursor P1 on the same ephemeral table as cursor P2.
     OpenDup(Cur, Val, No, No) now "";
     /// Open cursor P1 on a new ephemeral table (without P4) or index (P4 is its key) of P2 columns. If it is open
-    /// already, empty it. P3, if not 0, is a register to set to an empty string.
+    /// already, empty it. P3, if not 0, is a register to set to an empty string. With ROWLIST in P5, rows are only
+    /// appended to the table and only the first is deleted.
     OpenEphemeral(Cur, Val, RegOpt, Key) waits "nColumn=P2";
-    /// As `OpenEphemeral`, for an index that the planner makes for one query.
+    /// As `OpenEphemeral`, for an index that the planner makes for one query. If P3 is not 0, only keys of its first P3
+    /// columns are sought, and what has such a key is read forwards.
     OpenAutoindex(Cur, Val, Val, Key) waits "nColumn=P2";
     /// Open cursor P1 as a sorter of records of P2 columns with key P4. If P3 is not 0, it may keep only as many
     /// records as the register P3's limit.

@@ -13,7 +13,7 @@
 //! Source: SQLite's `OP_Insert`, `OP_Delete`, `OP_IdxInsert`, `OP_IdxDelete`, `OP_NewRowid`.
 
 use super::column::ready;
-use super::cursor::{TreeCursor, unpin_twins};
+use super::cursor::{Slot, TreeCursor, unpin_twins};
 use super::seek::{expand, values};
 use super::state::{State, no_cursor, tree, tx_of, tx_of_mut};
 use super::trap::{At, Step, fail, fail_with};
@@ -62,7 +62,15 @@ pub(super) fn insert(s: &mut State, env: &mut Env, insn: &Insn) -> Step {
         row_cell,
         ..
     } = s;
-    let c = tree!(cursors, insn.p1);
+    let c = match &mut cursors[insn.p1 as usize] {
+        Slot::Tree(c) => c,
+        Slot::Rows(c) => {
+            mems[insn.p2 as usize].expand();
+            let rowid = mems[insn.p3 as usize].raw_int();
+            return c.insert(rowid, mems[insn.p2 as usize].bytes());
+        }
+        _ => return Err(no_cursor(insn.p1)),
+    };
     let rowid = mems[insn.p3 as usize].raw_int();
     let row = if insn.p5 & p5::PREFORMAT != 0 {
         Payload::from(&row_cell[..])
@@ -112,6 +120,7 @@ fn respect_locks(s: &mut State, insn: &Insn) -> Step {
 
 /// Insert, with everything that it takes.
 pub(super) async fn insert_slow(s: &mut State, env: &mut Env, insn: &Insn) -> Result<()> {
+    super::rows::to_tree(s, env, insn.p1).await?;
     let State {
         cursors,
         mems,
@@ -143,7 +152,7 @@ fn inserted(s: &mut State, env: &mut Env, insn: &Insn) {
             env.facts.last_insert_rowid = rowid;
         }
     }
-    if let super::cursor::Slot::Tree(c) = &mut s.cursors[insn.p1 as usize] {
+    if let Slot::Tree(c) = &mut s.cursors[insn.p1 as usize] {
         c.deferred = false;
         c.null_row = false;
         c.row.valid = false;
@@ -183,7 +192,11 @@ pub(super) fn delete(s: &mut State, env: &mut Env, insn: &Insn) -> Step {
     respect_locks(s, insn)?;
     unpin_twins(&mut s.cursors, insn.p1);
     let State { cursors, temp, .. } = s;
-    let c = tree!(cursors, insn.p1);
+    let c = match &mut cursors[insn.p1 as usize] {
+        Slot::Tree(c) => c,
+        Slot::Rows(c) => return c.delete(),
+        _ => return Err(no_cursor(insn.p1)),
+    };
     if c.deferred && !c.null_row {
         super::column::finish_seek(c, tx_of(&env.dbs, temp.as_deref(), c.store))?;
     }
@@ -202,6 +215,7 @@ pub(super) fn delete(s: &mut State, env: &mut Env, insn: &Insn) -> Step {
 
 /// Delete, with everything that it takes.
 pub(super) async fn delete_slow(s: &mut State, env: &mut Env, insn: &Insn) -> Result<()> {
+    super::rows::to_tree(s, env, insn.p1).await?;
     unpin_twins(&mut s.cursors, insn.p1);
     let State { cursors, temp, .. } = s;
     let c = slow_tree(cursors, insn.p1)?;
@@ -215,7 +229,7 @@ pub(super) async fn delete_slow(s: &mut State, env: &mut Env, insn: &Insn) -> Re
 }
 
 fn deleted(s: &mut State, env: &mut Env, insn: &Insn, rowid: i64) {
-    if let super::cursor::Slot::Tree(c) = &mut s.cursors[insn.p1 as usize] {
+    if let Slot::Tree(c) = &mut s.cursors[insn.p1 as usize] {
         c.row.valid = false;
         c.seek = None;
         if insn.p2 as u16 & p5::NCHANGE != 0 {
@@ -237,7 +251,14 @@ pub(super) fn idx_insert(s: &mut State, env: &mut Env, insn: &Insn) -> Step {
         temp,
         ..
     } = s;
-    let c = tree!(cursors, insn.p1);
+    let c = match &mut cursors[insn.p1 as usize] {
+        Slot::Tree(c) => c,
+        Slot::Hash(table) => {
+            mems[insn.p2 as usize].expand();
+            return table.insert(mems[insn.p2 as usize].bytes());
+        }
+        _ => return Err(no_cursor(insn.p1)),
+    };
     let hint = hint(c, insn.p5);
     let (first, count) = (insn.p3 as usize, insn.p4.int() as usize);
     mems[insn.p2 as usize].expand();
@@ -268,6 +289,9 @@ pub(super) fn idx_insert(s: &mut State, env: &mut Env, insn: &Insn) -> Step {
 
 /// IdxInsert, with everything that it takes.
 pub(super) async fn idx_insert_slow(s: &mut State, env: &mut Env, insn: &Insn) -> Result<()> {
+    if let Slot::Hash(_) = &s.cursors[insn.p1 as usize] {
+        super::hash::to_tree(s, env, insn.p1).await?;
+    }
     let State {
         cursors,
         mems,
@@ -334,7 +358,7 @@ pub(super) async fn idx_delete_slow(s: &mut State, env: &mut Env, insn: &Insn) -
 
 fn slow_tree(cursors: &mut [super::cursor::Slot], p1: i32) -> Result<&mut TreeCursor> {
     match &mut cursors[p1 as usize] {
-        super::cursor::Slot::Tree(c) => Ok(c),
+        Slot::Tree(c) => Ok(c),
         _ => Err(Error::code(ResultCode::INTERNAL)),
     }
 }
@@ -352,7 +376,15 @@ pub(super) fn new_rowid(s: &mut State, env: &mut Env, insn: &Insn) -> Step {
         frames,
         ..
     } = s;
-    let c = tree!(cursors, insn.p1);
+    let c = match &mut cursors[insn.p1 as usize] {
+        Slot::Tree(c) => c,
+        Slot::Rows(c) => {
+            let rowid = c.new_rowid();
+            mems[insn.p2 as usize].set_int(rowid);
+            return Ok(());
+        }
+        _ => return Err(no_cursor(insn.p1)),
+    };
     let tx = tx_of(&env.dbs, temp.as_deref(), c.store);
     let mut rowid = 1;
     if !c.use_random_rowid && c.cur.last(tx).at(c.store)? {

@@ -136,6 +136,26 @@ fn column_slow(s: &mut State, env: &Env, insn: &Insn) -> Step {
             }
             overflowing_column(c, env, temp.as_deref(), kind, offset, insn, out, payload)
         }
+        Slot::Hash(table) => {
+            let out = &mut mems[insn.p3 as usize];
+            if table.null_row {
+                out.set_null();
+                return Ok(());
+            }
+            let (row, record) = table.row_and_record();
+            column_of_record(row, record, column, env.facts.encoding, insn, out)
+        }
+        Slot::Rows(c) => {
+            let out = &mut mems[insn.p3 as usize];
+            let encoding = env.facts.encoding;
+            let read = c.with_record(|row, record| {
+                column_of_record(row, record, column, encoding, insn, out)
+            });
+            read.unwrap_or_else(|| {
+                mems[insn.p3 as usize].set_null();
+                Ok(())
+            })
+        }
         Slot::Pseudo(c) => {
             let register = c.register as usize;
             if register == insn.p3 as usize || register == 0 {
@@ -368,6 +388,18 @@ fn column_of_record(
     }
 }
 
+/// The type and place of a column of a record in memory.
+fn type_of_record(row: &mut Row, record: &[u8], column: usize) -> Step<Option<(u32, u32)>> {
+    if !row.valid {
+        row.start(record.len() as u32);
+    }
+    if row.get(column).is_none() && !row.is_complete() {
+        row.read_size(record)?;
+        row.parse(record, column)?;
+    }
+    Ok(row.get(column))
+}
+
 /// IsType: the mask of the type of a column or register.
 pub(super) fn is_type(s: &mut State, env: &Env, insn: &Insn) -> Step<bool> {
     let mask = if insn.p1 < 0 {
@@ -385,31 +417,49 @@ pub(super) fn is_type(s: &mut State, env: &Env, insn: &Insn) -> Step<bool> {
             payload,
             ..
         } = s;
-        let c = tree!(cursors, insn.p1);
         let column = insn.p3 as usize;
-        if ready(c, tx_of(&env.dbs, temp.as_deref(), c.store))? {
-            if !c.row.valid {
-                c.row.start(c.cur.payload_size());
+        let found = match &mut cursors[insn.p1 as usize] {
+            Slot::Tree(c) => {
+                if ready(c, tx_of(&env.dbs, temp.as_deref(), c.store))? {
+                    if !c.row.valid {
+                        c.row.start(c.cur.payload_size());
+                    }
+                    if c.row.get(column).is_none() && !c.row.is_complete() {
+                        parse(c, env, temp.as_deref(), column, payload)?;
+                    }
+                    let found = c.row.get(column);
+                    if found.is_none() {
+                        has_no_values(c)?;
+                    }
+                    Some(found)
+                } else {
+                    None
+                }
             }
-            if c.row.get(column).is_none() && !c.row.is_complete() {
-                parse(c, env, temp.as_deref(), column, payload)?;
+            Slot::Hash(table) if table.null_row => None,
+            Slot::Hash(table) => {
+                let (row, record) = table.row_and_record();
+                Some(type_of_record(row, record, column)?)
             }
-            match c.row.get(column) {
+            Slot::Rows(c) => c
+                .with_record(|row, record| type_of_record(row, record, column))
+                .transpose()?,
+            _ => return Err(no_cursor(insn.p1)),
+        };
+        if let Some(found) = found {
+            match found {
                 Some((0 | 10 | 11, _)) => 16,
                 Some((1..=6 | 8 | 9, _)) => 1,
                 Some((7, _)) => 2,
                 Some((kind, _)) if kind & 1 == 1 => 4,
                 Some(_) => 8,
-                None => {
-                    has_no_values(c)?;
-                    match insn.p4.int() {
-                        1 => 1,
-                        2 => 2,
-                        3 => 4,
-                        4 => 8,
-                        _ => 16,
-                    }
-                }
+                None => match insn.p4.int() {
+                    1 => 1,
+                    2 => 2,
+                    3 => 4,
+                    4 => 8,
+                    _ => 16,
+                },
             }
         } else {
             16
@@ -428,9 +478,18 @@ pub(super) fn row_data(s: &mut State, env: &Env, insn: &Insn) -> Step {
         ..
     } = s;
     let out = &mut mems[insn.p2 as usize];
-    if let Slot::Sorter(sorter) = &mut cursors[insn.p1 as usize] {
-        out.set_blob(sorter.record()?);
-        return Ok(());
+    match &mut cursors[insn.p1 as usize] {
+        Slot::Sorter(sorter) => {
+            out.set_blob(sorter.record()?);
+            return Ok(());
+        }
+        Slot::Rows(c) => {
+            if c.with_record(|_, record| out.set_blob(record)).is_none() {
+                out.set_null();
+            }
+            return Ok(());
+        }
+        _ => {}
     }
     let c = tree!(cursors, insn.p1);
     let tx = tx_of(&env.dbs, temp.as_deref(), c.store);
@@ -465,6 +524,13 @@ pub(super) fn rowid(s: &mut State, env: &Env, insn: &Insn) -> Step {
     let c = match &mut cursors[insn.p1 as usize] {
         Slot::Tree(c) => c,
         Slot::Virtual(c) => return super::vtab::rowid(c, out),
+        Slot::Rows(c) => {
+            match c.rowid() {
+                Some(rowid) => out.set_int(rowid),
+                None => out.set_null(),
+            }
+            return Ok(());
+        }
         _ => {
             out.set_null();
             return Ok(());
@@ -506,9 +572,21 @@ pub(super) fn idx_rowid(s: &mut State, env: &Env, insn: &Insn) -> Step {
         payload,
         ..
     } = s;
-    if matches!(cursors[insn.p1 as usize], Slot::Null) {
-        mems[insn.p2 as usize].set_null();
-        return Ok(());
+    match &cursors[insn.p1 as usize] {
+        Slot::Null => {
+            mems[insn.p2 as usize].set_null();
+            return Ok(());
+        }
+        Slot::Hash(table) => {
+            let out = &mut mems[insn.p2 as usize];
+            if table.null_row {
+                out.set_null();
+            } else {
+                out.set_int(index_rowid(table.record())?);
+            }
+            return Ok(());
+        }
+        _ => {}
     }
     let c = tree!(cursors, insn.p1);
     match entry_rowid(c, tx_of(&env.dbs, temp.as_deref(), c.store), payload)? {

@@ -3,6 +3,8 @@
 //! | slot     | rows come from |
 //! |----------|----------------|
 //! | `Tree`   | a table or index of a database, or an ephemeral one (in the VM's temporary store) |
+//! | `Hash` | the hash table of an automatic index |
+//! | `Rows` | a list of rows in memory: a queue, the buffer of a window |
 //! | `Sorter` | a sorter |
 //! | `Pseudo` | one record in a register |
 //! | `Virtual` | a virtual table |
@@ -15,7 +17,9 @@
 //! 2. `deferred` means that a table cursor is to move to `target` before its row is read (`DeferredSeek`).
 //! 3. `row.valid` says that `row` describes the current record; every move and change clears it.
 
+use super::hash::HashIndex;
 use super::row::Row;
+use super::rows::RowsCursor;
 use super::sorter::Sorter;
 use crate::vtab::{Connected, VirtualCursor};
 use ringwood_btree::{Cursor, Seek};
@@ -34,6 +38,8 @@ pub(super) const TEMP: u8 = u8::MAX;
 pub(super) enum Slot {
     Closed,
     Tree(TreeCursor),
+    Hash(Box<HashIndex>),
+    Rows(Box<RowsCursor>),
     Sorter(Box<Sorter>),
     Pseudo(PseudoCursor),
     Virtual(Box<VtabCursor>),

@@ -710,6 +710,8 @@ fn copy(mems: &mut [Mem], from: i32, to: i32) {
 fn is_null_row(slot: &Slot) -> bool {
     match slot {
         Slot::Tree(c) => c.null_row,
+        Slot::Hash(table) => table.null_row,
+        Slot::Rows(c) => c.null_row,
         Slot::Virtual(c) => c.null_row,
         Slot::Null => true,
         Slot::Pseudo(_) | Slot::Sorter(_) | Slot::Closed => false,
@@ -719,6 +721,8 @@ fn is_null_row(slot: &Slot) -> bool {
 fn next_sequence(slot: &mut Slot, p1: i32) -> Step<i64> {
     let counter = match slot {
         Slot::Tree(c) => &mut c.sequence,
+        Slot::Hash(table) => &mut table.sequence,
+        Slot::Rows(c) => &mut c.sequence,
         Slot::Sorter(sorter) => &mut sorter.sequence,
         _ => return Err(no_cursor(p1)),
     };

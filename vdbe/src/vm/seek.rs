@@ -95,7 +95,18 @@ pub(super) fn seek(s: &mut State, env: &Env, insn: &Insn) -> Step<bool> {
         temp,
         ..
     } = s;
-    let c = tree!(cursors, insn.p1);
+    let c = match &mut cursors[insn.p1 as usize] {
+        Slot::Tree(c) => c,
+        Slot::Rows(c) => match target(&mems[insn.p3 as usize]) {
+            Target::Rowid(rowid, Ordering::Equal) => return Ok(c.seek_near(insn.opcode, rowid)),
+            _ => return Err(no_cursor(insn.p1)),
+        },
+        Slot::Hash(table) => {
+            let first = insn.p3 as usize;
+            return table.seek(&mut mems[first..first + insn.p4.int() as usize]);
+        }
+        _ => return Err(no_cursor(insn.p1)),
+    };
     let tx = tx_of(&env.dbs, temp.as_deref(), c.store);
     let mut opcode = insn.opcode;
     let found = if c.is_table {
@@ -174,7 +185,11 @@ pub(super) fn seek_rowid(s: &mut State, env: &Env, insn: &Insn) -> Step<bool> {
         },
         _ => return Ok(false),
     };
-    let c = tree!(cursors, insn.p1);
+    let c = match &mut cursors[insn.p1 as usize] {
+        Slot::Tree(c) => c,
+        Slot::Rows(c) => return Ok(c.seek(rowid)),
+        _ => return Err(no_cursor(insn.p1)),
+    };
     let found = c
         .cur
         .seek_rowid(tx_of(&env.dbs, temp.as_deref(), c.store), rowid)
@@ -274,7 +289,14 @@ pub(super) fn compare_entry(s: &mut State, env: &Env, insn: &Insn) -> Step<bool>
         payload,
         ..
     } = s;
-    let c = tree!(cursors, insn.p1);
+    let c = match &mut cursors[insn.p1 as usize] {
+        Slot::Tree(c) => c,
+        Slot::Hash(table) => {
+            let first = insn.p3 as usize;
+            return table.differs(&mut mems[first..first + insn.p4.int() as usize]);
+        }
+        _ => return Err(no_cursor(insn.p1)),
+    };
     let tx = tx_of(&env.dbs, temp.as_deref(), c.store);
     if !ready(c, tx)? {
         return Err(Error::corrupt().into());
@@ -385,7 +407,11 @@ pub(super) fn seek_scan(s: &mut State, env: &Env, steps: i32, seek: &Insn) -> St
 /// Rewind, Sort, Last; false if there are no rows.
 pub(super) fn go_to_end(s: &mut State, env: &Env, insn: &Insn) -> Step<bool> {
     let State { cursors, temp, .. } = s;
-    let c = tree!(cursors, insn.p1);
+    let c = match &mut cursors[insn.p1 as usize] {
+        Slot::Tree(c) => c,
+        Slot::Rows(c) => return Ok(c.go_to_end(insn.opcode == Opcode::Last)),
+        _ => return Err(no_cursor(insn.p1)),
+    };
     let tx = tx_of(&env.dbs, temp.as_deref(), c.store);
     if insn.opcode == Opcode::Last {
         if insn.p3 < 0 && c.cur.is_valid() {
@@ -424,8 +450,11 @@ pub(super) fn seek_end(s: &mut State, env: &Env, insn: &Insn) -> Step {
 #[inline]
 pub(super) fn advance(s: &mut State, env: &Env, insn: &Insn) -> Step<bool> {
     let State { cursors, temp, .. } = s;
-    let Slot::Tree(c) = &mut cursors[insn.p1 as usize] else {
-        return Err(no_cursor(insn.p1));
+    let c = match &mut cursors[insn.p1 as usize] {
+        Slot::Tree(c) => c,
+        Slot::Rows(c) => return Ok(c.step(insn.opcode == Opcode::Next)),
+        Slot::Hash(table) if insn.opcode == Opcode::Next => return Ok(table.next()),
+        _ => return Err(no_cursor(insn.p1)),
     };
     let tx = tx_of(&env.dbs, temp.as_deref(), c.store);
     let on_row = if insn.opcode == Opcode::Next {
@@ -456,6 +485,8 @@ pub(super) fn null_row(s: &mut State, insn: &Insn) {
             c.cur.reset();
             c.moved(false);
         }
+        Slot::Hash(table) => table.leave(),
+        Slot::Rows(c) => c.leave(),
         Slot::Pseudo(c) => c.row.valid = false,
         Slot::Virtual(c) => c.null_row = true,
         Slot::Closed => *slot = Slot::Null,

@@ -266,16 +266,29 @@ impl State {
             let mut temp = Tx::temporary(env.io.clone(), &env.pool, geometry);
             // As much memory as a write transaction of the main database has, and enough for an index of a hundred
             // thousand rows: a spilled page costs more than all that is done with it in memory.
-            let main = env.dbs.first().map_or(0, |db| db.tx.cache_size());
-            let kib = if main < 0 {
-                main
-            } else {
-                -(main.saturating_mul(i64::from(geometry.page_size())) / 1024)
-            };
-            temp.set_cache_size(kib.min(TEMP_CACHE_SIZE));
+            temp.set_cache_size(temp_cache_size(env));
             Box::new(temp)
         })
     }
+}
+
+/// The cache of a statement's temporary store, as PRAGMA cache_size has it: negative, in KiB.
+fn temp_cache_size(env: &Env) -> i64 {
+    let main = env.dbs.first().map_or(0, |db| {
+        let size = db.tx.cache_size();
+        if size < 0 {
+            size
+        } else {
+            -(size.saturating_mul(i64::from(db.tx.geometry().page_size())) / 1024)
+        }
+    });
+    main.min(TEMP_CACHE_SIZE)
+}
+
+/// The same in bytes.
+pub(super) fn temp_memory(env: &Env) -> usize {
+    let kib = temp_cache_size(env).unsigned_abs();
+    usize::try_from(kib.saturating_mul(1024)).unwrap_or(usize::MAX)
 }
 
 /// The transaction of a store.

@@ -74,6 +74,9 @@ pub(super) fn open(s: &mut State, env: &mut Env, insn: &Insn) -> Step {
 
 /// OpenEphemeral, OpenAutoindex.
 pub(super) async fn open_ephemeral(s: &mut State, env: &mut Env, insn: &Insn) -> Result<()> {
+    if super::hash::open(s, env, insn) || super::rows::open(s, env, insn) {
+        return Ok(());
+    }
     if insn.p3 > 0 && insn.opcode == Opcode::OpenEphemeral {
         s.mems[insn.p3 as usize].start_bytes(Kind::Blob);
     }
@@ -102,6 +105,9 @@ pub(super) async fn open_ephemeral(s: &mut State, env: &mut Env, insn: &Insn) ->
 
 /// OpenDup.
 pub(super) fn open_dup(s: &mut State, insn: &Insn) -> Step {
+    if super::rows::open_dup(s, insn) {
+        return Ok(());
+    }
     let Slot::Tree(c) = &mut s.cursors[insn.p2 as usize] else {
         return Err(no_cursor(insn.p2));
     };
@@ -183,6 +189,10 @@ pub(super) async fn clear(s: &mut State, env: &mut Env, insn: &Insn) -> Result<(
 pub(super) async fn reset(s: &mut State, env: &mut Env, insn: &Insn) -> Result<()> {
     if let Slot::Sorter(sorter) = &mut s.cursors[insn.p1 as usize] {
         sorter.reset();
+        return Ok(());
+    }
+    if let Slot::Rows(rows) = &mut s.cursors[insn.p1 as usize] {
+        rows.clear();
         return Ok(());
     }
     let c = tree_cursor(s, insn.p1)?;

@@ -12,6 +12,8 @@
 //! 1. Conditions that concern this table alone are tested while the index is filled: it is then partial. Not those of
 //!    WHERE on the right side of a LEFT JOIN, which come after the join.
 //! 2. The table is not touched after that.
+//! 3. Its storage is a hash table, unless it is read backwards, by a collation of the application, or in UTF-16: the
+//!    rows with one key come as they would from a tree.
 //!
 //! Source: SQLite's `constructAutomaticIndex`.
 
@@ -22,6 +24,7 @@ use crate::compiler::{Compiler, CursorOverride, Optimizations, Result};
 use crate::plan::term::{ExprRef, On, Rows};
 use crate::plan::{ClauseId, LoopFlags, Mask};
 use crate::schema::{CollationName, Index, IndexColumn, IndexKey, IndexOrigin};
+use ringwood_format::collation::Collation;
 use ringwood_vdbe::{Opcode, P4};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -93,13 +96,15 @@ impl<'q> Loops<'q> {
         debug_assert_eq!(index.origin, IndexOrigin::Create);
         let cursor = c.alloc_cursor(None);
         let info = c.index_key_info(item.db, &index)?;
-        c.op4(
-            Opcode::OpenAutoindex,
-            cursor,
-            count as i32,
-            0,
-            P4::KeyInfo(info),
-        );
+        // It is asked for keys as a whole, and read forwards: a hash table will do, if it can tell the keys apart.
+        let is_hashed = info.encoding.is_utf8()
+            && self.plan.reverse & (1 << i) == 0
+            && !info.columns[..key_count]
+                .iter()
+                .any(|column| matches!(column.collation, Collation::Custom(_)));
+        let hashed = if is_hashed { key_count as i32 } else { 0 };
+        let p4 = P4::KeyInfo(info);
+        c.op4(Opcode::OpenAutoindex, cursor, count as i32, hashed, p4);
 
         if binary && c.optimizes(Optimizations::BLOOM_FILTER) {
             let names = filter_columns(&index, key_count, &table);

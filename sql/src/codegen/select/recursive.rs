@@ -19,6 +19,7 @@ use super::{Destination, DestinationKind, LimitRegs};
 use crate::bound::{CompoundOp, FromSource, OrderTerm, Select};
 use crate::compiler::{Compiler, Result, SqlError};
 use crate::plan::cost::LogEst;
+use ringwood_vdbe::opcode::p5;
 use ringwood_vdbe::{Opcode, P4};
 use std::sync::Arc;
 
@@ -102,6 +103,7 @@ impl Compiler<'_> {
         let collations = self.compound_collations(select);
         if select.order_by.is_empty() {
             self.op(Opcode::OpenEphemeral, entry.param, columns as i32, 0);
+            self.p5(p5::ROWLIST);
         } else {
             let (key, _) = self.merge_key(&select.order_by, &collations)?;
             let mut key = (*key).clone();
@@ -152,7 +154,7 @@ impl Compiler<'_> {
             let rowid = self.temp_reg();
             self.op(Opcode::NewRowid, cursor, rowid, 0);
             self.op(Opcode::Insert, cursor, record, rowid);
-            self.p5(ringwood_vdbe::opcode::p5::APPEND);
+            self.p5(p5::APPEND);
             self.release_temp(rowid);
         } else {
             let keys = queue.order.len();

@@ -31,6 +31,7 @@ use crate::bound::{Expr, FrameBound, FrameUnit, WindowPass};
 use crate::codegen::loops::Loops;
 use crate::compiler::{ColumnSource, Compiler, Result};
 use function::State;
+use ringwood_vdbe::opcode::p5;
 use ringwood_vdbe::{Label, Opcode, P4};
 
 /// What moves on: the three cursors that follow the one that writes.
@@ -125,6 +126,7 @@ impl Compiler<'_> {
     pub fn open_windows<'p>(&mut self, pass: &'p WindowPass) -> Result<Windows<'p>> {
         let cursor = pass.cursor;
         self.op(Opcode::OpenEphemeral, cursor, pass.columns as i32, 0);
+        self.p5(p5::ROWLIST);
         for n in 1..=3 {
             self.op(Opcode::OpenDup, cursor + n, cursor, 0);
         }
@@ -430,7 +432,6 @@ impl Compiler<'_> {
 
     /// Fails unless the register holds a number that a frame, or nth_value(), can count by.
     fn check_offset(&mut self, reg: i32, what: Offset, is_range: bool) {
-        use ringwood_vdbe::opcode::p5;
         let message = match (what, is_range) {
             (Offset::Start, false) => "frame starting offset must be a non-negative integer",
             (Offset::End, false) => "frame ending offset must be a non-negative integer",

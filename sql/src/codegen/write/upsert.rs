@@ -15,9 +15,9 @@
 //!
 //! Source: SQLite's `sqlite3UpsertAnalyzeTarget`, `sqlite3UpsertOfIndex`, `sqlite3UpsertDoUpdate`.
 
+use super::assignments::table_scope;
 use super::constraints::Row;
 use super::returning::Returning;
-use super::assignments::table_scope;
 use super::update::{RowChange, assigned_names};
 use super::{Change, Target};
 use crate::ast::{self, ConflictAction, UpsertAction};
