@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use futures_channel::{mpsc, oneshot};
+use futures_channel::oneshot;
 
 use crate::connection::{Connection, Link};
 use crate::core_thread::Core;
 use crate::error::{Error, Result};
 use crate::local::{LocalConnection, OpenOptions, Store};
+use crate::queue;
 use crate::session::{self, Facts};
 
 bitflags::bitflags! {
@@ -101,7 +102,7 @@ impl std::fmt::Debug for Database {
 impl Database {
     /// A new connection. What can go wrong with the file is said by its first statement.
     pub fn connect(&self) -> Result<Connection> {
-        let (queue, commands) = mpsc::unbounded();
+        let (queue, commands) = queue::bounded(session::QUEUE_MAX);
         let facts = Arc::new(Facts::default());
         let interrupt = Arc::new(AtomicBool::new(false));
         let link = Link {

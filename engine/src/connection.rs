@@ -1,46 +1,75 @@
 //! `Connection`: a handle that is `Send`, clones, and works from any async runtime.
 //!
 //! Each call is one message to the connection's core and one answer back; see `session`.
+//!
+//! Rule: a call whose future is dropped is not wanted any more. If it has not begun it is not made; if it runs it is
+//! interrupted, at a place where that is safe; a commit that is under way comes to its end.
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures_channel::mpsc::UnboundedSender;
 use futures_channel::oneshot;
 
 use crate::error::{Error, Result};
 use crate::local::LocalConnection;
 use crate::params::IntoParams;
+use crate::queue::Sender;
 use crate::rows::{BatchRows, Rows};
-use crate::session::{Command, Facts};
+use crate::session::{Command, Facts, Message};
 use crate::statement::Statement;
 use crate::transaction::{Transaction, TransactionBehavior};
 
 /// The two ends of a connection that its handles share.
 pub(crate) struct Link {
-    pub(crate) queue: UnboundedSender<Command>,
+    pub(crate) queue: Sender<Message>,
     pub(crate) facts: Arc<Facts>,
     pub(crate) interrupt: Arc<AtomicBool>,
 }
 
 impl Link {
-    /// Sends a command and awaits its answer.
+    /// Sends a command, when the queue has room for it, and awaits its answer.
     pub(crate) async fn ask<T>(
         &self,
         make: impl FnOnce(oneshot::Sender<Result<T>>) -> Command,
     ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
-        self.tell(make(reply))?;
-        answer.await.map_err(|_| Error::ConnectionClosed)?
+        let number = self.facts.id();
+        let command = make(reply);
+        let mut asked = Asked {
+            link: self,
+            number,
+            is_open: true,
+        };
+        let sent = self.queue.send(Message { number, command }).await;
+        sent.map_err(|_| Error::ConnectionClosed)?;
+        let answer = answer.await;
+        asked.is_open = false;
+        answer.map_err(|_| Error::ConnectionClosed)?
     }
 
-    /// Sends a command that has no answer.
+    /// Sends a command that has no answer, at once.
     pub(crate) fn tell(&self, command: Command) -> Result<()> {
+        let number = self.facts.id();
         self.queue
-            .unbounded_send(command)
+            .send_now(Message { number, command })
             .map_err(|_| Error::ConnectionClosed)
+    }
+}
+
+/// A call that waits for its answer; if it is given up while it runs, it is interrupted.
+struct Asked<'a> {
+    link: &'a Link,
+    number: u64,
+    is_open: bool,
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        if self.is_open {
+            self.link.facts.abandon(self.number, &self.link.interrupt);
+        }
     }
 }
 

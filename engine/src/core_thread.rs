@@ -3,11 +3,15 @@
 //! A core is one thread with its own I/O handle and local executor. Connections are dealt out to the cores in turn, also
 //! those of one database: what they share is made for several threads. Cores are started when the first connection needs
 //! them, as many as the machine has, and stay.
+//!
+//! Rule: a task that panics takes neither its core nor another task with it.
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 
 use futures_channel::mpsc::{UnboundedSender, unbounded};
 use ringwood_io::IoHandle;
@@ -16,6 +20,28 @@ use crate::error::{Error, Result};
 
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 type Job = Box<dyn FnOnce(IoHandle) -> Task + Send>;
+
+/// A task whose panic ends it and nothing else: what it held is dropped, so that its connection rolls back, and its
+/// callers are told that the connection is closed.
+struct Contained(Option<Task>);
+
+impl Future for Contained {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(task) = &mut self.0 else {
+            return Poll::Ready(());
+        };
+        let polled = catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(cx)));
+        if matches!(polled, Ok(Poll::Pending)) {
+            return Poll::Pending;
+        }
+        let task = self.0.take();
+        // What a panic left may panic again when it is dropped.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(task)));
+        Poll::Ready(())
+    }
+}
 
 /// A handle to a core; `Send`.
 #[derive(Clone, Debug)]
@@ -53,7 +79,11 @@ impl Core {
                     })
                     .await
                     {
-                        local.spawn(job(local.clone()));
+                        let here = local.clone();
+                        // A job that panics while it is made is no task at all.
+                        if let Ok(task) = catch_unwind(AssertUnwindSafe(|| job(here))) {
+                            local.spawn(Contained(Some(task)));
+                        }
                     }
                 });
             })

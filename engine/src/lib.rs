@@ -16,6 +16,7 @@ mod error;
 mod extension;
 pub mod local;
 pub mod params;
+mod queue;
 pub mod recover;
 mod row;
 mod rows;

@@ -2,24 +2,26 @@
 //! its `LocalConnection`, and answers.
 //!
 //! Rules:
-//! 1. One command runs at a time; the handles' futures wait for their answers, so that the queue is
-//!    as long as there are callers.
+//! 1. One command runs at a time, and [`QUEUE_MAX`] wait; who comes then waits for room, in line.
 //! 2. Rows travel in batches: one hop for up to [`BATCH_ROWS`] rows or [`BATCH_BYTES`] bytes.
-//! 3. When the last handle is gone the queue closes, statements are dropped, and the connection with them.
+//! 3. A command whose caller has gone away is left out, or interrupted if it runs; what it prepared is freed.
+//! 4. When the last handle is gone the queue closes, statements are dropped, and the connection with them.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use futures_channel::mpsc::UnboundedReceiver;
 use futures_channel::oneshot::Sender;
 
 use crate::error::{Error, Result};
 use crate::local::{self, LocalConnection};
 use crate::params::Params;
+use crate::queue::Receiver;
 use crate::row::Columns;
 use crate::value::Value;
 
+/// Commands that wait for a connection.
+pub(crate) const QUEUE_MAX: usize = 64;
 /// Most rows in one answer.
 pub(crate) const BATCH_ROWS: usize = 128;
 /// An answer is sent once it holds this many bytes of values.
@@ -39,6 +41,12 @@ pub(crate) struct Batch {
 pub(crate) struct Prepared {
     pub(crate) id: u64,
     pub(crate) columns: Columns,
+}
+
+/// A command and its number.
+pub(crate) struct Message {
+    pub(crate) number: u64,
+    pub(crate) command: Command,
 }
 
 /// What a handle can ask for.
@@ -90,6 +98,31 @@ pub(crate) enum Command {
     },
 }
 
+impl Command {
+    /// Whether nobody waits for the answer any more. What has no answer is always wanted.
+    fn is_abandoned(&self) -> bool {
+        match self {
+            Command::Prepare { reply, .. } => reply.is_canceled(),
+            Command::Execute { reply, .. } | Command::ExecuteSql { reply, .. } => {
+                reply.is_canceled()
+            }
+            Command::Query { reply, .. }
+            | Command::QuerySql { reply, .. }
+            | Command::Next { reply, .. } => reply.is_canceled(),
+            Command::Script { reply, .. } => reply.is_canceled(),
+            Command::Reset { .. } | Command::Finalize { .. } | Command::With { .. } => false,
+        }
+    }
+}
+
+/// The command that runs.
+#[derive(Debug, Default)]
+struct Running {
+    number: Option<u64>,
+    /// Its caller has gone away, and it was interrupted.
+    abandoned: bool,
+}
+
 /// What a handle may read without asking: kept up to date after every command.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
@@ -97,13 +130,43 @@ pub(crate) struct Facts {
     pub(crate) total_changes: AtomicU64,
     pub(crate) last_insert_rowid: AtomicI64,
     pub(crate) in_transaction: AtomicBool,
-    /// Numbers for statements; both sides draw from it.
+    /// Numbers for statements and commands; both sides draw from it.
     pub(crate) next_id: AtomicU64,
+    running: Mutex<Running>,
 }
 
 impl Facts {
     pub(crate) fn id(&self) -> u64 {
         self.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn running(&self) -> MutexGuard<'_, Running> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The caller of a command has gone away: if it runs it is interrupted.
+    pub(crate) fn abandon(&self, number: u64, interrupt: &AtomicBool) {
+        let mut running = self.running();
+        if running.number == Some(number) {
+            running.abandoned = true;
+            interrupt.store(true, Ordering::Release);
+        }
+    }
+
+    fn begin(&self, number: u64) {
+        *self.running() = Running {
+            number: Some(number),
+            abandoned: false,
+        };
+    }
+
+    /// A command has ended; what interrupted it does not concern the next one.
+    fn end(&self, conn: &LocalConnection) {
+        let mut running = self.running();
+        running.number = None;
+        if running.abandoned {
+            conn.interrupt_handle().clear();
+        }
     }
 
     fn update(&self, conn: &LocalConnection) {
@@ -118,17 +181,13 @@ impl Facts {
 }
 
 /// Serves one connection until its handles are gone.
-pub(crate) async fn serve(
-    conn: LocalConnection,
-    mut queue: UnboundedReceiver<Command>,
-    facts: Arc<Facts>,
-) {
+pub(crate) async fn serve(conn: LocalConnection, mut queue: Receiver<Message>, facts: Arc<Facts>) {
     let mut statements: HashMap<u64, local::Statement> = HashMap::new();
-    while let Some(command) = std::future::poll_fn(|cx| {
-        futures_core::Stream::poll_next(std::pin::Pin::new(&mut queue), cx)
-    })
-    .await
-    {
+    while let Some(Message { number, command }) = queue.next().await {
+        if command.is_abandoned() {
+            continue;
+        }
+        facts.begin(number);
         // A caller that has gone away does not want its answer; sending it may fail.
         match command {
             Command::Prepare { sql, reply } => {
@@ -140,7 +199,9 @@ pub(crate) async fn serve(
                     statements.insert(prepared.id, statement);
                     prepared
                 });
-                let _ = reply.send(answer);
+                if let Err(Ok(unwanted)) = reply.send(answer) {
+                    statements.remove(&unwanted.id);
+                }
             }
             Command::Execute { id, params, reply } => {
                 let answer = match statements.get_mut(&id) {
@@ -164,7 +225,13 @@ pub(crate) async fn serve(
                     None => Err(finalized()),
                 };
                 facts.update(&conn);
-                let _ = reply.send(answer);
+                if reply.send(answer).is_err() {
+                    // Its rows are nobody's.
+                    if let Some(statement) = statements.get_mut(&id) {
+                        statement.reset();
+                    }
+                    facts.update(&conn);
+                }
             }
             Command::QuerySql {
                 id,
@@ -183,7 +250,10 @@ pub(crate) async fn serve(
                     Err(e) => Err(e),
                 };
                 facts.update(&conn);
-                let _ = reply.send(answer);
+                if reply.send(answer).is_err() {
+                    statements.remove(&id);
+                    facts.update(&conn);
+                }
             }
             Command::Next { id, reply } => {
                 let answer = match statements.get_mut(&id) {
@@ -213,6 +283,7 @@ pub(crate) async fn serve(
                 facts.update(&conn);
             }
         }
+        facts.end(&conn);
     }
     drop(statements);
     conn.close_async().await;

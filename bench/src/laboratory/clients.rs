@@ -86,12 +86,13 @@ pub(super) fn compare(options: &Clients, what: &str) -> Result<(), Failure> {
     let scratch = Scratch::new(options.dir.as_deref())?;
     let machine = machine::facts(scratch.path());
     let mut rates: Vec<(Engine, Vec<f64>)> = Vec::new();
-    for _ in 0..options.repeat {
+    for round in 0..options.repeat {
         for &engine in Engine::available() {
             if options.engine.is_some_and(|only| only != engine) {
                 continue;
             }
-            let path = scratch.fresh("clients.db");
+            // A name of its own: connections on cores are closed some time after their handles are gone.
+            let path = scratch.fresh(&format!("{}-{round}.db", engine.name()));
             let seen = match engine {
                 Engine::Ringwood => ringwood(options, &path)?,
                 Engine::Sqlite => sqlite(options, &path)?,

@@ -148,6 +148,13 @@ impl InterruptHandle {
     }
 }
 
+impl InterruptHandle {
+    /// Takes it back.
+    pub(crate) fn clear(&self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
 impl std::fmt::Debug for LocalConnection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("LocalConnection").finish_non_exhaustive()

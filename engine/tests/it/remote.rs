@@ -1,5 +1,7 @@
 //! `Connection`: `Send`, from a foreign executor, with libsql's names.
 
+use std::future::Future;
+
 use futures_executor::block_on;
 use ringwood::{Builder, Connection, Error, TransactionBehavior, params};
 
@@ -180,4 +182,85 @@ fn connections_work_from_many_threads() {
         (row.get::<i64>(0).unwrap(), row.get::<i64>(1).unwrap())
     });
     assert_eq!(count, (400, 400));
+}
+
+/// Polls a future a few times, then gives it up.
+fn give_up_after(polls: u32, future: impl Future) -> bool {
+    let mut future = std::pin::pin!(future);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    for _ in 0..polls {
+        if future.as_mut().poll(&mut context).is_ready() {
+            return false;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    true
+}
+
+#[test]
+fn a_call_that_is_given_up_is_interrupted_and_the_next_one_is_not() {
+    block_on(async {
+        let db = Builder::new_local(":memory:").build().await.unwrap();
+        let conn = db.connect().unwrap();
+        let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) \
+                       SELECT count(*) FROM n";
+        let began = std::time::Instant::now();
+        for _ in 0..3 {
+            assert!(give_up_after(3, conn.query(endless, ())));
+            let mut rows = conn.query("SELECT 41 + 1", ()).await.unwrap();
+            let row = rows.next().await.unwrap().unwrap();
+            assert_eq!(row.get::<i64>(0).unwrap(), 42);
+        }
+        assert!(began.elapsed() < std::time::Duration::from_secs(20));
+
+        // What waits behind it and is given up does not happen at all.
+        conn.execute("CREATE TABLE t(a)", ()).await.unwrap();
+        {
+            let mut first = std::pin::pin!(conn.query(endless, ()));
+            let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+            assert!(first.as_mut().poll(&mut context).is_pending());
+            assert!(give_up_after(
+                1,
+                conn.execute("INSERT INTO t VALUES (1)", ())
+            ));
+        }
+        let mut rows = conn.query("SELECT count(*) FROM t", ()).await.unwrap();
+        let row = rows.next().await.unwrap().unwrap();
+        assert_eq!(row.get::<i64>(0).unwrap(), 0);
+    });
+}
+
+#[test]
+fn a_panic_ends_its_connection_and_nothing_else() {
+    let folder = crate::files::Folder::new("panic");
+    let path = folder.0.join("panic.db");
+    block_on(async {
+        let db = Builder::new_local(&path).build().await.unwrap();
+        let first = db.connect().unwrap();
+        first.execute("CREATE TABLE t(a)", ()).await.unwrap();
+        // The rollback follows the news.
+        first
+            .busy_timeout(std::time::Duration::from_secs(30))
+            .unwrap();
+        // One for each core, and more.
+        for _ in 0..6 {
+            let doomed = db.connect().unwrap();
+            doomed
+                .execute_batch("BEGIN IMMEDIATE; INSERT INTO t VALUES (1)")
+                .await
+                .unwrap();
+            let ended = doomed
+                .with_local(|_| -> ringwood::Result<()> { panic!("on purpose") })
+                .await;
+            assert!(matches!(ended, Err(ringwood::Error::ConnectionClosed)));
+            let after = doomed.execute("SELECT 1", ()).await;
+            assert!(matches!(after, Err(ringwood::Error::ConnectionClosed)));
+            first.execute("INSERT INTO t VALUES (2)", ()).await.unwrap();
+        }
+        let sums = "SELECT count(*), sum(a) FROM t";
+        let mut rows = first.query(sums, ()).await.unwrap();
+        let row = rows.next().await.unwrap().unwrap();
+        assert_eq!(row.get::<i64>(0).unwrap(), 6);
+        assert_eq!(row.get::<i64>(1).unwrap(), 12);
+    });
 }
