@@ -418,7 +418,9 @@ impl Compiler<'_> {
 
     fn collation_list(&mut self) {
         let custom = self.ctx.collations.values();
-        let mut names: Vec<&str> = custom.map(|collation| collation.name()).collect();
+        let mut names: Vec<&str> = custom
+            .map(ringwood_format::collation::Collation::name)
+            .collect();
         names.sort_unstable_by(|a, b| b.cmp(a));
         let mut order = StockOrder::default();
         for name in ["BINARY", "NOCASE", "RTRIM"].into_iter().chain(names) {
