@@ -24,7 +24,7 @@ impl Drop for Folder {
 }
 
 /// What stock sqlite3 prints, or its error; `None` (with a word) where it is not installed.
-fn stock(db: &std::path::Path, sql: &str) -> Option<String> {
+pub(crate) fn stock(db: &std::path::Path, sql: &str) -> Option<String> {
     let Ok(output) = Command::new("sqlite3").arg(db).arg(sql).output() else {
         eprintln!("skipped: stock sqlite3 is not installed");
         return None;

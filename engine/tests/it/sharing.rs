@@ -1,11 +1,12 @@
 //! Connections of one process on one file: opened by path, on threads of their own, and over all cores.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_executor::block_on;
 use ringwood::{Builder, LocalConnection};
 
-use crate::files::Folder;
+use crate::files::{Folder, stock};
 
 const THREADS: i64 = 6;
 const ROWS: i64 = 40;
@@ -120,4 +121,44 @@ fn connections_of_a_database_live_on_all_cores() {
         let row = rows.next().await.expect("a step").expect("a row");
         assert_eq!(row.get::<i64>(0).expect("a number"), 160);
     });
+}
+
+#[test]
+fn another_process_gets_in_between_many_who_never_stop_writing() {
+    let dir = Folder::new("foreign");
+    let path = dir.0.join("foreign.db");
+    let first = LocalConnection::open(&path).expect("opens");
+    first
+        .execute_batch("CREATE TABLE t(a INTEGER PRIMARY KEY, b)")
+        .expect("a table");
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            let (path, over) = (&path, &over);
+            scope.spawn(move || {
+                let conn = LocalConnection::open(path).expect("opens");
+                conn.busy_timeout(Duration::from_mins(1));
+                conn.execute_batch("PRAGMA synchronous = NORMAL")
+                    .expect("set");
+                while !over.load(Ordering::Relaxed) {
+                    conn.execute("INSERT INTO t(b) VALUES (1)", ())
+                        .expect("the line moves on");
+                }
+            });
+        }
+        // The pragma answers with what was set.
+        let insert = "PRAGMA busy_timeout = 20000; INSERT INTO t(b) VALUES (7);\
+                      SELECT count(*) FROM t WHERE b = 7";
+        let told: Vec<Option<String>> = (0..5).map(|_| stock(&path, insert)).collect();
+        over.store(true, Ordering::Relaxed);
+        for (n, said) in told.into_iter().enumerate() {
+            if let Some(said) = said {
+                assert_eq!(said, format!("20000\n{}", n + 1));
+            }
+        }
+    });
+    let check = first
+        .query_row("PRAGMA integrity_check", ())
+        .expect("a row");
+    assert_eq!(check.get::<String>(0).expect("text"), "ok");
 }
