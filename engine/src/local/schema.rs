@@ -74,6 +74,7 @@ impl Inner {
         text: &[u8],
     ) -> Option<Result<(Program, u64)>> {
         let env = self.try_enter()?;
+        self.sync_cookies(&env);
         let known = self.schema.borrow().clone();
         let schema = known.filter(|_| !env.schema_reset)?;
         match self.compile_under(&env, &schema, statement, text) {
@@ -155,6 +156,27 @@ impl Inner {
         schema.settle_temp_triggers();
         *self.schema.borrow_mut() = Some(schema);
         Ok(())
+    }
+
+    /// A DROP has changed the schema in memory before the cookie in the file: what is compiled now is under the new one.
+    #[inline]
+    fn sync_cookies(&self, env: &Env) {
+        let mut schema = self.schema.borrow_mut();
+        let Some(schema) = schema.as_mut() else {
+            return;
+        };
+        let pairs = schema.dbs.iter().zip(&env.dbs);
+        if pairs
+            .into_iter()
+            .all(|(have, db)| have.cookie == db.schema_cookie)
+        {
+            return;
+        }
+        for (have, db) in Rc::make_mut(schema).dbs.iter_mut().zip(&env.dbs) {
+            if have.cookie != db.schema_cookie {
+                Arc::make_mut(have).cookie = db.schema_cookie;
+            }
+        }
     }
 
     /// Changes one database's schema in memory.
@@ -374,6 +396,20 @@ pub(super) async fn retry<T>(tx: &Tx, mut step: impl FnMut(&Tx) -> Try<T>) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_dropped_does_not_make_the_schema_be_read_again() {
+        let conn = crate::LocalConnection::open_in_memory().unwrap();
+        conn.execute_batch("CREATE TABLE t(a); CREATE VIEW v AS SELECT a FROM t; SELECT * FROM v;")
+            .unwrap();
+        let before = conn.inner.generation.get();
+        conn.execute_batch(
+            "DROP VIEW v; SELECT * FROM t; CREATE TABLE u(b); DROP TABLE t; SELECT b FROM u;
+             CREATE INDEX i ON u(b); DROP INDEX i; INSERT INTO u VALUES(1); SELECT b FROM u;",
+        )
+        .unwrap();
+        assert_eq!(conn.inner.generation.get(), before);
+    }
 
     #[test]
     fn filters_of_the_compiler_are_understood_and_others_are_not() {
