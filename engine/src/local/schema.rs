@@ -6,8 +6,9 @@ use std::sync::Arc;
 use ringwood_btree::Cursor;
 use ringwood_format::header::Field;
 use ringwood_format::page::PageNo;
-use ringwood_format::record::decode_record;
+use ringwood_format::record::{decode_record, record_values};
 use ringwood_format::value::Value;
+use ringwood_format::varint;
 use ringwood_sql::ast::Statement;
 use ringwood_sql::compiler::{CompileContext, SqlError};
 use ringwood_sql::schema::{DbSchema, DbSchemaBuilder, SampleRow, Schema};
@@ -19,6 +20,8 @@ use crate::error::{Error, Result};
 
 /// The root page of `sqlite_schema` in every database.
 pub(super) const SCHEMA_ROOT: PageNo = PageNo::ONE;
+/// The columns of `sqlite_schema`.
+const COLUMNS: usize = 5;
 
 impl Inner {
     /// The next statement that is compiled reads the schema again.
@@ -218,6 +221,7 @@ async fn read_rows(
     builder.made(tx.page_count() > 0);
     builder.cookie(tx.header_field(Field::SchemaCookie));
     builder.encoding(tx.encoding());
+    builder.page_count(tx.page_count());
     // Of the four bytes SQLite looks at the last one.
     builder.file_format(match tx.header_field(Field::SchemaFormat) & 0xFF {
         0 => 4,
@@ -236,10 +240,10 @@ async fn read_rows(
         let size = cursor.payload_size();
         retry(tx, |tx| cursor.read_payload(tx, 0, size, &mut payload)).await?;
         let row = match decode_record(&payload, tx.encoding()) {
-            Ok(row) => row,
             // A header of no size is that of a row of NULLs.
-            Err(_) if payload.first().is_none_or(|header| *header == 0) => Vec::new(),
-            Err(_) => return Err(VdbeError::corrupt()),
+            _ if payload.first().is_none_or(|header| *header == 0) => Vec::new(),
+            Ok(row) if row.len() > COLUMNS || is_whole(&payload) => row,
+            _ => return Err(VdbeError::corrupt()),
         };
         if filter.is_none_or(|filter| filter.matches(&row)) {
             let root = match row.get(3) {
@@ -266,6 +270,16 @@ async fn read_rows(
         read_samples(tx, root, &mut builder).await?;
     }
     builder.finish().map_err(Into::into)
+}
+
+/// Whether a record ends where its payload does, which is found out where its last column is read.
+fn is_whole(payload: &[u8]) -> bool {
+    let (Some((header, _)), Ok(values)) = (varint::read_u32(payload), record_values(payload))
+    else {
+        return false;
+    };
+    let bodies: usize = values.flatten().map(|(_, body)| body.len()).sum();
+    header as usize + bodies == payload.len()
 }
 
 /// Hands the rows of `sqlite_stat1` to the builder.

@@ -33,6 +33,8 @@ pub struct DbSchemaBuilder {
     extends: bool,
     /// Whether rows may say otherwise than their texts.
     trusts: bool,
+    /// Pages of the database; 0 if that is not known.
+    page_count: u32,
 }
 
 impl DbSchemaBuilder {
@@ -45,6 +47,7 @@ impl DbSchemaBuilder {
             samples: Vec::new(),
             extends: false,
             trusts: false,
+            page_count: 0,
         }
     }
 
@@ -57,6 +60,7 @@ impl DbSchemaBuilder {
             samples: Vec::new(),
             extends: true,
             trusts: false,
+            page_count: 0,
         }
     }
 
@@ -88,6 +92,11 @@ impl DbSchemaBuilder {
     /// The schema format, 1–4.
     pub fn file_format(&mut self, format: u8) {
         self.schema.file_format = format;
+    }
+
+    /// How many pages the database has: no root page lies behind them.
+    pub fn page_count(&mut self, pages: u32) {
+        self.page_count = pages;
     }
 
     /// A row of `sqlite_stat1`.
@@ -154,7 +163,9 @@ impl DbSchemaBuilder {
         let Some(root) = root else {
             return Err(malformed(&name, ""));
         };
+        let behind = self.page_count > 0 && root > i64::from(self.page_count);
         let outcome = match sql {
+            _ if behind => Err("invalid rootpage".to_owned()),
             Some(sql) if starts_with_create(sql) => {
                 self.definition(kind.unwrap_or_default(), &name, &table, root, sql)
             }
@@ -314,22 +325,29 @@ impl DbSchemaBuilder {
 
     /// Rule 2.
     fn constraint_index(&mut self, name: &str, table: &str, root: i64) -> Result<(), String> {
-        if root < 1 {
+        let at = |table: &Table| {
+            let is_it = |index: &Arc<Index>| index.name.eq_ignore_ascii_case(name);
+            table.indexes.iter().position(is_it)
+        };
+        // The row may name another table; the index has its name from its own.
+        let named = self
+            .open_table(table)
+            .is_some_and(|table| at(table).is_some());
+        let owner = if named {
+            self.tables.get_mut(table)
+        } else {
+            self.tables.values_mut().find(|table| at(table).is_some())
+        };
+        let Some((owner, at)) = owner.and_then(|owner| at(owner).map(|at| (owner, at))) else {
+            return Err("orphan index".to_owned());
+        };
+        let root = u32::try_from(root).unwrap_or(0);
+        let is_taken = |(n, index): (usize, &Arc<Index>)| n != at && index.root == root;
+        if root < 2 || owner.indexes.iter().enumerate().any(is_taken) {
             return Err("invalid rootpage".to_owned());
         }
-        let found = self.open_table(table).and_then(|table| {
-            table
-                .indexes
-                .iter_mut()
-                .find(|index| index.name.eq_ignore_ascii_case(name))
-        });
-        match found {
-            Some(index) => {
-                Arc::make_mut(index).root = root as u32;
-                Ok(())
-            }
-            None => Err("orphan index".to_owned()),
-        }
+        Arc::make_mut(&mut owner.indexes[at]).root = root;
+        Ok(())
     }
 
     /// A table that is being built, or one of the schema that is extended, taken out to be changed.
