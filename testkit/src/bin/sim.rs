@@ -10,6 +10,7 @@ use ringwood_testkit::sim::scenario::Mutation;
 use ringwood_testkit::sim::{Scenario, Settings, run, run_seeds, shrink};
 
 const USAGE: &str = "usage: sim [--seeds N] [--from N] [--processes N] [--threads N] [--crowd]
+           [--cuts-after-failed-syncs]
            [--mutation no-log-sync|no-journal-sync|no-checkpoint-sync|no-checksum|synchronous-off]
            [--all] (go on after a failure)
        sim --seed N [--processes N] [--crowd] [--mutation NAME] [--shrink]
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
             "--threads" => threads = number(&mut args).max(1),
             "--processes" => settings.processes = number(&mut args).max(1),
             "--crowd" => settings.crowd = true,
+            "--cuts-after-failed-syncs" => settings.cuts_after_failed_syncs = true,
             "--seed" => seed = Some(number(&mut args)),
             "--scenario" => file = args.next(),
             "--shrink" => shrinks = true,

@@ -10,6 +10,8 @@ pub struct Settings {
     pub processes: u64,
     /// Many connections in each process, which commit small transactions.
     pub crowd: bool,
+    /// The power may fail, too, where syncs do.
+    pub cuts_after_failed_syncs: bool,
     /// What is broken on purpose.
     pub mutation: Mutation,
     /// In how many of a thousand checks stock SQLite looks at the files too.
@@ -21,6 +23,7 @@ impl Default for Settings {
         Settings {
             processes: 3,
             crowd: false,
+            cuts_after_failed_syncs: false,
             mutation: Mutation::None,
             stock: 60,
         }
@@ -326,7 +329,7 @@ impl Life {
         let end = match c.below(8) {
             0 | 1 => End::Close,
             2 => End::Kill(after),
-            _ if syncs_fail => End::Kill(after),
+            _ if syncs_fail && !settings.cuts_after_failed_syncs => End::Kill(after),
             _ => End::Cut(after),
         };
         let kill = (settings.processes > 1 && c.below(4) == 0).then(|| {
