@@ -163,6 +163,9 @@ impl Statement {
     #[inline]
     fn step_now(&mut self) -> Option<Result<bool>> {
         let mut env = self.conn.try_enter()?;
+        if env.dbs.iter().any(|db| db.tx.is_ahead()) {
+            return None; // nothing is told before it stands firm
+        }
         if std::mem::take(&mut self.ended) {
             self.vm.abandon(&mut env); // it is not running: it is made ready
         }
