@@ -170,6 +170,22 @@ impl sqlite3 {
         self.conn.borrow().as_ref().map_or(otherwise, look)
     }
 
+    /// Changes of the last statement, changes since the beginning, the last rowid: within a callback those of the step
+    /// that is under way.
+    pub(crate) fn counts(&self) -> (i64, i64, i64) {
+        let _held = self.lock();
+        let env = self.door.borrow().get();
+        if self.inside.get() > 0 && !env.is_null() {
+            // SAFETY: as in `engine`; it is only looked at.
+            let facts = unsafe { &(*env).facts };
+            return (facts.changes, facts.total_changes, facts.last_insert_rowid);
+        }
+        self.glance((0, 0, 0), |conn| {
+            let (changes, total) = (conn.changes() as i64, conn.total_changes() as i64);
+            (changes, total, conn.last_insert_rowid())
+        })
+    }
+
     /// Runs a statement that gives nothing, or one row: its values as text.
     pub(crate) fn run(&self, sql: &str) -> Result<Vec<ringwood::Value>, Failure> {
         self.engine(|conn| {
@@ -407,27 +423,27 @@ c_api! {
 
     /// Rows changed by the last statement, at most 2³¹-1.
     fn sqlite3_changes(db: *mut sqlite3) -> c_int = 0 => {
-        connection(db).map_or(0, |db| db.glance(0, LocalConnection::changes)) as c_int
+        connection(db).map_or(0, |db| db.counts().0) as c_int
     }
 
     /// Rows changed by the last statement.
     fn sqlite3_changes64(db: *mut sqlite3) -> i64 = 0 => {
-        connection(db).map_or(0, |db| db.glance(0, LocalConnection::changes)) as i64
+        connection(db).map_or(0, |db| db.counts().0)
     }
 
     /// Rows changed since the connection was opened.
     fn sqlite3_total_changes(db: *mut sqlite3) -> c_int = 0 => {
-        connection(db).map_or(0, |db| db.glance(0, LocalConnection::total_changes)) as c_int
+        connection(db).map_or(0, |db| db.counts().1) as c_int
     }
 
     /// Rows changed since the connection was opened.
     fn sqlite3_total_changes64(db: *mut sqlite3) -> i64 = 0 => {
-        connection(db).map_or(0, |db| db.glance(0, LocalConnection::total_changes)) as i64
+        connection(db).map_or(0, |db| db.counts().1)
     }
 
     /// The rowid of the last insert.
     fn sqlite3_last_insert_rowid(db: *mut sqlite3) -> i64 = 0 => {
-        connection(db).map_or(0, |db| db.glance(0, LocalConnection::last_insert_rowid))
+        connection(db).map_or(0, |db| db.counts().2)
     }
 
     /// Sets it.

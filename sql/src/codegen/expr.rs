@@ -125,10 +125,22 @@ impl Compiler<'_> {
 
     /// The expression that stands for a value which is in registers from `reg` on.
     pub fn register_expr(&self, expr: &Expr, reg: i32) -> Expr {
-        let one = |field: &Expr, reg: i32| Expr::Register {
-            reg,
-            affinity: field.affinity(),
-            collation: self.collation_name(field),
+        let one = |field: &Expr, reg: i32| {
+            let affinity = field.affinity();
+            let register = |collation| Expr::Register {
+                reg,
+                affinity,
+                collation,
+            };
+            match self.collation_name(field) {
+                // A column's own collation gives way to a COLLATE of what it is compared with.
+                Some(collation) if !field.has_collate() => Expr::Collate {
+                    expr: Box::new(register(None)),
+                    collation,
+                    implicit: true,
+                },
+                collation => register(collation),
+            }
         };
         let count = expr.vector_size();
         if count == 1 {

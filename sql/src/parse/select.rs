@@ -4,9 +4,9 @@ use smallvec::SmallVec;
 
 use super::{PResult, Parser};
 use crate::ast::{
-    Compound, CompoundOp, Cte, FromClause, FromItem, Indexed, JoinConstraint, JoinType, Limit,
-    Materialized, Name, QualifiedName, ResultColumn, Select, SelectClause, SelectCore, SortTerm,
-    Source, Span, Values, WindowDef, With,
+    Compound, CompoundOp, Cte, ExprKind, FromClause, FromItem, Indexed, JoinConstraint, JoinType,
+    Limit, Literal, Materialized, Name, QualifiedName, ResultColumn, Select, SelectClause,
+    SelectCore, SortTerm, Source, Span, Values, WindowDef, With,
 };
 use crate::lex::{Lexeme, Token};
 
@@ -67,14 +67,18 @@ impl Parser<'_> {
         }
         self.height = height;
         let Trailer { order_by, limit } = trailer;
-        Ok(Select {
+        let select = Select {
             with,
             core,
             compounds,
             order_by,
             limit,
             span: self.span_from(start),
-        })
+        };
+        if is_ordered_by_another_collation(&select) {
+            return Ok(order_from_outside(select));
+        }
+        Ok(select)
     }
 
     fn compound_op(&mut self) -> PResult<Option<CompoundOp>> {
@@ -596,4 +600,65 @@ impl Parser<'_> {
         }
         join
     }
+}
+
+/// Whether ORDER BY compares as the operators of a compound do not: UNION, EXCEPT and INTERSECT are merges of parts in
+/// ORDER BY's order, and must not take its COLLATE for theirs. Its terms must be numbers or names of the first part's
+/// columns, which mean the same from outside; others stay where they are, and their COLLATE is the operators' too.
+fn is_ordered_by_another_collation(select: &Select) -> bool {
+    let compares = |compound: &Compound| compound.op != CompoundOp::UnionAll;
+    let collates = |term: &SortTerm| matches!(term.expr.kind, ExprKind::Collate(_));
+    select.order_by.iter().any(collates)
+        && select.compounds.iter().any(compares)
+        && select
+            .order_by
+            .iter()
+            .all(|term| names_a_column(&select.core, &term.expr.kind))
+}
+
+/// Whether a term of ORDER BY is a column's number, or the name of one that the part gives.
+fn names_a_column(core: &SelectCore, term: &ExprKind) -> bool {
+    let name = match term {
+        ExprKind::Collate(collate) => return names_a_column(core, &collate.expr.kind),
+        ExprKind::Literal(Literal::Integer(_)) => return true,
+        ExprKind::Id(name) => name,
+        _ => return false,
+    };
+    let SelectCore::Select(clause) = core else {
+        return false;
+    };
+    clause.columns.iter().any(|column| match column {
+        ResultColumn::Expr {
+            alias: Some(alias), ..
+        } => alias.text.eq_ignore_ascii_case(&name.text),
+        ResultColumn::Expr { expr, .. } => {
+            matches!(&expr.kind, ExprKind::Id(own) if own.text.eq_ignore_ascii_case(&name.text))
+        }
+        _ => false,
+    })
+}
+
+/// `SELECT * FROM (compound) ORDER BY … LIMIT …` (SQLite's convertCompoundSelectToSubquery).
+#[cold]
+fn order_from_outside(mut select: Select) -> Select {
+    let order_by = std::mem::take(&mut select.order_by);
+    let (limit, span) = (select.limit.take(), select.span);
+    let last = select.compounds.last().map_or(&select.core, |c| &c.core);
+    let number = match last {
+        SelectCore::Select(clause) => clause.number,
+        SelectCore::Values(values) => values.number,
+    };
+    let item = FromItem {
+        join: JoinType::NONE,
+        source: Source::Select(Box::new(select)),
+        alias: None,
+        constraint: None,
+        span,
+    };
+    let mut outer = Select::of(vec![ResultColumn::Star(span)], vec![item], None);
+    if let SelectCore::Select(clause) = &mut outer.core {
+        clause.number = number;
+    }
+    (outer.order_by, outer.limit, outer.span) = (order_by, limit, span);
+    outer
 }
