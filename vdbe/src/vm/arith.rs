@@ -36,7 +36,7 @@ fn number(mem: &Mem) -> Option<Number> {
 fn real(mem: &Mem, number: Number) -> f64 {
     match (number, mem.kind()) {
         (Number::Integer(0), Kind::Text | Kind::Blob)
-            if mem.bytes().trim_ascii_start().starts_with(b"-") =>
+            if matches!(mem.bytes().trim_ascii_start(), [b'-', b'0'..=b'9', ..]) =>
         {
             -0.0
         }
@@ -309,15 +309,19 @@ pub(super) fn affinity(mems: &mut [Mem], insn: &Insn) {
     }
 }
 
-/// An integer in a REAL column: an `IntReal` if a record can store it in at most 6 bytes, else a real.
+/// An integer in a REAL column is a real. Not an `IntReal`: a sorter's record would store that as an integer.
 #[inline]
 pub(super) fn real_of_int(mem: &mut Mem) {
     if let Some(i) = mem.as_int() {
-        if (-(1 << 47)..1 << 47).contains(&i) {
-            mem.set_int_real(i);
-        } else {
-            mem.set_real(i as f64);
-        }
+        mem.set_real(i as f64);
+    }
+}
+
+/// The same in a STRICT table: an `IntReal` if a record can store it in at most 6 bytes.
+fn int_real_of_int(mem: &mut Mem) {
+    match mem.as_int() {
+        Some(i) if (-(1 << 47)..1 << 47).contains(&i) => mem.set_int_real(i),
+        _ => real_of_int(mem),
     }
 }
 
@@ -374,7 +378,7 @@ pub(super) fn type_check(mems: &mut [Mem], insn: &Insn) -> Step {
         };
         if fits {
             if letter == b'R' {
-                real_of_int(mem);
+                int_real_of_int(mem);
             }
             continue;
         }

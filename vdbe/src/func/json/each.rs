@@ -154,7 +154,8 @@ impl EachCursor {
         };
         let label = &self.blob[self.at + head.len..self.at + head.whole()];
         self.path.push(b'.');
-        if !label.is_empty() && label.iter().all(u8::is_ascii_alphanumeric) {
+        let is_word = label.iter().all(u8::is_ascii_alphanumeric);
+        if label.first().is_some_and(u8::is_ascii_alphabetic) && is_word {
             self.path.extend_from_slice(label);
         } else {
             self.path.push(b'"');
