@@ -121,3 +121,21 @@ SELECT a FROM x1 WHERE b + c = 10 AND c > 3;
 UPDATE x1 SET a = a + 1;
 SELECT a FROM x1 WHERE b + c = 15 AND c > 3;
 PRAGMA integrity_check;
+
+-- A whole number in a virtual REAL column is a real wherever it goes.
+CREATE TABLE vr(a, b REAL AS (a), c INT AS (a), d NUMERIC AS (a));
+INSERT INTO vr(a) VALUES(1), (2.5), ('3'), ('x'), (1<<50), (9223372036854775807), (NULL), (x'31');
+SELECT a, b, c, d, b || '' FROM vr ORDER BY rowid;
+SELECT b, 1 FROM vr ORDER BY 2, rowid;
+SELECT b, a FROM vr ORDER BY b, a;
+SELECT max(b), a FROM vr;
+SELECT b, count(*) FROM vr GROUP BY b;
+SELECT DISTINCT b FROM vr;
+SELECT sum(b) OVER (ORDER BY rowid), b FROM vr WHERE a < 5;
+SELECT iif(a, b), a FROM vr ORDER BY rowid + 1;
+SELECT b FROM vr UNION SELECT 7 ORDER BY 1;
+WITH m AS MATERIALIZED (SELECT b FROM vr) SELECT * FROM m;
+CREATE TABLE vs(a TEXT, b REAL AS (a)) STRICT;
+INSERT INTO vs(a) VALUES(10), (2.5), ('1');
+SELECT a, b FROM vs;
+SELECT a, b FROM vs ORDER BY 1;

@@ -77,3 +77,24 @@ SELECT typeof(sum(a)), typeof(total(a)), typeof(avg(a)), sum(NULL), total(NULL),
 VALUES(1,2),(3,4); VALUES(1),(2) ORDER BY 1 DESC; VALUES(1),(2) LIMIT 1; VALUES(1,2),(3); SELECT * FROM (VALUES(1,'a'),(2,'b')) AS v WHERE column1=2; SELECT column2 FROM (VALUES(1,'a'),(2,'b')) ORDER BY 1 DESC; VALUES(1) UNION VALUES(2) EXCEPT VALUES(1); SELECT a FROM t WHERE a IN (VALUES(1),(3)) ORDER BY a; WITH v(x,y) AS (VALUES(1,2),(3,4)) SELECT sum(x*y) FROM v; VALUES(1),(2) UNION ALL SELECT a FROM t WHERE a>4; SELECT (VALUES(7)); SELECT EXISTS(VALUES(1)); VALUES((SELECT max(a) FROM t)); INSERT INTO w VALUES(1,'z'),(2,'y') ; SELECT * FROM (VALUES(1),(2)) AS p, (VALUES('a'),('b')) AS q ORDER BY 1,2; SELECT * FROM t LEFT JOIN (VALUES(1),(3)) AS v ON v.column1=t.a ORDER BY a; SELECT * FROM (VALUES(1),(3)) AS v RIGHT JOIN t ON v.column1=t.a ORDER BY a;
 WITH x AS (SELECT 1 AS a), x AS (SELECT 2) SELECT * FROM x; WITH x(a,b) AS (SELECT 1) SELECT * FROM x; WITH x AS (SELECT a FROM t) SELECT * FROM x AS p JOIN x AS q ON p.a=q.a+1 ORDER BY 1; WITH x AS (SELECT * FROM y), y AS (SELECT 5 AS v) SELECT * FROM x; WITH x AS (WITH y AS (SELECT 3 AS q) SELECT q FROM y) SELECT * FROM x; WITH x AS (SELECT 1) SELECT * FROM y; WITH x AS (SELECT a, count(*) AS n FROM u GROUP BY a) SELECT t.a, (SELECT n FROM x WHERE x.a=t.a) FROM t WHERE t.a IN (SELECT a FROM x) ORDER BY 1; WITH t AS (SELECT 1 AS a) SELECT * FROM t, main.t AS m WHERE t.a=m.a; WITH x AS MATERIALIZED (SELECT random() AS r) SELECT a.r=b.r FROM x AS a, x AS b; WITH x AS (SELECT random() AS r) SELECT a.r=b.r FROM x AS a, x AS b; EXPLAIN QUERY PLAN WITH x AS (SELECT a, count(*) AS n FROM u GROUP BY a) SELECT t.a, (SELECT n FROM x WHERE x.a=t.a) FROM t WHERE t.a IN (SELECT a FROM x);
 CREATE VIEW vv AS SELECT a, count(*) AS n FROM u GROUP BY a; EXPLAIN QUERY PLAN SELECT * FROM vv AS p, vv AS q WHERE p.a=q.n; SELECT * FROM vv AS p, vv AS q WHERE p.a=q.n ORDER BY 1,2,3,4;
+-- NULL in any row of VALUES makes NOT IN unknown.
+CREATE TABLE nn(a, d NOT NULL); INSERT INTO nn VALUES(1, 'a'), ('2', 2), (3, '');
+SELECT a FROM nn WHERE d NOT IN (VALUES (''), (NULL));
+SELECT a FROM nn WHERE d NOT IN (VALUES (NULL), (''));
+SELECT a FROM nn WHERE d IN (VALUES (''), (NULL));
+SELECT 3 NOT IN (VALUES (1), (NULL)), 3 IN (VALUES (1), (NULL)), 1 NOT IN (VALUES (1), (NULL));
+SELECT (1, 2) NOT IN (VALUES (1, 3), (1, NULL)), (1, 2) NOT IN (VALUES (1, 2), (1, NULL));
+-- An equality through IS keeps the test that it stands on.
+CREATE TABLE eq(a NUMERIC, c INT UNIQUE, d INT); INSERT INTO eq VALUES(2, 1, 1), (1, 2, 1), (3, 3, 3), (1, NULL, 1);
+SELECT * FROM eq WHERE 1.0 = a AND c IS a;
+SELECT * FROM eq WHERE a = 3 AND c IS a;
+SELECT * FROM eq WHERE a = 1 AND c = a;
+SELECT * FROM eq WHERE c = 1 AND a IS c;
+SELECT * FROM eq WHERE a = 1 AND d IS a AND c IS d;
+-- VALUES of several rows within a compound is a subquery: what its columns may hold.
+CREATE VIEW cv(x, y) AS SELECT '2', rowid FROM nn EXCEPT VALUES (0, 3), (2.5, 5);
+SELECT x, y, x <= y, typeof(x), typeof(y) FROM cv;
+SELECT x, y, x <= y FROM (SELECT '2' AS x, rowid AS y FROM nn UNION ALL VALUES (0, 3), (2.5, 5));
+SELECT y, y = '3', typeof(y) FROM (SELECT rowid AS y FROM nn UNION ALL VALUES (CAST(3 AS TEXT)), (5));
+SELECT y, y = '3', typeof(y) FROM (VALUES (1), (3) UNION ALL SELECT CAST('3' AS INT));
+SELECT y, y = '3', typeof(y) FROM (VALUES ('a'), ('b') UNION ALL SELECT CAST(3 AS TEXT)) WHERE y = 3;

@@ -401,7 +401,9 @@ impl Compiler<'_> {
                     nulls = select
                         .result
                         .iter()
-                        .any(|column| self.can_be_null(&column.expr));
+                        .map(|column| &column.expr)
+                        .chain(select.rows.iter().flatten())
+                        .any(|expr| self.can_be_null(expr));
                 }
                 if !correlated {
                     if let Some(index) = self.find_existing_index(in_, select, wanted, nulls)? {

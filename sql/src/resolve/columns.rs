@@ -4,6 +4,7 @@
 
 use super::Resolver;
 use crate::ast;
+use crate::bound::walk::{Constness, is_constant};
 use crate::bound::{Expr, FromClause, FromSource, ResultColumn, Select};
 use crate::compiler::Compiler;
 use crate::schema::{Column, Table, TableKind};
@@ -52,24 +53,60 @@ fn unique_names(result: &[ResultColumn]) -> Vec<Arc<str>> {
     names
 }
 
+/// What a part of a compound yields in a column: its affinity, and the types that it may have ([`Expr::data_type`]).
+struct Yield {
+    affinity: Affinity,
+    types: u8,
+}
+
+/// The rows of VALUES are parts where they stand first, and a subquery where they do not; constants too, whose column
+/// then may be of any type.
+fn yields_of(part: &Select, column: usize) -> SmallVec<[Yield; 4]> {
+    let of = |expr: &Expr| Yield {
+        affinity: expr.affinity(),
+        types: expr.data_type(),
+    };
+    let first = &part.result[column].expr;
+    if part.rows.is_empty() {
+        return std::iter::once(of(first)).collect();
+    }
+    let rows = || std::iter::once(first).chain(part.rows.iter().map(|row| &row[column]));
+    let plain = rows()
+        .all(|expr| expr.affinity() <= Affinity::None && is_constant(expr, Constness::Statement));
+    if part.prior.is_none() && !plain {
+        return rows().map(of).collect();
+    }
+    let affinity = rows()
+        .map(Expr::affinity)
+        .find(|affinity| *affinity > Affinity::None)
+        .unwrap_or(Affinity::None);
+    let types = match affinity {
+        affinity if affinity.is_numeric() => 5,
+        Affinity::Text => 6,
+        _ => 7,
+    };
+    std::iter::once(Yield { affinity, types }).collect()
+}
+
 /// The affinity of a column of a subquery: that of the first part that has one, unless another part yields what it
 /// would change.
 fn column_affinity(parts: &[&Select], column: usize, default: Affinity) -> Affinity {
     let first = &parts[0].result[column].expr;
-    let mut affinity = first.affinity();
+    let yields: SmallVec<[Yield; 4]> = parts.iter().flat_map(|p| yields_of(p, column)).collect();
+    let mut affinity = yields[0].affinity;
     let mut types = 0;
     let mut at = 0;
-    while affinity <= Affinity::None && at + 1 < parts.len() {
-        types |= parts[at].result[column].expr.data_type();
+    while affinity <= Affinity::None && at + 1 < yields.len() {
+        types |= yields[at].types;
         at += 1;
-        affinity = parts[at].result[column].expr.affinity();
+        affinity = yields[at].affinity;
     }
     if affinity <= Affinity::None {
         affinity = default;
     }
-    if affinity >= Affinity::Text && parts.len() > 1 {
-        for part in &parts[at + 1..] {
-            types |= part.result[column].expr.data_type();
+    if affinity >= Affinity::Text && yields.len() > 1 {
+        for part in &yields[at + 1..] {
+            types |= part.types;
         }
         if affinity == Affinity::Text && types & 1 != 0 || affinity.is_numeric() && types & 2 != 0 {
             affinity = Affinity::Blob;
