@@ -243,6 +243,7 @@ fn test_row(ctx: &CompileContext<'_>, row: &Definition, strings: bool) -> Result
     let text = row.text().unwrap_or_default().as_bytes();
     let mut c = Compiler::new(ctx, text, ast::Explain::No);
     c.unasked = 1;
+    c.altering = true;
     match row.parse().map_err(SqlError::error)? {
         Stmt::CreateTable(create) => {
             let table = Arc::new(define_table(&create, text)?);

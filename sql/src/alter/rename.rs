@@ -332,6 +332,14 @@ impl Compiler<'_> {
                 rename_column_in(self.ctx, of, row, column, &to.text, quoted)?;
             }
         }
+        if of.db == TEMP {
+            // As stock SQLite, which renames in temporary views and triggers once more, and then misses the old name.
+            for row in &mut definitions.rows {
+                if matches!(row.kind, ObjectKind::View | ObjectKind::Trigger) {
+                    rename_column_in(self.ctx, of, row, column, &to.text, quoted)?;
+                }
+            }
+        }
         let after = definitions.schema(schema, "after rename")?;
         definitions.test(self.ctx, &after, "after rename", true, false)?;
         definitions.test(self.ctx, &after, "after rename", false, all)?;

@@ -132,6 +132,9 @@ pub struct Compiler<'a> {
     pub fixed_db: Option<usize>,
     /// Whether the text is the schema's, not the statement's: errors have no place in it then.
     pub foreign_text: bool,
+    /// Whether ALTER TABLE asks if a definition means something: ordinals of GROUP BY and ORDER BY may be too large
+    /// then, as in stock SQLite.
+    pub altering: bool,
     /// Whether rows are deleted because their table is dropped: triggers do not fire, and parents may be missing.
     pub dropping: bool,
     /// The programs of triggers, and what they share with the main program.
@@ -212,6 +215,7 @@ impl<'a> Compiler<'a> {
             trigger: None,
             fixed_db: None,
             foreign_text: false,
+            altering: false,
             dropping: false,
             programs: Programs::default(),
             internal: false,

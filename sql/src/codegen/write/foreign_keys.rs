@@ -133,21 +133,34 @@ impl Compiler<'_> {
     }
 
     /// Marks the columns that the checks and actions read of the old row.
-    pub(super) fn mark_key_columns(&self, db: usize, table: &Table, used: &mut [bool]) {
+    ///
+    /// # Errors
+    /// `foreign key mismatch`, also of keys that the statement does not touch.
+    pub(super) fn mark_key_columns(
+        &self,
+        db: usize,
+        table: &Table,
+        used: &mut [bool],
+    ) -> Result<()> {
         if !self.is_in_foreign_key(db, table) {
-            return;
+            return Ok(());
         }
         for key in &table.foreign_keys {
             key.columns.iter().for_each(|column| used[*column] = true);
         }
-        for (_, key) in self.references(db, table) {
-            if let Some(found) = ParentKey::find(table, &key) {
-                found
+        let mut mismatch = None;
+        for (child, key) in self.references(db, table) {
+            match self.parent_key(&child, table, &key) {
+                Ok(found) => found
                     .parent_columns
                     .iter()
-                    .for_each(|column| used[*column] = true);
+                    .for_each(|column| used[*column] = true),
+                Err(_) if self.dropping => {}
+                // The last one is reported.
+                Err(e) => mismatch = Some(e),
             }
         }
+        mismatch.map_or(Ok(()), Err)
     }
 
     /// The parent's key, or the error that there is none.

@@ -88,7 +88,7 @@ impl Compiler<'_> {
         }
         self.b.about.count_changes = true;
         let multi_row =
-            !matches!(&insert.source, InsertSource::Select(select) if is_one_row(select));
+            matches!(&insert.source, InsertSource::Select(select) if !is_one_row(select));
         let fires = !triggers.is_empty();
         let has_returning = !insert.returning.is_empty();
         let multi_write = multi_row || fires || has_returning;

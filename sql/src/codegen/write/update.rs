@@ -536,17 +536,17 @@ impl Compiler<'_> {
     }
 
     /// Which columns of the old row somebody reads.
-    fn old_columns_used(&self, target: &Target, effects: &Effects) -> Vec<bool> {
+    fn old_columns_used(&self, target: &Target, effects: &Effects) -> Result<Vec<bool>> {
         let table = &target.table;
         let wants_old = effects.wants_old();
         let reads = |column: &crate::schema::Column| {
             column.primary_key || wants_old && effects.triggers.read_old(&column.name)
         };
         let mut used: Vec<bool> = table.columns.iter().map(reads).collect();
-        if wants_old {
-            self.mark_key_columns(target.db, table, &mut used);
+        if effects.checks_keys() {
+            self.mark_key_columns(target.db, table, &mut used)?;
         }
-        used
+        Ok(used)
     }
 
     /// Computes the new row, and of the old one what the checks compare with; tells whether the row was read.
@@ -566,7 +566,7 @@ impl Compiler<'_> {
             self.may_abort = true;
         }
         if effects.compares_key || effects.wants_old() {
-            let used = self.old_columns_used(target, effects);
+            let used = self.old_columns_used(target, effects)?;
             for (i, used) in used.into_iter().enumerate() {
                 let reg = regs.old_rowid + 1 + table.storage_of(i) as i32;
                 if used {

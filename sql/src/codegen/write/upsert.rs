@@ -203,9 +203,12 @@ impl Compiler<'_> {
                     let number = key.column().unwrap_or(-1);
                     let is_rowid = usize::try_from(number)
                         .is_ok_and(|number| table.rowid_alias == Some(number));
+                    if is_rowid {
+                        return Ok(false); // as stock SQLite, where the rowid's alias is not the index's column
+                    }
                     Expr::Column(ColumnRef {
                         cursor,
-                        column: if is_rowid { -1 } else { number },
+                        column: number,
                         affinity: table.affinity_of(number),
                         can_be_null: false,
                     })
