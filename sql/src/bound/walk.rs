@@ -353,6 +353,27 @@ pub fn has_aggregate_of(expr: &Expr, owner: crate::bound::SelectId) -> bool {
     })
 }
 
+/// The first call of an aggregate that belongs to that query.
+pub fn aggregate_of(
+    expr: &Expr,
+    owner: crate::bound::SelectId,
+) -> Option<&crate::bound::FunctionCall> {
+    let mut found = None;
+    walk(expr, &mut |node| match node {
+        Node::Expr(Expr::Function(call))
+            if call
+                .aggregate
+                .as_ref()
+                .is_some_and(|aggregate| aggregate.owner == owner) =>
+        {
+            found = Some(&**call);
+            Walk::Stop
+        }
+        _ => Walk::Continue,
+    });
+    found
+}
+
 /// Whether the expression mentions that cursor.
 pub fn uses_cursor(expr: &Expr, cursor: i32) -> bool {
     any(expr, |e| match e {

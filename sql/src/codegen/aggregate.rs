@@ -18,7 +18,7 @@
 //! Source: SQLite's AggInfo, `analyzeAggregate`, `updateAccumulator`, `finalizeAggFunctions`.
 
 use super::expr::ListFlags;
-use crate::bound::walk::{NodeMut, Walk, same, walk_mut};
+use crate::bound::walk::{NodeMut, Walk, aggregate_of, same, walk_mut};
 use crate::bound::{
     AggregateCall, AggregateId, Expr, FunctionCall, OrderTerm, ResultColumn, Select, SelectId,
 };
@@ -270,6 +270,11 @@ impl Compiler<'_> {
         // The arguments, which may need further columns.
         for i in 0..collector.found.functions.len() {
             let mut function = collector.found.functions[i].clone();
+            let args = function.args.iter().chain(&function.call.filter);
+            let mut args = args.chain(function.call.order_by.iter().map(|term| &term.expr));
+            if let Some(nested) = args.find_map(|arg| aggregate_of(arg, select.id)) {
+                return Err(self.misuse(nested)); // in a subquery of an argument
+            }
             function
                 .args
                 .iter_mut()

@@ -87,7 +87,7 @@ impl Compiler<'_> {
 
     /// An aggregate where none may be; the name as it is written.
     #[cold]
-    fn misuse(&self, call: &FunctionCall) -> SqlError {
+    pub(crate) fn misuse(&self, call: &FunctionCall) -> SqlError {
         let offset = call
             .aggregate
             .as_ref()

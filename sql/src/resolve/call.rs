@@ -97,9 +97,18 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             .as_deref()
             .map(|filter| self.expr(filter))
             .transpose();
+        let found = match (args, order_by, filter) {
+            (Ok(args), Ok(order_by), Ok(filter)) => Ok((args, order_by, filter)),
+            (Err(e), _, _) => {
+                let e = self.later_error(call.order_by.iter().map(|term| &term.expr), e);
+                Err(self.later_error(call.filter.as_deref(), e))
+            }
+            (_, Err(e), _) => Err(self.later_error(call.filter.as_deref(), e)),
+            (_, _, Err(e)) => Err(e),
+        };
         self.scope().allow_aggregates = true;
         self.scope().allow_windows = allow_windows;
-        let (args, order_by, filter) = (args?, order_by?, filter?);
+        let (args, order_by, filter) = found?;
         if call.distinct == Distinctness::Distinct && args.len() != 1 {
             return Err(SqlError::error(
                 "DISTINCT aggregates must have exactly one argument",
@@ -161,21 +170,37 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         scope.select
     }
 
-    /// Of a wrong call and a wrong first argument stock SQLite reports the argument, which it looks at later; it
-    /// goes no deeper, and to no other argument, once there is an error.
+    /// Of a wrong call and a wrong argument stock SQLite reports the argument, which it looks at later; it goes no
+    /// deeper once there is an error.
     fn last_error(&mut self, args: &'a [ast::Expr], error: SqlError) -> SqlError {
+        self.later_error(args, error)
+    }
+
+    /// The same for the expressions that are looked at afterwards: names and calls, up to anything else.
+    pub(super) fn later_error(
+        &mut self,
+        exprs: impl IntoIterator<Item = &'a ast::Expr>,
+        mut error: SqlError,
+    ) -> SqlError {
         use ast::ExprKind::{Call, Column, Exists, Id, InSelect, Subquery};
-        match args.first() {
-            Some(first)
-                if matches!(
-                    first.kind,
-                    Id(_) | Column(_) | Call(_) | Subquery(_) | Exists(_) | InSelect { .. }
-                ) =>
-            {
-                self.expr(first).err().unwrap_or(error)
+        for expr in exprs {
+            match &expr.kind {
+                Id(_) | Column(_) => match self.expr(expr) {
+                    Ok(_) => {}
+                    Err(later) => return later,
+                },
+                Call(call) => {
+                    let args = call.arg_list();
+                    let found = self.find_function(&call.name.text, args.len(), call.name.span);
+                    error = self.later_error(args, found.err().unwrap_or(error));
+                }
+                Subquery(_) | Exists(_) | InSelect { .. } => {
+                    return self.expr(expr).err().unwrap_or(error);
+                }
+                _ => return error,
             }
-            _ => error,
         }
+        error
     }
 
     /// `likely(x)` and its kin are x with a hint.

@@ -31,7 +31,7 @@ use std::sync::Arc;
 pub(super) struct OpenCte {
     pub address: *const ast::Cte,
     /// What a use of it is (rule 3).
-    problem: &'static str,
+    pub problem: &'static str,
 }
 
 /// The places that read the rows of a recursive common table expression (rule 2).
@@ -42,10 +42,10 @@ pub(super) struct RecursiveUse {
 }
 
 /// Where an expression is recursive.
-struct Recursion {
+pub(super) struct Recursion {
     /// The first recursive part, counted from 0; never 0.
-    first: usize,
-    places: SmallVec<[*const ast::QualifiedName; 2]>,
+    pub first: usize,
+    pub places: SmallVec<[*const ast::QualifiedName; 2]>,
 }
 
 impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
@@ -271,7 +271,7 @@ fn settle_columns(part: &mut Select, cursor: i32, table: &Arc<Table>) {
     });
 }
 
-fn check_columns(cte: &ast::Cte, have: usize) -> Result<()> {
+pub(super) fn check_columns(cte: &ast::Cte, have: usize) -> Result<()> {
     let want = cte.columns.len();
     if want == 0 || want == have {
         return Ok(());
@@ -283,7 +283,7 @@ fn check_columns(cte: &ast::Cte, have: usize) -> Result<()> {
 }
 
 /// Rule 2.
-fn recursion(cte: &ast::Cte) -> Result<Option<Recursion>> {
+pub(super) fn recursion(cte: &ast::Cte) -> Result<Option<Recursion>> {
     let compounds = &cte.select.compounds;
     let Some(last) = compounds.last() else {
         return Ok(None);

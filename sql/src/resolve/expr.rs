@@ -200,7 +200,15 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         if op == BinaryOp::And && is_false_conjunction(operands) {
             return Ok(Expr::Integer(0)); // nothing in it is looked up
         }
-        let left = self.expr(left)?;
+        if op.is_comparison() {
+            self.check_written_vectors(left, right, place)?;
+        }
+        let left = match self.expr(left) {
+            Ok(left) => left,
+            // What is wrong within a call does not keep stock SQLite from looking at what stands beside it.
+            Err(e) if is_call(left) => return Err(self.later_error([right], e)),
+            Err(e) => return Err(e),
+        };
         let right = self.expr(right)?;
         if op.is_comparison() {
             self.check_vectors(&left, &right, place)?;
@@ -208,15 +216,32 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         Ok(Expr::binary(op, left, right))
     }
 
+    /// The same before anything in it is looked up, as far as it can be seen.
+    fn check_written_vectors(
+        &self,
+        left: &ast::Expr,
+        right: &ast::Expr,
+        place: &ast::Expr,
+    ) -> Result<()> {
+        match (written_width(left), written_width(right)) {
+            (Some(a), Some(b)) if a != b => Err(self.row_value_misused(place)),
+            _ => Ok(()),
+        }
+    }
+
+    fn row_value_misused(&self, place: &ast::Expr) -> SqlError {
+        match leftmost_token(place) {
+            Some(span) => self.error_at(span, "row value misused"),
+            None => SqlError::error("row value misused"),
+        }
+    }
+
     /// Both sides of a comparison must be equally wide. `place`: the left side.
     fn check_vectors(&self, left: &Expr, right: &Expr, place: &ast::Expr) -> Result<()> {
         if left.vector_size() == right.vector_size() {
             return Ok(());
         }
-        Err(match leftmost_token(place) {
-            Some(span) => self.error_at(span, "row value misused"),
-            None => SqlError::error("row value misused"),
-        })
+        Err(self.row_value_misused(place))
     }
 
     /// IS and IS NOT: a test for NULL or for a truth, or a comparison.
@@ -233,8 +258,20 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         }
         let is_name = matches!(right.kind, ExprKind::Id(_));
         let place = left;
+        // A name is looked up first: it may be a truth.
+        let name = if is_name {
+            Some(self.expr(right)?)
+        } else {
+            None
+        };
+        if !matches!(name, Some(Expr::Bool(_))) {
+            self.check_written_vectors(left, right, place)?;
+        }
         let left = self.expr(left)?;
-        let right = self.expr(right)?;
+        let right = match name {
+            Some(name) => name,
+            None => self.expr(right)?,
+        };
         if let (Expr::Bool(value), true) = (&right, is_name) {
             return Ok(Expr::Truth {
                 expr: Box::new(left),
@@ -268,6 +305,8 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
     fn between(&mut self, not: bool, operands: &'a [ast::Expr; 3]) -> Result<Expr> {
         let [value, low, high] = operands;
         let place = value;
+        self.check_written_vectors(value, low, place)?;
+        self.check_written_vectors(value, high, place)?;
         let (value, low, high) = (self.expr(value)?, self.expr(low)?, self.expr(high)?);
         self.check_vectors(&value, &low, place)?;
         self.check_vectors(&value, &high, place)?;
@@ -588,12 +627,33 @@ pub(super) fn is_literal(expr: &ast::Expr) -> bool {
     }
 }
 
+/// Whether it is a call, or an operator that stands for one.
+fn is_call(expr: &ast::Expr) -> bool {
+    matches!(
+        expr.kind,
+        ExprKind::Call(_)
+            | ExprKind::Like(_)
+            | ExprKind::Binary(ast::BinaryOp::Arrow | ast::BinaryOp::LongArrow, ..)
+    )
+}
+
+/// How wide an expression is, where that is written; a subquery's columns may be stars.
+fn written_width(expr: &ast::Expr) -> Option<usize> {
+    match &expr.kind {
+        ExprKind::Row(items) => Some(items.len()),
+        ExprKind::Subquery(_) => None,
+        _ => Some(1),
+    }
+}
+
 /// Where an expression begins, as far as stock SQLite remembers: the leftmost operand that is a token.
 fn leftmost_token(expr: &ast::Expr) -> Option<Span> {
     match &expr.kind {
-        ExprKind::Literal(_) | ExprKind::Id(_) | ExprKind::Variable(_) | ExprKind::Call(_) => {
-            Some(expr.span)
-        }
+        ExprKind::Literal(_)
+        | ExprKind::Id(_)
+        | ExprKind::Column(_)
+        | ExprKind::Variable(_)
+        | ExprKind::Call(_) => Some(expr.span),
         ExprKind::Unary(_, inner) | ExprKind::IsNull(inner) | ExprKind::NotNull(inner) => {
             leftmost_token(inner)
         }

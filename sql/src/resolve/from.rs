@@ -206,7 +206,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
     }
 
     /// A call of a table-valued function; its arguments are resolved when all items are known.
-    fn from_function(
+    pub(super) fn from_function(
         &mut self,
         name: &'a ast::QualifiedName,
         alias: Option<Arc<str>>,
@@ -364,7 +364,9 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         let fixed = std::mem::replace(&mut self.fixed_db, (db != 1).then_some(db));
         let used = self.outermost_use;
         let accessor = self.access(&view.name);
+        let prepared = std::mem::take(&mut self.prepared);
         let bound = self.select(select, NameMode::View);
+        self.prepared = prepared;
         self.c.accessor = accessor;
         self.outermost_use = used;
         self.fixed_db = fixed;

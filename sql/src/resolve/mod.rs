@@ -17,6 +17,7 @@
 //! | `window` | OVER and WINDOW |
 //! | `order` | ORDER BY and GROUP BY: aliases, ordinals |
 //! | `star` | `*` and `t.*` |
+//! | `expand` | which of several mistakes is reported |
 //! | `columns` | names, types and origins of result columns; the made-up tables of subqueries |
 //!
 //! Rules:
@@ -32,6 +33,7 @@
 mod call;
 mod columns;
 mod cte;
+mod expand;
 mod expr;
 mod from;
 mod names;
@@ -68,6 +70,10 @@ pub struct Resolver<'r, 'c, 'a> {
     open_ctes: Vec<cte::OpenCte>,
     /// Recursive ones whose recursive terms are being resolved.
     recursive_uses: Vec<cte::RecursiveUse>,
+    /// The same while an error is looked into (`expand`): the places, the name, the columns.
+    expanded_recursions: Vec<expand::Recursive>,
+    /// How many SELECTs around this one stock SQLite would prepare with it; 0: it is the outermost (`expand`).
+    prepared: usize,
     /// The WINDOW clauses of the queries that are being resolved.
     window_clauses: Vec<(SelectId, &'a [ast::WindowDef])>,
     /// Views that are being resolved, against circles.
@@ -96,6 +102,8 @@ impl<'r, 'a, 'c: 'a> Resolver<'r, 'c, 'a> {
             withs: Vec::new(),
             open_ctes: Vec::new(),
             recursive_uses: Vec::new(),
+            expanded_recursions: Vec::new(),
+            prepared: 0,
             window_clauses: Vec::new(),
             open_views: Vec::new(),
             outermost_use: usize::MAX,

@@ -5,7 +5,7 @@
 use super::Resolver;
 use super::expr::{is_false_conjunction, is_literal};
 use crate::ast::{self, ExprKind, NullsOrder, Span};
-use crate::bound::walk::{Likeness, has_aggregate_of, likeness, same};
+use crate::bound::walk::{Likeness, aggregate_of, has_aggregate_of, likeness, same};
 use crate::bound::{Expr, OrderTerm, ResultColumn, SortOrder};
 use crate::compiler::{Result, SqlError};
 use crate::schema::CollationName;
@@ -125,11 +125,13 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         };
         match usize::try_from(number) {
             Ok(number) if (1..=result.len()).contains(&number) => Ok(Some(number - 1)),
+            // Found out later, when all terms are resolved.
+            Ok(number @ 1..=0xffff) if !is_compound => Ok(Some(number - 1)),
             _ => {
                 let mut e = self.out_of_range(clause, term, result.len(), number_span(expr));
                 let is_digits = matches!(expr.kind, ExprKind::Literal(_) | ExprKind::Unary(..));
-                if number > 0 && !is_compound || !is_digits {
-                    e.offset = None; // as stock SQLite, which finds it out later
+                if !is_digits {
+                    e.offset = None;
                 }
                 Err(e)
             }
@@ -142,6 +144,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         expr: &'a ast::Expr,
         clause: Clause,
         term: usize,
+        late: &mut Option<SqlError>,
     ) -> Result<(Expr, Option<usize>)> {
         let (inner, collations) = strip_collate(expr);
         let named = {
@@ -149,7 +152,21 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             self.named_column(inner, &scope.result, clause, term, false)?
         };
         if let Some(column) = named {
+            let count = self.scope().result.len();
+            if column >= count {
+                if late.is_none() && !self.c.altering {
+                    let mut e = self.out_of_range(clause, term, count, expr.span);
+                    e.offset = None;
+                    *late = Some(e);
+                }
+                return Ok((Expr::Null, None));
+            }
             let mut bound = self.scope().result[column].expr.clone();
+            let (owner, of_group) = (self.scope().select, clause == Clause::Group);
+            if of_group && !collations.is_empty() && late.is_none() {
+                // Stock SQLite does not see such an aggregate here, but when it codes it.
+                *late = aggregate_of(&bound, owner).map(|call| self.c.misuse(call));
+            }
             for name in collations.iter().rev() {
                 bound = Expr::Collate {
                     expr: Box::new(bound),
@@ -172,15 +189,16 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             return Err(SqlError::error("too many terms in ORDER BY clause"));
         }
         let mut bound = Vec::with_capacity(terms.len());
+        let mut late = None;
         for (i, term) in terms.iter().enumerate() {
-            let (expr, result_column) = self.order_term(&term.expr, Clause::Order, i)?;
+            let (expr, result_column) = self.order_term(&term.expr, Clause::Order, i, &mut late)?;
             bound.push(OrderTerm {
                 expr,
                 order: sort_order(term),
                 result_column,
             });
         }
-        Ok(bound)
+        late.map_or(Ok(bound), Err)
     }
 
     /// GROUP BY.
@@ -189,8 +207,12 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             return Err(SqlError::error("too many terms in GROUP BY clause"));
         }
         let mut bound = Vec::with_capacity(terms.len());
+        let mut late = None;
         for (i, term) in terms.iter().enumerate() {
-            bound.push(self.order_term(term, Clause::Group, i)?.0);
+            bound.push(self.order_term(term, Clause::Group, i, &mut late)?.0);
+        }
+        if let Some(e) = late {
+            return Err(e);
         }
         let owner = self.scope().select;
         if bound.iter().any(|expr| has_aggregate_of(expr, owner)) {

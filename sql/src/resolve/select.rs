@@ -45,10 +45,16 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         }
         self.enter()?;
         let allowed = self.c.authorize(ActionCode::Select, None, None, None)?;
+        self.prepared += 1;
         let bound = self.select_body(select, names);
+        self.prepared -= 1;
         self.leave();
         self.withs.truncate(withs);
-        let mut bound = bound?;
+        let mut bound = match bound {
+            Ok(bound) => bound,
+            Err(e) if self.prepared == 0 => return Err(self.earlier_error(select, e)),
+            Err(e) => return Err(e),
+        };
         if !allowed {
             // It is ignored: as if it had no rows.
             bound.limit = Some(Expr::Integer(0));
@@ -89,16 +95,13 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         }
         // From the last to the first; only the first gives names.
         let mut parts = Vec::with_capacity(select.compounds.len() + 1);
-        for compound in select.compounds.iter().rev() {
+        for (i, compound) in select.compounds.iter().enumerate().rev() {
             parts.push(self.core(&compound.core, &[], NameMode::None)?);
+            check_count(&parts, select, i + 1)?;
         }
         parts.push(self.core(&select.core, &[], names)?);
+        check_count(&parts, select, 0)?;
         parts.reverse();
-        for (pair, compound) in parts.windows(2).zip(&select.compounds).rev() {
-            if pair[0].scope.result.len() != pair[1].scope.result.len() {
-                return Err(wrong_column_count(compound.op));
-            }
-        }
         let order_by = self.compound_order_by(&select.order_by, &mut parts)?;
         let mut parts = parts
             .into_iter()
@@ -337,6 +340,16 @@ pub(super) fn finish_part(part: Part, limit: (Option<Expr>, Option<Expr>)) -> Bo
     select.from = FromClause { items: scope.items };
     (select.limit, select.offset) = limit;
     select
+}
+
+/// Whether part `i`, the last of `parts`, has as many columns as the one behind it.
+fn check_count(parts: &[Part], select: &ast::Select, i: usize) -> Result<()> {
+    match parts {
+        [.., after, this] if after.scope.result.len() != this.scope.result.len() => {
+            Err(wrong_column_count(select.compounds[i].op))
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cold]

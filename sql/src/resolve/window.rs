@@ -125,7 +125,10 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         over: &'a Over,
         def: &FunctionDef,
     ) -> Result<(Vec<Expr>, Window)> {
-        let args = self.exprs(call.arg_list())?;
+        let args = match self.exprs(call.arg_list()) {
+            Ok(args) => args,
+            Err(e) => return Err(self.later_error(call.filter.as_deref(), e)),
+        };
         let owner = self.scope().select;
         let definition = self.definition(over, owner)?;
         let has_offset = definition.frame.is_some_and(|frame| {
@@ -145,11 +148,21 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
                 "FILTER clause may only be used with aggregate window functions",
             ));
         }
-        let partition_by = self.exprs(definition.partition_by)?;
+        let partition_by = match self.exprs(definition.partition_by) {
+            Ok(partition_by) => partition_by,
+            Err(e) => {
+                let e = self.later_error(definition.order_by.iter().map(|term| &term.expr), e);
+                return Err(self.later_error(call.filter.as_deref(), e));
+            }
+        };
         let mut order_by = Vec::with_capacity(definition.order_by.len());
         for term in definition.order_by {
+            let expr = match self.expr(&term.expr) {
+                Ok(expr) => expr,
+                Err(e) => return Err(self.later_error(call.filter.as_deref(), e)),
+            };
             order_by.push(OrderTerm {
-                expr: self.expr(&term.expr)?,
+                expr,
                 order: super::order::sort_order(term),
                 result_column: None,
             });
