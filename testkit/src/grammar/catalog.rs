@@ -26,6 +26,8 @@ pub struct Catalog {
     pub indexes: Vec<String>,
     /// Triggers.
     pub triggers: Vec<String>,
+    /// Whether a second file is attached.
+    pub attached: bool,
     /// Numbers for names that have not been given yet.
     pub next: usize,
 }
@@ -67,9 +69,13 @@ impl Catalog {
         let list = texts(
             stock,
             "SELECT schema, name, type, wr FROM pragma_table_list \
-             WHERE schema IN ('main','temp') AND name NOT LIKE 'sqlite%' AND type IN ('table','view') ORDER BY 1,2",
+             WHERE schema IN ('main','temp','aux') AND name NOT LIKE 'sqlite%' AND type IN ('table','view') ORDER BY 1,2",
         );
         self.tables.clear();
+        let files = texts(stock, "PRAGMA database_list");
+        self.attached = files
+            .iter()
+            .any(|file| file.get(1).is_some_and(|name| name == "aux"));
         for row in list {
             let [schema, name, kind, without_rowid] = &row[..] else {
                 continue;

@@ -3,7 +3,8 @@
 use super::Generator;
 use super::catalog::Table;
 
-const OR: [&str; 8] = [
+const OR: [&str; 9] = [
+    "OR ROLLBACK ",
     "",
     "",
     "",
@@ -110,10 +111,14 @@ impl Generator<'_> {
             String::new()
         };
         self.scopes.pop();
-        let more = if self.chance(4) {
-            " ON CONFLICT DO NOTHING"
-        } else {
-            ""
+        let more = match self.dice.below(8) {
+            0..=1 => " ON CONFLICT DO NOTHING".to_owned(),
+            2 => format!(" ON CONFLICT({}) DO NOTHING", table.columns[0]),
+            3 => {
+                let column = &table.writable[0];
+                format!(" ON CONFLICT DO UPDATE SET {column} = excluded.{column}")
+            }
+            _ => String::new(),
         };
         format!(" ON CONFLICT{target} DO UPDATE SET {column} = {value}{filter}{more}")
     }
@@ -146,7 +151,27 @@ impl Generator<'_> {
             format!(" WHERE {}", self.condition(depth))
         };
         self.scopes.pop();
+        if self.chance(8) && !set.starts_with('(') {
+            return self.update_from(&table, or, &returning);
+        }
         format!("UPDATE {or}{} SET {set}{filter}{returning}", table.name)
+    }
+
+    /// UPDATE … FROM a query that has at most one row for each row of the table.
+    fn update_from(&mut self, table: &Table, or: &str, returning: &str) -> String {
+        let hidden = std::mem::take(&mut self.scopes);
+        self.scopes.push(Vec::new());
+        let from = self.from(1, 2);
+        let (key, value) = (self.expr(1), self.aggregate(0));
+        self.scopes = hidden;
+        let set = &table.writable[self.dice.below(table.writable.len())];
+        let on = &table.columns[self.dice.below(table.columns.len())];
+        let short = table.name.rsplit('.').next().unwrap_or_default();
+        format!(
+            "UPDATE {or}{} SET {set} = f.c1 FROM (SELECT {key} AS c0, {value} AS c1 FROM {from} GROUP BY 1) AS f \
+             WHERE f.c0 = {short}.{on}{returning}",
+            table.name
+        )
     }
 
     pub(super) fn delete(&mut self) -> String {
@@ -173,6 +198,8 @@ impl Generator<'_> {
             "RELEASE s",
             "ROLLBACK TO s",
             "ROLLBACK TO u",
+            "RELEASE u",
+            "SAVEPOINT s",
             "SELECT changes(), total_changes(), last_insert_rowid()",
         ])
         .to_owned()

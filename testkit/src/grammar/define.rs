@@ -32,8 +32,11 @@ impl Generator<'_> {
     }
 
     pub(super) fn create_table(&mut self) -> String {
-        let name = self.name("t");
+        let mut name = self.name("t");
         let temp = self.pick(&["", "", "", "", "", "TEMP "]);
+        if temp.is_empty() && self.catalog.attached && self.chance(3) {
+            name = format!("aux.{name}");
+        }
         if self.chance(10) && !self.catalog.tables.is_empty() {
             let query = self.select(1, Some(3), false);
             return format!("CREATE {temp}TABLE {name} AS SELECT * FROM ({query})");
@@ -106,6 +109,9 @@ impl Generator<'_> {
                 if self.chance(8) {
                     let _ = write!(part, " CHECK({column} IS NOT 7)");
                 }
+                if temp.is_empty() && self.chance(10) {
+                    part.push_str(&self.references(&name, column));
+                }
                 if self.chance(5) {
                     part.push_str(self.pick(&[
                         " COLLATE NOCASE",
@@ -135,6 +141,42 @@ impl Generator<'_> {
             (false, false) => "",
         };
         format!("CREATE {temp}TABLE {name}({}){options}", parts.join(", "))
+    }
+
+    /// A foreign key to a column of the own table or of another one.
+    fn references(&mut self, own: &str, column: &str) -> String {
+        let plain: Vec<_> = self
+            .catalog
+            .writable()
+            .into_iter()
+            .filter(|table| !table.name.contains('.') && !own.contains('.'))
+            .cloned()
+            .collect();
+        let (parent, key) = match plain.get(self.dice.below(plain.len() + 1)) {
+            Some(table) => {
+                let key = table.columns[self.dice.below(table.columns.len())].clone();
+                (table.name.clone(), key)
+            }
+            None if own.contains('.') => return String::new(),
+            None => (own.to_owned(), column.to_owned()),
+        };
+        let key = if self.chance(3) {
+            String::new()
+        } else {
+            format!("({key})")
+        };
+        let mut text = format!(" REFERENCES {parent}{key}");
+        for event in ["DELETE", "UPDATE"] {
+            if self.chance(2) {
+                let action =
+                    self.pick(&["CASCADE", "RESTRICT", "SET DEFAULT", "NO ACTION", "CASCADE"]);
+                let _ = write!(text, " ON {event} {action}");
+            }
+        }
+        if self.chance(3) {
+            text.push_str(" DEFERRABLE INITIALLY DEFERRED");
+        }
+        text
     }
 
     /// An expression that an index or a generated column may have.
@@ -260,7 +302,12 @@ impl Generator<'_> {
         for _ in 0..=self.dice.below(2) {
             let step = match self.dice.below(5) {
                 0 => {
-                    let action = self.pick(&["IGNORE", "ABORT, 'stop'", "FAIL, 'fail'"]);
+                    let action = self.pick(&[
+                        "IGNORE",
+                        "ABORT, 'stop'",
+                        "FAIL, 'fail'",
+                        "ROLLBACK, 'back'",
+                    ]);
                     format!("SELECT RAISE({action}) WHERE {}", self.condition(1))
                 }
                 1 => {
@@ -307,7 +354,7 @@ impl Generator<'_> {
         }
         let table = tables[self.dice.below(tables.len())].clone();
         let column = table.columns[self.dice.below(table.columns.len())].clone();
-        match self.dice.below(34) {
+        match self.dice.below(40) {
             0..=3 if tables.len() < 7 => self.create_table(),
             4..=9 => self.create_index(),
             10..=12 => self.create_view(),
@@ -348,6 +395,21 @@ impl Generator<'_> {
             29 => format!("PRAGMA index_list({})", table.name),
             30 => "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY 1, 2, 3".to_owned(),
             31 => format!("PRAGMA recursive_triggers={}", self.dice.below(2)),
+            32 => format!(
+                "ALTER TABLE {} ALTER COLUMN {column} SET NOT NULL",
+                table.name
+            ),
+            33 => format!(
+                "ALTER TABLE {} ALTER COLUMN {column} DROP NOT NULL",
+                table.name
+            ),
+            34 => format!(
+                "ALTER TABLE {} ADD CONSTRAINT k1 CHECK({column} IS NOT 6)",
+                table.name
+            ),
+            35 => format!("ALTER TABLE {} DROP CONSTRAINT k1", table.name),
+            36 => format!("PRAGMA foreign_key_check({})", table.name),
+            37 => format!("PRAGMA foreign_key_list({})", table.name),
             _ => "PRAGMA integrity_check".to_owned(),
         }
     }

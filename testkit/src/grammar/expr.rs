@@ -75,7 +75,9 @@ impl Generator<'_> {
             };
         }
         let d = depth - 1;
-        match self.dice.below(30) {
+        match self.dice.below(33) {
+            30 => self.json(d),
+            31 => self.date(d),
             0..=8 => self.column(),
             9..=10 => self.literal(),
             11..=13 => {
@@ -131,6 +133,34 @@ impl Generator<'_> {
             27 => format!("printf('%s-%d', {}, {})", self.expr(d), self.expr(0)),
             28 => format!("(+{})", self.expr(d)),
             _ => self.column(),
+        }
+    }
+
+    /// A call of a function of JSON that never fails.
+    fn json(&mut self, depth: usize) -> String {
+        let quoted = format!("quote({})", self.expr(depth));
+        match self.dice.below(7) {
+            0 => format!("json_array({quoted}, {})", self.number()),
+            1 => format!("json_object('a', {quoted}, 'b', {})", self.number()),
+            2 => format!(
+                "json_extract(json_array({quoted}, 1), '$[{}]')",
+                self.dice.below(3)
+            ),
+            3 => format!("(json_object('a', {quoted}) ->> 'a')"),
+            4 => format!("(json_array({quoted}, 2.5) -> {})", self.dice.below(3)),
+            5 => format!("json_type(json_array({quoted}), '$[0]')"),
+            _ => format!("hex(jsonb_set('{{}}', '$.a', {quoted}))"),
+        }
+    }
+
+    /// A call of a function of time that never fails.
+    fn date(&mut self, depth: usize) -> String {
+        let value = self.expr(depth);
+        match self.dice.below(4) {
+            0 => format!("date({value})"),
+            1 => format!("datetime({value}, 'unixepoch', '+1 month')"),
+            2 => format!("strftime('%Y-%j %H', {value}, 'auto')"),
+            _ => format!("unixepoch({value}, 'start of year')"),
         }
     }
 

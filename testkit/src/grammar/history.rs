@@ -5,7 +5,7 @@ use crate::queries::Dice;
 use crate::ringwood::Ringwood;
 use crate::sqlite::Sqlite;
 
-use super::{Catalog, Generator, tolerance};
+use super::{Catalog, Class, Generator, tolerance};
 
 /// What to draw.
 #[derive(Clone, Copy, Debug)]
@@ -24,11 +24,32 @@ pub struct Found {
     /// Of these, those that stock SQLite answered without an error.
     pub answered: usize,
     /// Differences that are documented.
-    pub tolerated: usize,
+    pub tolerated: Vec<Class>,
     /// All statements up to the first difference that is not.
     pub history: Vec<String>,
     /// That difference.
     pub difference: Option<Difference>,
+}
+
+/// What the file is like, and the other one that is attached.
+fn beginning(dice: &mut Dice) -> Vec<String> {
+    let mut script = Vec::new();
+    if dice.below(6) == 0 {
+        let mode = dice.pick(&["FULL", "INCREMENTAL"]);
+        script.push(format!("PRAGMA auto_vacuum={mode}"));
+    }
+    if dice.below(6) == 0 {
+        let size = dice.pick(&["512", "1024", "8192"]);
+        script.push(format!("PRAGMA page_size={size}"));
+    }
+    if dice.below(4) == 0 {
+        script.push("ATTACH ':memory:' AS aux".to_owned());
+    }
+    script.push(
+        dice.pick(&["PRAGMA foreign_keys=OFF", "PRAGMA foreign_keys=ON"])
+            .to_owned(),
+    );
+    script
 }
 
 /// Runs one until the first difference that is not documented, or its end.
@@ -37,8 +58,7 @@ pub fn run(options: Options) -> Found {
     let mut catalog = Catalog::default();
     let (mut stock, mut ours) = (Sqlite::memory(), Ringwood::memory());
     let mut found = Found::default();
-    let first = ["PRAGMA foreign_keys=OFF", "PRAGMA foreign_keys=ON"][dice.below(2)];
-    let mut next = vec![first.to_owned()];
+    let mut next = beginning(&mut dice);
     let tables = 2 + dice.below(3);
     for at in 0..options.statements + tables * 4 {
         if next.is_empty() {
@@ -59,23 +79,28 @@ pub fn run(options: Options) -> Found {
         let Some(sql) = found.history.last() else {
             break;
         };
-        match difference {
-            None => {}
-            Some(difference) if tolerance::reason(&difference).is_some() => {
-                found.tolerated += 1;
-                // What was changed may differ from here on.
-                if !sql.starts_with("SELECT") && !sql.starts_with("WITH") {
-                    return found;
-                }
-            }
-            Some(difference) => {
+        if let Some(difference) = difference {
+            let Some(class) = tolerance::class(&difference, &mut stock) else {
                 found.difference = Some(difference);
+                return found;
+            };
+            found.tolerated.push(class);
+            // What was changed may differ from here on; where both refused, nothing was.
+            let both_refused = difference.what.starts_with("expected error ");
+            if !both_refused && !sql.starts_with("SELECT") && !sql.starts_with("WITH") {
                 return found;
             }
         }
-        if ["CREATE", "DROP", "ALTER", "ROLLBACK", "PRAGMA foreign"]
-            .iter()
-            .any(|word| sql.starts_with(word))
+        if [
+            "CREATE",
+            "DROP",
+            "ALTER",
+            "ROLLBACK",
+            "PRAGMA foreign",
+            "ATTACH",
+        ]
+        .iter()
+        .any(|word| sql.starts_with(word))
         {
             catalog.read(&mut stock);
         }

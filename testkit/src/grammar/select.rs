@@ -225,6 +225,9 @@ impl Generator<'_> {
                 let call = self.plain_aggregate(depth);
                 let frame = if self.chance(2) {
                     String::new()
+                } else if self.chance(4) {
+                    let n = self.dice.below(4);
+                    format!(" RANGE BETWEEN {n} PRECEDING AND {n}.5 FOLLOWING{exclude}")
                 } else {
                     format!(" RANGE BETWEEN {bounds}{exclude}")
                 };
@@ -269,7 +272,20 @@ impl Generator<'_> {
                 " RIGHT JOIN ",
                 " FULL JOIN ",
             ]);
+            if self.chance(12) {
+                let natural =
+                    self.pick(&["NATURAL JOIN", "NATURAL LEFT JOIN", "NATURAL FULL JOIN"]);
+                let _ = write!(from, " {natural} {text}");
+                self.in_sight(source);
+                continue;
+            }
+            let shared = self.shared_column(&source);
             let _ = write!(from, "{join}{text}");
+            if let (Some(shared), true) = (shared, join != ", " && self.chance(6)) {
+                let _ = write!(from, " USING({shared})");
+                self.in_sight(source);
+                continue;
+            }
             let left = self.column();
             let right = format!(
                 "{}.{}",
@@ -285,6 +301,14 @@ impl Generator<'_> {
             }
         }
         from
+    }
+
+    /// A column whose name one of the sources has, too.
+    fn shared_column(&mut self, source: &Source) -> Option<String> {
+        let scope = self.scopes.last()?;
+        let known = |column: &&String| scope.iter().any(|other| other.columns.contains(column));
+        let shared: Vec<String> = source.columns.iter().filter(known).cloned().collect();
+        shared.get(self.dice.below(shared.len().max(1))).cloned()
     }
 
     fn in_sight(&mut self, source: Source) {
@@ -329,8 +353,13 @@ impl Generator<'_> {
         if table.rowid && self.dice.below(4) == 0 {
             columns.push("rowid".to_owned());
         }
+        let hint = if !table.view && self.dice.below(15) == 0 {
+            " NOT INDEXED"
+        } else {
+            ""
+        };
         (
-            format!("{} AS {alias}", table.name),
+            format!("{} AS {alias}{hint}", table.name),
             Source { alias, columns },
         )
     }

@@ -10,6 +10,14 @@ use super::tolerance;
 /// What sort of difference it is: a shorter history must show the same sort.
 fn sort(difference: &Difference) -> String {
     let what = &difference.what;
+    if let Some((theirs, ours)) = what
+        .strip_prefix("expected error ")
+        .and_then(|rest| rest.split_once(", got "))
+    {
+        // Without the names in them.
+        let kind = |message: &str| message.split([':', '(']).next().map(str::to_owned);
+        return format!("{:?} {:?}", kind(theirs), kind(ours));
+    }
     match what.split_once("got error: ") {
         Some((_, error)) => format!("error {}", error.chars().take(24).collect::<String>()),
         None => what.chars().take(12).collect(),
@@ -21,7 +29,7 @@ fn first(history: &[String]) -> Option<(usize, Difference)> {
     let (mut stock, mut ours) = (Sqlite::memory(), Ringwood::memory());
     for (at, sql) in history.iter().enumerate() {
         if let Some(difference) = compare(&mut stock, &mut ours, sql)
-            && tolerance::reason(&difference).is_none()
+            && tolerance::class(&difference, &mut stock).is_none()
         {
             return Some((at, difference));
         }

@@ -210,6 +210,11 @@ fn recursion() {
 }
 
 #[test]
+fn mistakes() {
+    script("mistakes", include_str!("../../scripts/mistakes.sql"));
+}
+
+#[test]
 fn selects() {
     script("selects", include_str!("../../scripts/selects.sql"));
 }

@@ -1,6 +1,7 @@
 //! Integration tests of the test kit: one binary.
 
 mod authorizer;
+mod calls;
 mod changes;
 mod compat;
 mod corruption;
