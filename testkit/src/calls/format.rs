@@ -20,8 +20,8 @@ pub fn draw(dice: &mut Dice) -> String {
     // A star would take a large number for a width of gigabytes.
     let small = text.contains('*');
     let args: Vec<String> = (0..dice.below(5)).map(|_| argument(dice, small)).collect();
-    let args: String = args.iter().map(|arg| format!(", {arg}")).collect();
-    format!("SELECT {name}({}{args})", quoted(&text))
+    let all: Vec<String> = std::iter::once(quoted(&text)).chain(args).collect();
+    format!("SELECT {name}({})", all.join(", "))
 }
 
 fn conversion(dice: &mut Dice) -> String {
@@ -35,7 +35,7 @@ fn conversion(dice: &mut Dice) -> String {
         _ => {}
     }
     match dice.below(6) {
-        0 => text.push_str(&format!(".{}", dice.below(25))),
+        0 => text.push_str(&[".", &dice.below(25).to_string()].concat()),
         1 => text.push_str(dice.pick(&[".*", ".", ".0", ".60", ".-1"])),
         _ => {}
     }

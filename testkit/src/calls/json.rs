@@ -124,7 +124,7 @@ fn document(dice: &mut Dice) -> String {
         7 => {
             // A blob that may be JSONB.
             let mut bytes = String::from("x'");
-            for _ in 0..1 + dice.below(6) {
+            for _ in 0..=dice.below(6) {
                 let byte = match dice.below(3) {
                     0 => dice.below(13) | (dice.below(6) << 4),
                     1 => 0x30 + dice.below(10),

@@ -2,6 +2,7 @@
 
 use super::{integer, quoted, real, value, word};
 use crate::queries::Dice;
+use std::fmt::Write as _;
 
 const TYPES: [&str; 9] = [
     "INTEGER",
@@ -49,7 +50,7 @@ pub fn draw(dice: &mut Dice) -> String {
         9 => format!("round({}, {})", real(dice), dice.below(20) as i64 - 3),
         _ => {
             let f = dice.pick(&["sum", "avg", "total", "min", "max", "group_concat", "count"]);
-            let rows: Vec<String> = (0..1 + dice.below(4))
+            let rows: Vec<String> = (0..=dice.below(4))
                 .map(|_| {
                     let value = match dice.below(3) {
                         0 => integer(dice),
@@ -82,7 +83,7 @@ fn digits(dice: &mut Dice) -> String {
     }
     if dice.below(3) == 0 {
         let sign = dice.pick(&["", "-", "+"]);
-        text.push_str(&format!("e{sign}{}", dice.below(330)));
+        let _ = write!(text, "e{sign}{}", dice.below(330));
     }
     text.push_str(dice.pick(&["", "", "", " ", "x"]));
     text

@@ -2,6 +2,7 @@
 
 use super::{integer, quoted, real, value};
 use crate::queries::Dice;
+use std::fmt::Write as _;
 
 /// One call.
 pub fn draw(dice: &mut Dice) -> String {
@@ -65,16 +66,16 @@ fn day(dice: &mut Dice) -> String {
 fn clock(dice: &mut Dice) -> String {
     let mut text = format!("{}:{}", two(dice, 25), two(dice, 61));
     if dice.below(3) != 0 {
-        text.push_str(&format!(":{}", two(dice, 61)));
+        let _ = write!(text, ":{}", two(dice, 61));
         if dice.below(3) == 0 {
-            text.push_str(&format!(".{}", dice.below(100_000)));
+            let _ = write!(text, ".{}", dice.below(100_000));
         }
     }
     match dice.below(8) {
         0 => text.push('Z'),
         1 => {
             let sign = dice.pick(&["+", "-", " +"]);
-            text.push_str(&format!("{sign}{}:{}", two(dice, 15), two(dice, 60)));
+            let _ = write!(text, "{sign}{}:{}", two(dice, 15), two(dice, 60));
         }
         2 => text.push_str(dice.pick(&[" ", " Z", "z", "x", "+5", "."])),
         _ => {}

@@ -141,6 +141,7 @@ impl Compiler<'_> {
         db: usize,
         table: &Table,
         used: &mut [bool],
+        changed: Option<Changed<'_>>,
     ) -> Result<()> {
         if !self.is_in_foreign_key(db, table) {
             return Ok(());
@@ -148,7 +149,7 @@ impl Compiler<'_> {
         for key in &table.foreign_keys {
             key.columns.iter().for_each(|column| used[*column] = true);
         }
-        let mut mismatch = None;
+        let (mut checked, mut last) = (None, None);
         for (child, key) in self.references(db, table) {
             match self.parent_key(&child, table, &key) {
                 Ok(found) => found
@@ -156,11 +157,17 @@ impl Compiler<'_> {
                     .iter()
                     .for_each(|column| used[*column] = true),
                 Err(_) if self.dropping => {}
-                // The last one is reported.
-                Err(e) => mismatch = Some(e),
+                // The first that is checked later is reported, or else the last.
+                Err(e) => {
+                    let touched = changed.is_none_or(|c| c.touches_parent(table, &key));
+                    if touched && checked.is_none() && !self.halts_at_once(&key) {
+                        checked = Some(e.clone());
+                    }
+                    last = Some(e);
+                }
             }
         }
-        mismatch.map_or(Ok(()), Err)
+        checked.or(last).map_or(Ok(()), Err)
     }
 
     /// The parent's key, or the error that there is none.

@@ -113,7 +113,7 @@ impl Compiler<'_> {
             .iter()
             .map(|column| whole || triggers.read_old(&column.name))
             .collect();
-        self.mark_key_columns(target.db, table, &mut used)?;
+        self.mark_key_columns(target.db, table, &mut used, None)?;
         let old = self.alloc_regs(1 + table.columns.len());
         self.op(Opcode::Copy, key, old, 0);
         for (i, _) in used.iter().enumerate().filter(|(_, used)| **used) {

@@ -536,7 +536,12 @@ impl Compiler<'_> {
     }
 
     /// Which columns of the old row somebody reads.
-    fn old_columns_used(&self, target: &Target, effects: &Effects) -> Result<Vec<bool>> {
+    fn old_columns_used(
+        &self,
+        target: &Target,
+        effects: &Effects,
+        changed: super::foreign_keys::Changed<'_>,
+    ) -> Result<Vec<bool>> {
         let table = &target.table;
         let wants_old = effects.wants_old();
         let reads = |column: &crate::schema::Column| {
@@ -544,7 +549,7 @@ impl Compiler<'_> {
         };
         let mut used: Vec<bool> = table.columns.iter().map(reads).collect();
         if effects.checks_keys() {
-            self.mark_key_columns(target.db, table, &mut used)?;
+            self.mark_key_columns(target.db, table, &mut used, Some(changed))?;
         }
         Ok(used)
     }
@@ -566,7 +571,7 @@ impl Compiler<'_> {
             self.may_abort = true;
         }
         if effects.compares_key || effects.wants_old() {
-            let used = self.old_columns_used(target, effects)?;
+            let used = self.old_columns_used(target, effects, assignments.all_changed())?;
             for (i, used) in used.into_iter().enumerate() {
                 let reg = regs.old_rowid + 1 + table.storage_of(i) as i32;
                 if used {
