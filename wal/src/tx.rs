@@ -283,6 +283,16 @@ impl Tx {
         db.stand_firm(&self.io, ground.tip.lsn).await
     }
 
+    /// Waits until the commits of this process that are on their way now are durable, or have come to nothing: what is read
+    /// then is no older than what a writer stands on.
+    pub async fn wait_for_commits(&self) {
+        let tip = self.db.state().group.tip.as_ref().map(|tip| tip.lsn);
+        if let Some(lsn) = tip.filter(|_| self.state != TxState::Write) {
+            // Whatever became of them.
+            let _ = self.db.stand_firm(&self.io, lsn).await;
+        }
+    }
+
     // ---- settings ----
 
     /// `PRAGMA synchronous`.

@@ -221,6 +221,10 @@ impl Statement {
                 Err(e) if e.code == ResultCode::SCHEMA && retries < RETRIES_MAX => {
                     retries += 1;
                     conn.forget_schema();
+                    // A writer finds the schema that another one has just committed; it is read once that is durable.
+                    for db in &env.dbs {
+                        db.tx.wait_for_commits().await;
+                    }
                     if let Err(e) = Box::pin(self.recompile(&mut env)).await {
                         break Err(e);
                     }
