@@ -13,6 +13,7 @@
 
 mod args;
 mod dot;
+mod extension;
 mod input;
 mod interrupt;
 mod mode;

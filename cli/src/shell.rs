@@ -9,6 +9,7 @@ use ringwood::local::OpenOptions;
 
 use crate::args::{Args, HELP, Setting};
 use crate::dot::{self, Flow};
+use crate::extension;
 use crate::input::{Gathered, Group, Lines};
 use crate::interrupt::Interrupts;
 use crate::mode::{Format, Mode};
@@ -557,6 +558,7 @@ impl Shell {
         let conn = LocalConnection::open_with(file, &options)?;
         // Files come from anywhere: what their schemas call must be harmless.
         conn.execute("PRAGMA trusted_schema=OFF", ())?;
+        extension::register(&conn, !self.safe)?;
         self.interrupts.aim(Some(conn.interrupt_handle()));
         self.conn = Some(conn.clone());
         Ok(conn)

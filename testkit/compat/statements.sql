@@ -149,3 +149,28 @@ CREATE TABLE t(a, b); CREATE INDEX i ON t(a); EXPLAIN QUERY PLAN SELECT * FROM t
 -- ## EXPLAIN
 -- ours: EXPLAIN SELECT 1; SELECT 'listed'
 -- = listed
+-- # Programs
+-- ## Arithmetic and logic of columns
+CREATE TABLE t(a, b); INSERT INTO t VALUES(6,2),(NULL,1),(0,3),(5,70);
+SELECT a/b, a|b, a<<b, a>>b, ~a, NOT a, a OR b, a IS TRUE, 9223372036854775807 FROM t;
+-- ## Indexes: OR by several, IN with several columns, backwards, ordered in part
+CREATE TABLE t(a, b, c); CREATE INDEX ab ON t(a, b); CREATE INDEX cc ON t(c);
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<1000) INSERT INTO t SELECT i%100, i, i%7 FROM n;
+SELECT b FROM t WHERE a=1 OR c=2 AND b<50 ORDER BY b;
+SELECT b FROM t WHERE a=1 OR a=2 AND b=3 OR a>97 ORDER BY b;
+SELECT a, b, c FROM t WHERE a IN (1,2) AND b IN (1,2,101);
+SELECT c FROM t WHERE a<2 ORDER BY a DESC, b;
+SELECT c FROM t WHERE a<=1 ORDER BY a DESC LIMIT 5;
+SELECT c FROM t WHERE a>=97 ORDER BY a DESC, b;
+SELECT a, c FROM t WHERE a<3 ORDER BY a, c;
+ANALYZE;
+SELECT b FROM t WHERE a=5 AND b IN (5,105,205,305,405,505,605,705,805,905,1,2,3,4,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31,32,33,34,35,36,37,38,39,40,41,42,43);
+PRAGMA optimize(0x10002);
+-- ## Compounds merged in another order; three tables without conditions
+CREATE TABLE t(a, b); INSERT INTO t VALUES(1,2),(2,1),(3,0); CREATE TABLE u(x); CREATE TABLE w(y); INSERT INTO w VALUES(9);
+SELECT a, b FROM t UNION SELECT b, a FROM t ORDER BY 2, 1;
+SELECT a, x, y FROM t, u, w;
+-- ## UPDATE OR REPLACE that fires DELETE triggers
+PRAGMA recursive_triggers=on; CREATE TABLE p(k UNIQUE, v); INSERT INTO p VALUES(1,1),(2,2),(3,3); CREATE TABLE gone(k);
+CREATE TRIGGER d AFTER DELETE ON p BEGIN INSERT INTO gone VALUES(old.k); END;
+UPDATE OR REPLACE p SET k=1 WHERE v=2; SELECT * FROM p; SELECT * FROM gone;

@@ -13,3 +13,12 @@ CREATE TABLE t(a); INSERT INTO t VALUES(1); SELECT name, path, pageno, pagetype,
 -- ## generate_series
 -- ours: SELECT group_concat(value) FROM generate_series(1,10,3)
 -- = 1,4,7,10
+-- ## sqlite_stmt
+-- ours: SELECT sql, ncol, ro, busy FROM sqlite_stmt
+-- = SELECT sql, ncol, ro, busy FROM sqlite_stmt|4|1|1
+-- ## bytecode
+-- ours: SELECT count(*)>2, count(subprog) FROM bytecode('SELECT 1')
+-- = 1|0
+-- ## tables_used
+-- ours: SELECT type, schema, name, wr FROM tables_used('SELECT * FROM sqlite_schema')
+-- = table|main|sqlite_master|0

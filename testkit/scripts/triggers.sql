@@ -461,3 +461,22 @@ CREATE TRIGGER many AFTER INSERT ON f BEGIN INSERT INTO e VALUES(new.a, 1); INSE
 INSERT INTO f VALUES(1), (2), (3);
 SELECT * FROM e;
 PRAGMA integrity_check;
+-- A DELETE trigger changes the table whose row an UPDATE OR REPLACE is about to change.
+PRAGMA recursive_triggers = on;
+CREATE TABLE pin(id INTEGER PRIMARY KEY, k UNIQUE, v);
+INSERT INTO pin VALUES(1, 1, 1), (2, 2, 2), (3, 3, 3);
+CREATE TRIGGER pin_gone AFTER DELETE ON pin BEGIN DELETE FROM pin WHERE v = old.v + 1; END;
+UPDATE OR REPLACE pin SET k = 1 WHERE v = 2;
+SELECT * FROM pin;
+UPDATE OR REPLACE pin SET k = 3 WHERE v = 2;
+SELECT * FROM pin;
+INSERT OR REPLACE INTO pin VALUES(9, 1, 0);
+SELECT * FROM pin;
+DROP TRIGGER pin_gone;
+CREATE TRIGGER pin_other AFTER DELETE ON pin BEGIN INSERT INTO pin VALUES(20, 20, 20); END;
+UPDATE OR REPLACE pin SET k = 1 WHERE v = 3;
+SELECT * FROM pin;
+UPDATE OR REPLACE pin SET id = 9 WHERE v = 3;
+SELECT * FROM pin;
+PRAGMA recursive_triggers = off;
+PRAGMA integrity_check;

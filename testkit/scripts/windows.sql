@@ -130,3 +130,9 @@ SELECT a FROM t ORDER BY count(*), row_number() OVER ();
 SELECT a, sum(a) OVER (PARTITION BY sum(a)) FROM t;
 SELECT max(a), max(a) OVER () FROM t;
 SELECT a, 'x' AS b2, sum(a) OVER (ORDER BY b2) FROM t;
+-- Rows of VALUES that are queries.
+VALUES (1, row_number() OVER ()), (2, 3);
+CREATE TABLE vr(a, b);
+INSERT INTO vr VALUES (1, 2), (rank() OVER (), 4);
+SELECT * FROM vr;
+VALUES (1), (sum(1) OVER ()) ORDER BY 1 DESC LIMIT 1;

@@ -65,6 +65,8 @@ pub struct Mem {
 const CLEARED: u8 = 1;
 /// There is a subtype.
 const SUBTYPE: u8 = 2;
+/// NULL in the place of a column that an UPDATE of a virtual table leaves as it is.
+const NO_CHANGE: u8 = 4;
 
 impl Default for Mem {
     fn default() -> Mem {
@@ -231,6 +233,20 @@ impl Mem {
     pub(crate) fn set_cleared(&mut self) {
         self.set_null();
         self.flags = CLEARED;
+    }
+
+    /// The NULL of a column that does not change (`sqlite3_value_nochange`).
+    #[inline]
+    pub(crate) fn set_no_change(&mut self) {
+        self.set_null();
+        self.flags = NO_CHANGE;
+    }
+
+    /// Whether it stands for a column that an UPDATE leaves as it is: the table's cursor was asked for it for that purpose
+    /// alone ([`VtabContext::is_no_change`](crate::vtab::VtabContext::is_no_change)), and gave nothing.
+    #[inline]
+    pub fn is_no_change(&self) -> bool {
+        self.kind == Kind::Null && self.flags & NO_CHANGE != 0
     }
 
     /// An integer.

@@ -125,7 +125,7 @@ pub mod p5 {
 
     /// Insert, Delete: count the change.
     pub const NCHANGE: u16 = 0x01;
-    /// NotFound and the like: the result is used by a later seek.
+    /// VColumn: the value is wanted for an UPDATE that does not change it. MakeRecord: such values may come.
     pub const NOCHNG: u16 = 0x01;
     /// Open: the cursor is only used for equality seeks.
     pub const SEEKEQ: u16 = 0x02;
@@ -149,8 +149,6 @@ pub mod p5 {
     pub const SAVEPOSITION: u16 = 0x02;
     /// Delete: one of several deletes of index entries.
     pub const AUXDELETE: u16 = 0x04;
-    /// Insert: the payload was put there by `RowCell`.
-    pub const PREFORMAT: u16 = 0x80;
     /// IdxInsert: count the change too.
     pub const IDX_NCHANGE: u16 = 0x01;
     /// Column: only `length()` is wanted.

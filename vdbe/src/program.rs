@@ -590,8 +590,7 @@ fn verify(program: &Program, addr: usize) -> Result<(), Error> {
         || matches!(insn.opcode, Opcode::IsType)
             && insn.p1 < 0
             && !(0..=registers).contains(&insn.p3)
-        || matches!(insn.opcode, Opcode::OpenDup | Opcode::RowCell)
-            && !(0..cursors).contains(&insn.p2)
+        || matches!(insn.opcode, Opcode::OpenDup) && !(0..cursors).contains(&insn.p2)
         || matches!(insn.opcode, Opcode::SorterData) && insn.p3 >= cursors
     {
         return Err(broken(addr, insn, "names a cursor out of range"));

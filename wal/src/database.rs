@@ -101,6 +101,8 @@ pub(crate) struct State {
     /// `locking_mode=EXCLUSIVE`: whether it is so, and whether it is to be.
     pub(crate) alone: bool,
     pub(crate) alone_wanted: bool,
+    /// Others could use the log before it was wanted alone.
+    pub(crate) was_shared: bool,
     /// Change counter, page count, freelist and size of a file that others may change.
     pub(crate) fingerprint: [u8; 24],
 }
@@ -287,6 +289,7 @@ impl Database {
                 orphaned: false,
                 alone: false,
                 alone_wanted: false,
+                was_shared: false,
                 fingerprint: [0; 24],
             }),
             store,
@@ -349,9 +352,18 @@ impl Database {
     }
 
     /// `PRAGMA locking_mode`: whether the file is kept from all other processes, from the next transaction on that
-    /// finds nobody reading.
+    /// finds nobody reading. As in SQLite, a log that was never shared with others stays so: false changes nothing then.
     pub fn set_exclusive(&self, exclusive: bool) {
-        self.state().alone_wanted = exclusive;
+        let mut state = self.state();
+        let is_log = state.phase == Phase::Wal;
+        if exclusive {
+            if !state.alone_wanted {
+                state.was_shared = is_log && !state.alone;
+            }
+        } else if is_log && state.alone && !state.was_shared {
+            return;
+        }
+        state.alone_wanted = exclusive;
     }
 
     /// Whether the file is to be kept from all other processes.

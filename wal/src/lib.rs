@@ -32,6 +32,7 @@ mod pages;
 mod pointer_map;
 mod read_ahead;
 mod replace;
+mod rewrite;
 mod room;
 mod savepoint;
 mod spill;

@@ -139,7 +139,7 @@ impl Tx {
     }
 
     /// Waits until nobody reads, and lets nobody in (rule 2).
-    async fn shut_readers_out(&self, db: &Database, store: &FileStore) -> Result<()> {
+    pub(crate) async fn shut_readers_out(&self, db: &Database, store: &FileStore) -> Result<()> {
         let mut patience = Patience::default();
         loop {
             let alone = {
@@ -179,11 +179,23 @@ impl Tx {
         let lock_byte_page = self.geometry.lock_byte_page();
         let cut = (self.page_count + 1..=self.committed_page_count).filter_map(PageNo::new);
         old.extend(cut.filter(|no| *no != lock_byte_page));
+        self.keep_old_pages(store, &old, super_name, undo).await?;
+        self.write_file(store, changed).await
+    }
+
+    /// Keeps pages as they were, where the journal mode says.
+    pub(crate) async fn keep_old_pages(
+        &self,
+        store: &FileStore,
+        old: &[PageNo],
+        super_name: Option<&Path>,
+        undo: &mut Undo,
+    ) -> Result<()> {
         match self.rollback_mode {
             JournalMode::Off => {}
             JournalMode::Memory => {
                 let mut pages = Vec::with_capacity(old.len());
-                for no in old {
+                for &no in old {
                     pages.push((no, self.committed_page(store, no).await?));
                 }
                 *undo = Undo::Memory(pages);
@@ -200,11 +212,11 @@ impl Tx {
                     }
                 })?;
                 *undo = Undo::File(file.clone());
-                self.write_journal(store, &file, !existed, &old, super_name)
+                self.write_journal(store, &file, !existed, old, super_name)
                     .await?;
             }
         }
-        self.write_file(store, changed).await
+        Ok(())
     }
 
     /// A page as it was before this transaction.
@@ -334,7 +346,12 @@ impl Tx {
         Ok(())
     }
 
-    async fn finish_journal(&self, store: &FileStore, undo: &Undo, named: bool) -> Result<()> {
+    pub(crate) async fn finish_journal(
+        &self,
+        store: &FileStore,
+        undo: &Undo,
+        named: bool,
+    ) -> Result<()> {
         let Undo::File(file) = undo else {
             return Ok(());
         };
@@ -365,7 +382,7 @@ impl Tx {
     }
 
     /// Brings the file back (rule 3).
-    async fn undo(&self, db: &Database, store: &FileStore, undo: &Undo) {
+    pub(crate) async fn undo(&self, db: &Database, store: &FileStore, undo: &Undo) {
         let undone = match undo {
             Undo::None => Ok(()),
             Undo::Memory(pages) => self.write_back(store, pages).await,

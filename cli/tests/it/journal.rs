@@ -2,7 +2,7 @@
 
 use crate::shell::{Folder, ringwood, run, sqlite3};
 
-const SCRIPTS: [&str; 6] = [
+const SCRIPTS: [&str; 8] = [
     "PRAGMA journal_mode=delete;\nCREATE TABLE t(a);\nPRAGMA journal_mode;\nINSERT INTO t VALUES (1);\n\
      PRAGMA journal_mode=persist;\nINSERT INTO t VALUES (2);\nPRAGMA journal_mode=truncate;\nINSERT INTO t VALUES (3);\n\
      PRAGMA journal_mode=memory;\nINSERT INTO t VALUES (4);\nPRAGMA journal_mode=off;\nINSERT INTO t VALUES (5);\n\
@@ -23,6 +23,10 @@ const SCRIPTS: [&str; 6] = [
     "PRAGMA journal_mode=delete;\nATTACH 'other.db' AS o;\nPRAGMA o.journal_mode=truncate;\nCREATE TABLE t(a);\n\
      CREATE TABLE o.t(a);\nBEGIN;\nINSERT INTO main.t VALUES (1);\nINSERT INTO o.t VALUES (2);\nCOMMIT;\n\
      SELECT * FROM main.t, o.t;\nPRAGMA journal_mode;\nPRAGMA o.journal_mode;\nPRAGMA o.integrity_check;\n",
+    "PRAGMA locking_mode=EXCLUSIVE;\nPRAGMA journal_mode=WAL;\nCREATE TABLE t(a);\nPRAGMA locking_mode=NORMAL;\n\
+     INSERT INTO t VALUES (1);\nPRAGMA locking_mode;\nPRAGMA journal_mode=DELETE;\nPRAGMA locking_mode=NORMAL;\nSELECT * FROM t;\n",
+    "PRAGMA journal_mode=WAL;\nCREATE TABLE t(a);\nPRAGMA locking_mode=EXCLUSIVE;\nINSERT INTO t VALUES (1);\n\
+     PRAGMA locking_mode=NORMAL;\nSELECT * FROM t;\nPRAGMA locking_mode;\n",
 ];
 
 #[test]

@@ -33,6 +33,7 @@ mod schema;
 mod serialize;
 mod setting;
 mod statement;
+mod statement_tables;
 mod store;
 mod uri;
 mod vacuum;
@@ -116,6 +117,7 @@ pub(crate) struct Inner {
     lent: Cell<Option<Box<Env>>>,
     /// Who is asked while a statement is compiled.
     authorizer: RefCell<Option<Rc<Authorizer<'static>>>>,
+    statements: statement_tables::Statements,
     counts: Counts,
     /// What dropped statements have left.
     spares: RefCell<Vec<statement::Spare>>,
@@ -245,6 +247,7 @@ impl LocalConnection {
                 remembered: RefCell::default(),
                 lent: Cell::default(),
                 authorizer: RefCell::default(),
+                statements: statement_tables::Statements::default(),
                 counts: Counts::default(),
                 spares: RefCell::default(),
                 workshop: Workshop::default(),

@@ -6,6 +6,7 @@
 //! | `generate_series` | integers |
 //! | `pragma_…` | each pragma that gives rows and changes nothing ([`super::pragma_table`]) |
 //! | `dbstat` | the pages of a database ([`super::dbstat`]) |
+//! | `sqlite_stmt`, `bytecode`, `tables_used` | statements ([`super::statement_tables`]) |
 
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use ringwood_vdbe::vtab::{LocalFuture, Module, NestedSql};
 use ringwood_vdbe::{Env, Error as VdbeError, Exit, Mem, ResultCode, Vm};
 
 use super::pragma_table::PragmaModule;
+use super::statement_tables::StatementTable;
 use super::{Inner, LocalConnection};
 use crate::error::Error;
 
@@ -34,6 +36,9 @@ pub(super) fn builtin(name: &str) -> Option<Arc<dyn Module>> {
         "generate_series" => Some(Arc::new(Series)),
         "dbstat" => Some(Arc::new(super::dbstat::DbStat)),
         _ => {
+            if let Some(table) = StatementTable::find(name) {
+                return Some(Arc::new(table));
+            }
             let pragma = PragmaModule::find(name.strip_prefix("pragma_")?)?;
             Some(Arc::new(pragma))
         }
@@ -154,6 +159,20 @@ impl NestedSql for Nested {
                 return Err(VdbeError::code(ResultCode::MISUSE));
             };
             inner.run_nested(env, sql, params).await
+        })
+    }
+
+    fn about_statements<'a>(
+        &'a self,
+        env: &'a mut Env,
+        table: &'a str,
+        sql: Option<&'a [u8]>,
+    ) -> LocalFuture<'a, Result<Vec<Vec<Value>>, VdbeError>> {
+        Box::pin(async move {
+            match (self.0.upgrade(), StatementTable::find(table)) {
+                (Some(inner), Some(table)) => table.rows(&inner, env, sql).await,
+                _ => Err(VdbeError::code(ResultCode::MISUSE)),
+            }
         })
     }
 }

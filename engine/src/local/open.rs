@@ -100,6 +100,7 @@ pub(super) fn env(
         });
     }
     env.facts.random = io.rand();
+    env.facts.interrupt = interrupt.clone();
     env.interrupt = interrupt;
     env
 }

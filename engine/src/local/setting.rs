@@ -31,6 +31,10 @@ type Outcome = std::result::Result<Value, VdbeError>;
 /// As SQLite's default build.
 const MMAP_SIZE_MAX: i64 = 0x7fff_0000;
 
+fn locking_mode(exclusive: bool) -> Value {
+    Value::text(if exclusive { "exclusive" } else { "normal" })
+}
+
 impl Inner {
     /// Sets a setting if there is a value; tells what it is then.
     pub(super) async fn setting(
@@ -40,8 +44,14 @@ impl Inner {
         setting: Setting,
         value: Option<Value>,
     ) -> Outcome {
-        if let Some(value) = value {
-            self.set(env, db, setting, &value).await?;
+        match value {
+            Some(value) => self.set(env, db, setting, &value).await?,
+            // Who asks is told what was wished, who sets it what it is.
+            None if setting == Setting::LockingMode && db == 0 => {
+                let wished = self.remembered.borrow().get(&setting).copied();
+                return Ok(locking_mode(wished == Some(1)));
+            }
+            None => {}
         }
         self.get(env, db, setting).await
     }
@@ -134,6 +144,8 @@ impl Inner {
                 let exclusive = name.eq_ignore_ascii_case(b"exclusive");
                 let normal = name.eq_ignore_ascii_case(b"normal");
                 if exclusive || normal {
+                    let wish = i64::from(exclusive);
+                    self.remembered.borrow_mut().insert(setting, wish);
                     for db in &env.dbs {
                         db.tx.database().set_exclusive(exclusive);
                     }
@@ -144,7 +156,6 @@ impl Inner {
             | Setting::FullFsync
             | Setting::EmptyResultCallbacks
             | Setting::ReadUncommitted
-            | Setting::TrustedSchema
             | Setting::TempStore => {
                 self.remembered.borrow_mut().insert(setting, number);
             }
@@ -161,6 +172,7 @@ impl Inner {
                 let mut functions = self.functions.borrow_mut();
                 register_like(Arc::make_mut(&mut *functions), on);
             }
+            Setting::TrustedSchema => flags.trusted_schema = on,
             Setting::WritableSchema => {
                 flags.writable_schema = number == 1;
                 env.schema_reset |= number == 2;
@@ -273,13 +285,11 @@ impl Inner {
                 return Ok(Value::text(path.unwrap_or_default()));
             }
             Setting::LockingMode => {
-                return Ok(Value::text(if tx.database().is_exclusive() {
-                    "exclusive"
-                } else {
-                    "normal"
-                }));
+                return Ok(locking_mode(tx.database().is_exclusive()));
             }
-            Setting::TrustedSchema => remembered(1),
+            Setting::TrustedSchema => return flag(flags.trusted_schema),
+            // What is no file is not mapped, and says nothing.
+            Setting::MmapSize if tx.database().path().is_none() => return Ok(Value::Null),
             Setting::JournalSizeLimit => remembered(-1),
             Setting::CacheSpill => match remembered(1) {
                 0 => 0,

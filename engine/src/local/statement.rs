@@ -9,6 +9,7 @@ use ringwood_sql::parse::Parser;
 use ringwood_vdbe::{Exit, Program, ResultCode, Vm};
 
 use super::Inner;
+use super::statement_tables::About;
 use crate::error::{Error, Result};
 use crate::params::{IntoParams, Params};
 use crate::row::{Column, Columns, Row};
@@ -26,6 +27,8 @@ pub struct Statement {
     vm: Loaded,
     /// The text of this statement alone.
     sql: Vec<u8>,
+    /// What is known of it by others.
+    about: Rc<About>,
     /// What is compiled in its place: it is explained, or not, unlike its text.
     explained: Option<Box<[u8]>>,
     /// The last step ended the run: the next one starts over.
@@ -120,12 +123,15 @@ impl Statement {
     }
 
     fn of(conn: &Rc<Inner>, (program, expirations): (Program, u64), sql: &[u8]) -> Statement {
+        let about = Rc::new(About::new(sql, &program));
+        conn.statements.add(&about);
         let (vm, mut text) = conn.load(program);
         text.extend_from_slice(sql);
         Statement {
             vm,
             conn: conn.clone(),
             sql: text,
+            about,
             explained: None,
             ended: false,
             expirations,
@@ -172,10 +178,12 @@ impl Statement {
         if self.expirations != env.expirations && !self.vm.is_running() {
             return None;
         }
+        self.about.begin_step();
         match self.vm.step_now(&mut env)? {
-            Ok(Exit::Row) => Some(Ok(true)),
+            Ok(Exit::Row) => Some(Ok(true)), // its counters wait for the run's end
             Ok(Exit::Done) => {
                 self.ended = true;
+                self.about.end_step(&self.vm);
                 self.conn.publish(&env);
                 Some(Ok(false))
             }
@@ -188,6 +196,7 @@ impl Statement {
             }
             Err(e) => {
                 self.ended = !self.vm.is_running();
+                self.about.end_step(&self.vm);
                 self.conn.publish(&env);
                 Some(Err(Error::from_vdbe(e, &self.sql)))
             }
@@ -206,10 +215,12 @@ impl Statement {
         if self.expirations != env.expirations && !self.vm.is_running() {
             Box::pin(self.recompile(&mut env)).await?;
         }
+        self.about.begin_step();
         let outcome = loop {
             match self.vm.step(&mut env).await {
                 Ok(Exit::Row) => {
                     self.stand_firm(&mut env).await?;
+                    self.about.end_step(&self.vm);
                     return Ok(true);
                 }
                 Ok(Exit::Done) => break Ok(false),
@@ -233,6 +244,7 @@ impl Statement {
             }
         };
         self.ended = !self.vm.is_running();
+        self.about.end_step(&self.vm);
         conn.publish(&env);
         // That there is no row, or why it fails, is told of what was read, too.
         if outcome.is_err() || self.column_count() > 0 {
@@ -267,6 +279,7 @@ impl Statement {
         let conn = self.conn.clone();
         let program = conn.compile_in(env, &parsed, sql).await?;
         self.expirations = env.expirations;
+        self.about.recompiled(&program);
         let (mut vm, text) = conn.load(program);
         for (i, value) in self.vm.bindings().iter().enumerate() {
             vm.bind_mem(i + 1, value.clone())
@@ -320,6 +333,7 @@ impl Statement {
     pub fn reset(&mut self) {
         let conn = self.conn.clone();
         self.ended = false;
+        self.about.end_run();
         conn.with_env(|env| {
             self.vm.abandon(env);
             conn.publish(env);

@@ -11,10 +11,12 @@
 //!
 //! Rules:
 //! 1. Not within a transaction, and not while other statements run.
-//! 2. The page size changes with INTO only: this file's pages keep theirs. `auto_vacuum` changes in any case.
+//! 2. `PRAGMA page_size` and `auto_vacuum` take effect here; but a file with a log, and a database without a file, keep
+//!    their page size, unless it is INTO another.
 //! 3. The schema cookie goes up by one; user version, application id and encoding stay.
 //! 4. Schema format 4, unless there are DESC indexes that an older format has stored ascending.
 //! 5. A file made by INTO has no log.
+//! 6. Rows of a table without INTEGER PRIMARY KEY and without indexes are numbered anew; with INTO they are not.
 //!
 //! Cost: the database is read once and written twice (once with INTO).
 //!
@@ -57,6 +59,8 @@ struct Object {
     /// The tree that it has: its old root, and how its entries are ordered if it is an index.
     tree: Option<(PageNo, Option<Arc<KeyInfo>>)>,
     has_tree: bool,
+    /// Rule 6.
+    renumbers: bool,
 }
 
 fn error(message: &str) -> VdbeError {
@@ -89,15 +93,28 @@ impl Inner {
     async fn vacuum_in_place(&self, env: &mut Env, db: usize) -> Result<(), VdbeError> {
         env.dbs[db].tx.begin_write().await?;
         let source = &env.dbs[db].tx;
-        let options = DbOptions {
-            geometry: source.geometry(),
+        let mut options = DbOptions {
             spill: true,
             ..self.target_options(source)
         };
+        if !source.can_rewrite() {
+            // Rule 2. A log makes the wish forgotten, as in stock SQLite.
+            options.geometry = source.geometry();
+            if source.journal_mode() == JournalMode::Wal {
+                let mut wanted = self.next_vacuum.get();
+                wanted.page_size = None;
+                self.next_vacuum.set(wanted);
+            }
+        }
         let store = Database::memory(source.database().pool(), options);
         let mut target = Tx::new(store, self.io.clone());
-        self.rebuild(env, db, &mut target).await?;
-        env.dbs[db].tx.replace_with(&target).await?;
+        self.rebuild(env, db, &mut target, false).await?;
+        let tx = &mut env.dbs[db].tx;
+        if target.geometry() == tx.geometry() {
+            tx.replace_with(&target).await?;
+        } else {
+            tx.rewrite_with(&target).await?;
+        }
         env.schema_changed = true;
         env.schema_reset = true;
         Ok(())
@@ -126,7 +143,7 @@ impl Inner {
         let synchronous = env.dbs[db].tx.synchronous();
         target.set_synchronous(synchronous);
         target.begin_read().await?;
-        let mut built = self.rebuild(env, db, &mut target).await;
+        let mut built = self.rebuild(env, db, &mut target, true).await;
         if built.is_ok() {
             built = target.commit().await.map_err(Into::into);
         }
@@ -176,8 +193,14 @@ impl Inner {
         }
     }
 
-    /// Builds the database in `target`, an empty one.
-    async fn rebuild(&self, env: &mut Env, db: usize, target: &mut Tx) -> Result<(), VdbeError> {
+    /// Builds the database in `target`, an empty one; `keeps_rowids`: all of them (rule 6).
+    async fn rebuild(
+        &self,
+        env: &mut Env,
+        db: usize,
+        target: &mut Tx,
+        keeps_rowids: bool,
+    ) -> Result<(), VdbeError> {
         let schema = load(self, env, db).await?;
         let source = &env.dbs[db].tx;
         let rows = schema_rows(source).await?;
@@ -196,7 +219,8 @@ impl Inner {
             };
             let new = create_tree(target, kind).await?;
             object.row[3] = Value::Integer(i64::from(new.get()));
-            trees.push((root, new, key));
+            let renumbers = object.renumbers && !keeps_rowids;
+            trees.push((root, new, key, renumbers));
         }
         let mut schema_table = Cursor::table(SCHEMA_ROOT);
         let mut record = Vec::new();
@@ -212,8 +236,8 @@ impl Inner {
                 .insert_rowid(target, rowid, record.as_slice().into(), hint)
                 .await?;
         }
-        for (from, to, key) in trees {
-            copy_tree(env, db, target, from, to, key).await?;
+        for (from, to, key, renumbers) in trees {
+            copy_tree(env, db, target, from, to, key, renumbers).await?;
         }
         // As in stock SQLite, which inserts the rows of views and triggers with a statement, and copies all others.
         if objects.last().is_some_and(|object| !object.has_tree) {
@@ -256,7 +280,10 @@ impl Inner {
                 Some(index) => Some(self.key_info(schema, index)?),
                 None => None,
             };
-            objects.push(object(row, key)?);
+            objects.push(Object {
+                renumbers: table.rowid_alias.is_none() && table.indexes.is_empty(),
+                ..object(row, key)?
+            });
             for row in rows.iter().filter(|row| {
                 is(row, 0, "index")
                     && text_at(row, 4).is_none()
@@ -266,7 +293,10 @@ impl Inner {
             }
             if table.autoincrement {
                 if let Some(row) = sequence.take() {
-                    objects.push(object(row, None)?);
+                    objects.push(Object {
+                        renumbers: true,
+                        ..object(row, None)?
+                    });
                 }
             }
         }
@@ -283,6 +313,7 @@ impl Inner {
                     row,
                     tree: None,
                     has_tree: false,
+                    renumbers: false,
                 });
             }
         }
@@ -338,6 +369,7 @@ fn object(row: &[Value], key: Option<Arc<KeyInfo>>) -> Result<Object, VdbeError>
         row: row.to_vec(),
         tree: Some((root.ok_or_else(VdbeError::corrupt)?, key)),
         has_tree: true,
+        renumbers: false,
     })
 }
 
@@ -369,6 +401,7 @@ async fn copy_tree(
     from: PageNo,
     to: PageNo,
     key: Option<Arc<KeyInfo>>,
+    renumbers: bool,
 ) -> Result<(), VdbeError> {
     /// Entries between two looks at the interrupt flag.
     const CHECK_EVERY: u32 = 256;
@@ -386,6 +419,7 @@ async fn copy_tree(
     };
     let mut payload = Vec::new();
     let mut count = 0u32;
+    let mut rowid = 0;
     let mut more = retry(source, |tx| read.first(tx)).await?;
     while more {
         payload.clear();
@@ -394,8 +428,9 @@ async fn copy_tree(
         if key.is_some() {
             write.insert_key(target, &payload, None, hint).await?;
         } else {
+            rowid = if renumbers { rowid + 1 } else { read.rowid() };
             write
-                .insert_rowid(target, read.rowid(), payload.as_slice().into(), hint)
+                .insert_rowid(target, rowid, payload.as_slice().into(), hint)
                 .await?;
         }
         count += 1;

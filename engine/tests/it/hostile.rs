@@ -323,6 +323,8 @@ fn endless_statements_stop_when_they_are_told() {
         "SELECT value, count(*) FROM generate_series(1,1000000000000) GROUP BY value%3",
         "SELECT (SELECT count(*) FROM generate_series(1,1000000000)) FROM generate_series(1,1000000)",
         "CREATE TABLE x AS SELECT value FROM generate_series(1,1000000000)",
+        "SELECT hex(zeroblob(4000000)) LIKE '%' || substr(hex(zeroblob(30000)), 2, 49990) || '1'",
+        "SELECT hex(zeroblob(4000000)) GLOB '*' || substr(hex(zeroblob(30000)), 2, 49990) || '[1-9]'",
         "SELECT * FROM generate_series(1,100000000) a JOIN generate_series(1,100000000) b ON a.value=b.value+1000000000000",
     ] {
         let late = time_to_stop(sql);

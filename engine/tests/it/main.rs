@@ -5,6 +5,7 @@ mod errors;
 mod files;
 mod hostile;
 mod local;
+mod module_protocol;
 mod remote;
 mod sharing;
 mod virtual_tables;

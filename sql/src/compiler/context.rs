@@ -163,6 +163,8 @@ pub struct CompileFlags {
     pub writable_schema: bool,
     /// PRAGMA legacy_alter_table.
     pub legacy_alter_table: bool,
+    /// PRAGMA trusted_schema.
+    pub trusted_schema: bool,
     /// PRAGMA analysis_limit.
     pub analysis_limit: u32,
     /// Whether temporary tables live in memory (no influence on code, only on EXPLAIN).
@@ -187,6 +189,7 @@ impl Default for CompileFlags {
             defer_foreign_keys: false,
             writable_schema: false,
             legacy_alter_table: false,
+            trusted_schema: true,
             analysis_limit: 0,
             read_only: false,
         }

@@ -443,6 +443,8 @@ pub struct Where<'q> {
     pub levels: Vec<Level>,
     /// The virtual tables among the sources, by source; empty if there are none.
     pub connected: Vec<Option<Rc<Connected>>>,
+    /// The registers of LIMIT and OFFSET; 0: none.
+    pub limit_regs: (i32, i32),
     /// What a virtual table has failed with.
     pub failed: Option<SqlError>,
     /// What the caller asks for.
@@ -524,6 +526,7 @@ impl<'q> Where<'q> {
             loops: Vec::new(),
             levels: Vec::new(),
             connected: Vec::new(),
+            limit_regs: (0, 0),
             failed: None,
             control,
             order_by: None,

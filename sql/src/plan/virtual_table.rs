@@ -12,12 +12,16 @@
 //!    It then gives no order.
 //! 4. MATCH, LIKE, GLOB, REGEXP, functions of the table's own, `<>`, IS NOT and IS NOT NULL are offered too, but always
 //!    tested again, unless the table says otherwise.
+//! 5. LIMIT and OFFSET are offered where a query does nothing with the rows but give them out: one source, no grouping,
+//!    every term a constraint on the table, ORDER BY columns of it. A plan that uses them must use all terms, and scan no
+//!    IN value by value; otherwise the question is asked again without them. LIMIT is counted here in any case; OFFSET
+//!    not, if the table says so.
 //!
 //! Source: SQLite's `whereLoopAddVirtual`, `allocateIndexInfo`, `isAuxiliaryVtabOperator`.
 
 use super::candidates::Builder;
 use super::cost;
-use super::term::{ExprRef, Sides, Term};
+use super::term::{ExprRef, On, Sides, Term};
 use super::{ClauseId, Control, LoopFlags, Mask, Ops, TermFlags, TermId, Where};
 use crate::bound::walk::{Constness, is_constant};
 use crate::bound::{BinaryOp, Expr, FromItem, FunctionCall, UnaryOp};
@@ -42,6 +46,8 @@ pub struct VirtualPlan {
     pub omit: u64,
     /// Bit i: argument i is a list of values.
     pub in_all: u64,
+    /// The table leaves the rows of OFFSET out.
+    pub omit_offset: bool,
 }
 
 /// The terms that can be offered, and the question.
@@ -50,6 +56,18 @@ struct Question {
     info: IndexInfo,
     /// Bit i: term i is always tested again.
     no_omit: u64,
+    /// LIMIT or OFFSET is among the terms, behind all others; whether they are usable now; whether that failed.
+    has_limits: bool,
+    limits: bool,
+    is_refused: bool,
+}
+
+/// Whether it is LIMIT or OFFSET.
+fn is_limit(term: &Term<'_>) -> bool {
+    matches!(
+        term.match_op,
+        Some(ConstraintOp::LIMIT | ConstraintOp::OFFSET)
+    )
 }
 
 impl Builder<'_, '_> {
@@ -81,7 +99,7 @@ impl Builder<'_, '_> {
         question: &mut Question,
     ) -> Result<(), SqlError> {
         let none = Ops::empty();
-        let mut has_in = self.ask(prereq, Mask::MAX, none, connected, question)?;
+        let mut has_in = self.ask_with_limits(prereq, none, connected, question)?;
         let best = self.new.prereq & !prereq;
         if best == 0 && !has_in {
             return Ok(());
@@ -89,7 +107,7 @@ impl Builder<'_, '_> {
         let (mut seen_zero, mut seen_zero_without_in) = (false, false);
         let mut best_without_in = 0;
         if has_in {
-            has_in = self.ask(prereq, Mask::MAX, Ops::IN, connected, question)?;
+            has_in = self.ask_with_limits(prereq, Ops::IN, connected, question)?;
             best_without_in = self.new.prereq & !prereq;
             if best_without_in == 0 {
                 seen_zero = true;
@@ -126,6 +144,24 @@ impl Builder<'_, '_> {
         Ok(())
     }
 
+    /// Asks with all terms usable but those of `exclude`; without LIMIT and OFFSET if they make the plan unusable (rule 5).
+    fn ask_with_limits(
+        &mut self,
+        prereq: Mask,
+        exclude: Ops,
+        connected: &Rc<Connected>,
+        question: &mut Question,
+    ) -> Result<bool, SqlError> {
+        question.limits = question.has_limits;
+        question.is_refused = false;
+        let has_in = self.ask(prereq, Mask::MAX, exclude, connected, question)?;
+        question.limits = false;
+        if !question.is_refused {
+            return Ok(has_in);
+        }
+        self.ask(prereq, Mask::MAX, exclude, connected, question)
+    }
+
     /// Asks with the terms usable whose needs are in `usable` and whose operator is not in `exclude`; whether an IN is
     /// scanned value by value.
     fn ask(
@@ -140,13 +176,17 @@ impl Builder<'_, '_> {
             terms,
             info,
             no_omit,
+            limits,
+            is_refused,
+            ..
         } = question;
         self.new.prereq = prereq;
         self.new.terms.clear();
         for (constraint, &id) in info.constraints.iter_mut().zip(terms.iter()) {
             let t = self.plan.term(id);
-            constraint.usable =
-                t.prereq_right & usable == t.prereq_right && !t.ops.intersects(exclude);
+            constraint.usable = t.prereq_right & usable == t.prereq_right
+                && !t.ops.intersects(exclude)
+                && (*limits || !is_limit(t));
         }
         info.clear_answer();
         let asked = connected.with(|table| table.best_index(info));
@@ -182,6 +222,7 @@ impl Builder<'_, '_> {
             if usage.omit && i < 64 && *no_omit >> i & 1 == 0 && argument < 64 {
                 plan.omit |= 1 << argument;
             }
+            plan.omit_offset |= usage.omit && t.match_op == Some(ConstraintOp::OFFSET);
             if usage.in_all && info.constraints[i].is_in && argument < 64 {
                 plan.in_all |= 1 << argument;
             } else if t.ops.contains(Ops::IN) {
@@ -189,6 +230,11 @@ impl Builder<'_, '_> {
                 info.order_by_consumed = false;
                 info.unique = false;
                 has_in = true;
+            }
+            let uses_all = || info.usage[..i].iter().all(|usage| usage.argument > 0);
+            if is_limit(t) && (has_in || !uses_all()) {
+                *is_refused = true;
+                return Ok(has_in);
             }
         }
         if self.new.terms.iter().any(Option::is_none) {
@@ -217,6 +263,9 @@ impl Builder<'_, '_> {
             terms: Vec::new(),
             info: IndexInfo::new(Vec::new(), Vec::new()),
             no_omit: 0,
+            has_limits: false,
+            limits: false,
+            is_refused: false,
         };
         for &id in &plan.clause(self.clause).terms {
             let t = plan.term(id);
@@ -278,6 +327,7 @@ impl Question {
             };
         }
         self.terms.push(id);
+        self.has_limits |= is_limit(t);
         self.info.constraints.push(Constraint {
             column: i32::from(t.column),
             op,
@@ -344,6 +394,63 @@ impl Where<'_> {
         self.connected
             .get(usize::from(source))
             .is_some_and(Option::is_some)
+    }
+
+    /// Rule 5: LIMIT and OFFSET as terms.
+    pub fn add_limits(&mut self) {
+        let (Some(select), (limit, offset)) = (self.select, self.limit_regs) else {
+            return;
+        };
+        let (true, Some(count)) = (limit != 0 && self.is_virtual(0), &select.limit) else {
+            return;
+        };
+        let cursor = self.sources[0].cursor();
+        let plain = self.sources.len() == 1
+            && select.group_by.is_empty()
+            && !select.flags.distinct
+            && !select.flags.aggregate;
+        let constrains = |id: &TermId| {
+            let t = self.term(*id);
+            t.flags.contains(TermFlags::CODED)
+                || t.children > 0
+                || t.cursor == cursor && t.prereq_right == 0
+        };
+        let sorts = |term: &crate::bound::OrderTerm| {
+            matches!(&term.expr, Expr::Column(column) if column.cursor == cursor)
+                && !term.order.big_null
+        };
+        if !plain
+            || !self.clause(ClauseId::WHERE).terms.iter().all(constrains)
+            || !select.order_by.iter().all(sorts)
+        {
+            return;
+        }
+        if let (true, Some(skip)) = (offset != 0, &select.offset) {
+            self.add_limit(cursor, ConstraintOp::OFFSET, skip, offset);
+        }
+        self.add_limit(cursor, ConstraintOp::LIMIT, count, limit);
+    }
+
+    fn add_limit(&mut self, cursor: i32, op: ConstraintOp, expr: &Expr, reg: i32) {
+        let value = match expr.as_integer() {
+            Some(count) if count >= 0 => Expr::Integer(i64::from(count)),
+            _ => Expr::Register {
+                reg,
+                affinity: ringwood_format::affinity::Affinity::None,
+                collation: None,
+            },
+        };
+        let mut term = Term::new(ExprRef::made(Expr::Null), On::Where, TermFlags::VIRTUAL);
+        term.cursor = cursor;
+        term.ops = Ops::AUX;
+        term.match_op = Some(op);
+        term.sides = Some(Sides::new(
+            Ops::AUX,
+            ExprRef::made(Expr::Null),
+            Some(ExprRef::made(value)),
+            false,
+        ));
+        self.insert(ClauseId::WHERE, term);
     }
 
     /// The wished order, if all of it are columns of that cursor.

@@ -310,8 +310,14 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
                 return Ok(Arc::new(FunctionDef::clone(&def).with(flag)));
             }
         }
-        if self.foreign_text && def.flags.contains(FunctionFlags::DIRECT_ONLY) {
-            return Err(SqlError::error(format!("unsafe use of {name}()")));
+        if self.from_schema {
+            let harmless = FunctionFlags::BUILTIN | FunctionFlags::INNOCUOUS;
+            let is_unsafe = !def.flags.intersects(harmless);
+            if def.flags.contains(FunctionFlags::DIRECT_ONLY)
+                || is_unsafe && !self.c.ctx.flags.trusted_schema
+            {
+                return Err(SqlError::error(format!("unsafe use of {name}()")));
+            }
         }
         Ok(def)
     }

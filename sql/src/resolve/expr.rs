@@ -613,6 +613,38 @@ fn calls_function(expr: &ast::Expr) -> bool {
     }
 }
 
+/// Whether a call outside subqueries passes the test.
+pub(super) fn any_call(expr: &ast::Expr, test: &impl Fn(&ast::FunctionCall) -> bool) -> bool {
+    let any = |expr: &ast::Expr| any_call(expr, test);
+    match &expr.kind {
+        ExprKind::Call(call) => test(call) || call.arg_list().iter().any(any),
+        ExprKind::Like(like) => any(&like.expr) || any(&like.pattern),
+        ExprKind::Unary(_, inner) | ExprKind::IsNull(inner) | ExprKind::NotNull(inner) => {
+            any(inner)
+        }
+        ExprKind::Binary(_, operands) => operands.iter().any(any),
+        ExprKind::Between { operands, .. } => operands.iter().any(any),
+        ExprKind::InList { operands, .. } => any(&operands.0) || operands.1.iter().any(any),
+        ExprKind::InSelect { operands, .. } => any(&operands.0),
+        ExprKind::InTable(in_table) => any(&in_table.expr),
+        ExprKind::Case(case) => {
+            case.operand.as_ref().is_some_and(any)
+                || case.arms.iter().any(|(when, then)| any(when) || any(then))
+                || case.otherwise.as_ref().is_some_and(any)
+        }
+        ExprKind::Cast(cast) => any(&cast.expr),
+        ExprKind::Collate(collate) => any(&collate.expr),
+        ExprKind::Row(items) => items.iter().any(any),
+        ExprKind::Literal(_)
+        | ExprKind::Id(_)
+        | ExprKind::Column(_)
+        | ExprKind::Variable(_)
+        | ExprKind::Exists(_)
+        | ExprKind::Subquery(_)
+        | ExprKind::Raise(_) => false,
+    }
+}
+
 /// Whether it is a literal other than NULL, signs aside.
 pub(super) fn is_literal(expr: &ast::Expr) -> bool {
     match &expr.kind {

@@ -19,6 +19,7 @@ use crate::bound::{
 };
 use crate::compiler::{Result, SqlError};
 use crate::schema::{Table, TableKind};
+use ringwood_vdbe::vtab::VtabFlags;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -186,6 +187,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         if let TableKind::View { .. } = table.kind {
             return self.from_view(db, &table, indexed, alias);
         }
+        self.check_trusted(db, &table)?;
         let mut item = super::table_item(self.c, db, &table, alias);
         item.written_db = self.written_db(name);
         item.hint = match indexed {
@@ -219,9 +221,33 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         if !table.is_virtual() {
             return Err(not_a_function());
         }
+        self.check_trusted(db, &table)?;
         let mut item = super::table_item(self.c, db, &table, alias);
         item.written_db = self.written_db(name);
         Ok(item)
+    }
+
+    /// A schema may use harmless virtual tables, and, if it is trusted, those that nobody has called harmful.
+    ///
+    /// # Errors
+    /// `unsafe use of virtual table "x"`
+    fn check_trusted(&self, db: usize, table: &Table) -> Result<()> {
+        if !self.from_schema || !table.is_virtual() {
+            return Ok(());
+        }
+        let Some(connected) = self.c.connection_of(db, table) else {
+            return Ok(());
+        };
+        let is_safe = if self.c.ctx.flags.trusted_schema {
+            !connected.flags.contains(VtabFlags::DIRECT_ONLY)
+        } else {
+            connected.flags.contains(VtabFlags::INNOCUOUS)
+        };
+        if is_safe {
+            return Ok(());
+        }
+        let message = format!("unsafe use of virtual table \"{}\"", table.name);
+        Err(SqlError::error(message))
     }
 
     /// The database that a name was written with; within a view or a trigger, that of its own.
@@ -361,6 +387,8 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         let withs = std::mem::take(&mut self.withs);
         let text = std::mem::replace(&mut self.text, kept.sql.as_deref().unwrap_or("").as_bytes());
         let foreign = std::mem::replace(&mut self.foreign_text, true);
+        let from_schema = self.from_schema;
+        self.from_schema |= db != crate::codegen::ddl::TEMP;
         let fixed = std::mem::replace(&mut self.fixed_db, (db != 1).then_some(db));
         let used = self.outermost_use;
         let accessor = self.access(&view.name);
@@ -371,6 +399,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         self.outermost_use = used;
         self.fixed_db = fixed;
         self.foreign_text = foreign;
+        self.from_schema = from_schema;
         self.text = text;
         self.withs = withs;
         self.scopes = scopes;

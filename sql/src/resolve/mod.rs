@@ -84,6 +84,8 @@ pub struct Resolver<'r, 'c, 'a> {
     text: &'a [u8],
     /// Whether the text is not the statement's: rule 5.
     foreign_text: bool,
+    /// Whether it is the text of a schema that is not temporary, whose author may be anybody.
+    from_schema: bool,
     /// Within ON, whose errors have no place in stock SQLite either.
     in_on: bool,
     /// The database in which unqualified names are looked for, inside a view that is not temporary.
@@ -109,6 +111,7 @@ impl<'r, 'a, 'c: 'a> Resolver<'r, 'c, 'a> {
             outermost_use: usize::MAX,
             text,
             foreign_text,
+            from_schema: foreign_text,
             in_on: false,
             fixed_db,
         }
@@ -249,6 +252,7 @@ pub fn resolve_definition(
     };
     let mut resolver = Resolver::new(c);
     resolver.foreign_text |= matches!(definition, Definition::Trusted(_));
+    resolver.from_schema |= db != crate::codegen::ddl::TEMP;
     let mut scope = Scope::of_items(vec![item]);
     scope.definition = Some(definition);
     resolver.push_scope(scope);

@@ -6,7 +6,7 @@
 //! Source: SQLite's `resolveSelectStep`, `sqlite3SelectWrongNumTermsError`.
 
 use super::Resolver;
-use super::expr::compound_op;
+use super::expr::{any_call, compound_op};
 use super::scope::Scope;
 use crate::ast::{self, Distinctness, SelectCore};
 use crate::authorizer::ActionCode;
@@ -76,6 +76,12 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
     }
 
     fn select_body(&mut self, select: &'a ast::Select, names: NameMode) -> Result<Box<Select>> {
+        if let (true, SelectCore::Values(values)) = (select.compounds.is_empty(), &select.core) {
+            if values.row_count() > 1 && Self::has_window(values) {
+                let limit = self.limit(select.limit.as_deref())?;
+                return self.values_one_by_one(values, &select.order_by, names, limit);
+            }
+        }
         if select.compounds.is_empty() {
             let limit = match &select.limit {
                 Some(limit) => self.limit(Some(limit))?,
@@ -103,16 +109,45 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         check_count(&parts, select, 0)?;
         parts.reverse();
         let order_by = self.compound_order_by(&select.order_by, &mut parts)?;
-        let mut parts = parts
-            .into_iter()
-            .map(|part| finish_part(part, (None, None)));
-        let mut head = parts.next().expect("a compound has parts");
-        head.flags.compound = true;
-        for (mut part, compound) in parts.zip(&select.compounds) {
-            part.flags.compound = true;
-            part.prior = Some((compound_op(compound.op), head));
-            head = part;
+        let ops = select
+            .compounds
+            .iter()
+            .map(|compound| compound_op(compound.op));
+        let mut head = link_parts(parts, ops);
+        head.order_by = order_by;
+        (head.limit, head.offset) = limit;
+        Ok(head)
+    }
+
+    /// Whether a row of VALUES calls a window function.
+    fn has_window(values: &ast::Values) -> bool {
+        let is_window = |call: &ast::FunctionCall| call.over.is_some();
+        values.exprs.iter().any(|expr| any_call(expr, &is_window))
+    }
+
+    /// Rows of VALUES that are queries: a compound of them.
+    fn values_one_by_one(
+        &mut self,
+        values: &'a ast::Values,
+        order_by: &'a [ast::SortTerm],
+        names: NameMode,
+        limit: (Option<Expr>, Option<Expr>),
+    ) -> Result<Box<Select>> {
+        let count = values.row_count();
+        if count > self.c.ctx.limits.compound_select {
+            return Err(SqlError::error("too many terms in compound SELECT"));
         }
+        check_values(values)?;
+        let mut parts = Vec::with_capacity(count);
+        for row in (0..count).rev() {
+            let names = if row == 0 { names } else { NameMode::None };
+            let select = self.values_rows(values, row..row + 1, &[], names)?;
+            let scope = self.pop_scope();
+            parts.push(Part { select, scope });
+        }
+        parts.reverse();
+        let order_by = self.compound_order_by(order_by, &mut parts)?;
+        let mut head = link_parts(parts, std::iter::repeat(CompoundOp::UnionAll));
         head.order_by = order_by;
         (head.limit, head.offset) = limit;
         Ok(head)
@@ -249,44 +284,50 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         order_by: &'a [ast::SortTerm],
         names: NameMode,
     ) -> Result<Box<Select>> {
-        let count = values.row(0).len();
-        if values.rows().any(|row| row.len() != count) {
-            return Err(SqlError::error(
-                "all VALUES must have the same number of terms",
-            ));
-        }
-        if count > self.c.ctx.limits.columns {
+        check_values(values)?;
+        self.values_rows(values, 0..values.row_count(), order_by, names)
+    }
+
+    fn values_rows(
+        &mut self,
+        values: &'a ast::Values,
+        rows: std::ops::Range<usize>,
+        order_by: &'a [ast::SortTerm],
+        names: NameMode,
+    ) -> Result<Box<Select>> {
+        if values.row(0).len() > self.c.ctx.limits.columns {
             return Err(SqlError::error("too many columns in result set"));
         }
         let mut select = self.empty_select();
         select.number = values.number;
         select.flags.values = true;
-        let several = values.row_count() > 1;
+        let several = rows.len() > 1;
         self.scopes.push(Scope {
             select: select.id,
             allow_aggregates: !several,
             allow_windows: !several,
             ..Scope::default()
         });
-        self.values_in_scope(values, order_by, names, &mut select)?;
+        self.values_in_scope(values, rows, order_by, names, &mut select)?;
         Ok(select)
     }
 
     fn values_in_scope(
         &mut self,
         values: &'a ast::Values,
+        rows: std::ops::Range<usize>,
         order_by: &'a [ast::SortTerm],
         names: NameMode,
         select: &mut Select,
     ) -> Result<()> {
-        let first = self.exprs(values.row(0))?;
+        let first = self.exprs(values.row(rows.start))?;
         let mut result = self.unnamed_columns(first);
         if names != NameMode::None {
             for (i, column) in result.iter_mut().enumerate() {
                 column.name = format!("column{}", i + 1).into();
             }
         }
-        for i in 1..values.row_count() {
+        for i in rows.start + 1..rows.end {
             select.rows.push(self.exprs(values.row(i))?);
         }
         let scope = self.scope();
@@ -331,6 +372,31 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             })
             .collect()
     }
+}
+
+fn check_values(values: &ast::Values) -> Result<()> {
+    let count = values.row(0).len();
+    if values.rows().any(|row| row.len() != count) {
+        return Err(SqlError::error(
+            "all VALUES must have the same number of terms",
+        ));
+    }
+    Ok(())
+}
+
+/// A compound of its parts, and what is between them.
+fn link_parts(parts: Vec<Part>, ops: impl IntoIterator<Item = CompoundOp>) -> Box<Select> {
+    let mut parts = parts
+        .into_iter()
+        .map(|part| finish_part(part, (None, None)));
+    let mut head = parts.next().expect("a compound has parts");
+    head.flags.compound = true;
+    for (mut part, op) in parts.zip(ops) {
+        part.flags.compound = true;
+        part.prior = Some((op, head));
+        head = part;
+    }
+    head
 }
 
 /// Moves what the scope holds into the SELECT.

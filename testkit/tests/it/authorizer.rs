@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
@@ -381,12 +382,12 @@ fn the_same_questions_are_asked() {
     for sql in STATEMENTS {
         let (stock, ours) = both.questions(sql);
         if stock != ours {
-            differences.push_str(&format!("{sql}\n"));
+            let _ = writeln!(differences, "{sql}");
             for missing in stock.difference(&ours) {
-                differences.push_str(&format!("    not asked: {missing}\n"));
+                let _ = writeln!(differences, "    not asked: {missing}");
             }
             for more in ours.difference(&stock) {
-                differences.push_str(&format!("    asked more: {more}\n"));
+                let _ = writeln!(differences, "    asked more: {more}");
             }
         }
         both.run(sql);
@@ -438,18 +439,20 @@ fn the_answers_do_the_same() {
                 both.run(SCHEMA);
                 let (stock, ours) = both.answers(sql, question, answer);
                 if stock != ours {
-                    differences.push_str(&format!(
-                        "{sql}: {answer:?} to {question}\n{stock}\n{ours}\n"
-                    ));
+                    let _ = writeln!(
+                        differences,
+                        "{sql}: {answer:?} to {question}\n{stock}\n{ours}"
+                    );
                     continue;
                 }
                 for query in *then {
                     let stock = stock_rows(&both.stock, query);
                     let ours = our_rows(&both.ours, query);
                     if stock != ours {
-                        differences.push_str(&format!(
-                            "{query} after {sql}: {answer:?} to {question}\n{stock}\n{ours}\n"
-                        ));
+                        let _ = writeln!(
+                            differences,
+                            "{query} after {sql}: {answer:?} to {question}\n{stock}\n{ours}"
+                        );
                     }
                 }
             }

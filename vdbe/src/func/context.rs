@@ -6,6 +6,8 @@ use crate::result_code::ResultCode;
 use ringwood_format::collation::Collation;
 use ringwood_format::encoding::TextEncoding;
 use std::any::Any;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 /// Why a function failed.
@@ -62,6 +64,8 @@ pub struct Facts {
     pub like_pattern_length_max: u64,
     /// The state of the random number generator.
     pub random: u64,
+    /// Somebody wants the statement to stop: functions that may take long look now and then.
+    pub interrupt: Arc<AtomicBool>,
 }
 
 impl Default for Facts {
@@ -75,11 +79,18 @@ impl Default for Facts {
             length_max: 1_000_000_000,
             like_pattern_length_max: 50_000,
             random: 0,
+            interrupt: Arc::default(),
         }
     }
 }
 
 impl Facts {
+    /// Whether the statement is to stop.
+    #[inline]
+    pub fn is_interrupted(&self) -> bool {
+        self.interrupt.load(Ordering::Relaxed)
+    }
+
     /// The next random number (splitmix64: every state gives a good one).
     pub fn next_random(&mut self) -> u64 {
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);

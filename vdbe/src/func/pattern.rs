@@ -12,19 +12,21 @@
 //!    does not find, it would not find from there either. So one place to go back to is enough, nothing recurses, and
 //!    the worst case is the product of both lengths.
 //! 3. The pattern's length is limited because of that worst case.
-//! 4. An escaped `_` that is not found literally matches no other character.
+//! 4. So a match may take long; every few hundred tries it looks whether the statement is to stop.
+//! 5. An escaped `_` that is not found literally matches no other character.
 //!
 //! Source: SQLite's `patternCompare`, `likeFunc`.
 
 use super::argument::{char_len, text};
 use super::{FnContext, FnError, FunctionDef, FunctionFlags, FunctionRegistry};
 use crate::mem::{Kind, Mem};
+use crate::result_code::ResultCode;
 use ringwood_format::encoding::code_points;
 
 /// Adds `glob`, and `like` in its usual form.
 pub fn register(registry: &mut FunctionRegistry) {
     let glob = FunctionDef::scalar("glob", 2, |ctx, args| match plain(ctx, args) {
-        Some((pattern, text)) => give(ctx, matches_glob(pattern, text)),
+        Some((pattern, text)) => matches_glob(ctx, pattern, text),
         None => run(ctx, args, GLOB),
     });
     registry.register(glob.with(FunctionFlags::LIKE | FunctionFlags::CASE_SENSITIVE));
@@ -39,7 +41,7 @@ pub fn register_like(registry: &mut FunctionRegistry, case_sensitive: bool) {
                 .with(FunctionFlags::LIKE | FunctionFlags::CASE_SENSITIVE)
         } else {
             FunctionDef::scalar("like", arity, |ctx, args| match plain(ctx, args) {
-                Some((pattern, text)) => give(ctx, matches_like(pattern, text)),
+                Some((pattern, text)) => matches_like(ctx, pattern, text),
                 None => run(ctx, args, LIKE),
             })
             .with(FunctionFlags::LIKE)
@@ -88,12 +90,6 @@ fn plain<'a>(ctx: &FnContext<'_>, args: &'a [Mem]) -> Option<(&'a [u8], &'a [u8]
     is_plain.then(|| (pattern.bytes(), text.bytes()))
 }
 
-#[inline]
-fn give(ctx: &mut FnContext<'_>, found: bool) -> Result<(), FnError> {
-    ctx.result().set_bool(found);
-    Ok(())
-}
-
 /// `like(pattern, text, escape)`.
 #[inline(never)]
 fn run(ctx: &mut FnContext<'_>, args: &[Mem], mut wild: Wild) -> Result<(), FnError> {
@@ -124,13 +120,11 @@ fn run(ctx: &mut FnContext<'_>, args: &[Mem], mut wild: Wild) -> Result<(), FnEr
     let (Some(pattern), Some(subject)) = (pattern, text(ctx, subject)) else {
         return Ok(());
     };
-    let found = match (wild.escape, wild.set, wild.no_case) {
-        (0, 0, true) => matches_like(&pattern, &subject),
-        (0, 1.., _) => matches_glob(&pattern, &subject),
-        _ => matches_any(&pattern, &subject, wild),
-    };
-    ctx.result().set_bool(found);
-    Ok(())
+    match (wild.escape, wild.set, wild.no_case) {
+        (0, 0, true) => matches_like(ctx, &pattern, &subject),
+        (0, 1.., _) => matches_glob(ctx, &pattern, &subject),
+        _ => matches_any(ctx, &pattern, &subject, wild),
+    }
 }
 
 /// A text that is read character by character; 0 at its end.
@@ -236,44 +230,64 @@ fn same_letter(a: u32, b: u32) -> bool {
 // The usual wildcards are known when this is compiled, which leaves little of each comparison.
 
 #[inline(never)]
-fn matches_like(pattern: &[u8], text: &[u8]) -> bool {
-    matches(pattern, text, LIKE)
+fn matches_like(ctx: &mut FnContext<'_>, pattern: &[u8], text: &[u8]) -> Result<(), FnError> {
+    matches(ctx, pattern, text, LIKE)
 }
 
 #[inline(never)]
-fn matches_glob(pattern: &[u8], text: &[u8]) -> bool {
-    matches(pattern, text, GLOB)
+fn matches_glob(ctx: &mut FnContext<'_>, pattern: &[u8], text: &[u8]) -> Result<(), FnError> {
+    matches(ctx, pattern, text, GLOB)
 }
 
 #[inline(never)]
-fn matches_any(pattern: &[u8], text: &[u8], wild: Wild) -> bool {
-    matches(pattern, text, wild)
+fn matches_any(
+    ctx: &mut FnContext<'_>,
+    pattern: &[u8],
+    text: &[u8],
+    wild: Wild,
+) -> Result<(), FnError> {
+    matches(ctx, pattern, text, wild)
 }
 
-/// Whether the pattern matches the whole text.
+/// Tries between two looks at whether the statement is to stop: each compares no more than a pattern's length.
+const LOOK_EVERY: u32 = 256;
+
+/// The result: whether the pattern matches the whole text.
 #[inline(always)]
-fn matches(pattern: &[u8], text: &[u8], wild: Wild) -> bool {
+fn matches(
+    ctx: &mut FnContext<'_>,
+    pattern: &[u8],
+    text: &[u8],
+    wild: Wild,
+) -> Result<(), FnError> {
     let mut pattern = Reader { rest: pattern };
     let mut text = Reader { rest: text };
     let mut run: Option<Run<'_>> = None;
-    loop {
+    let mut tries = 0u32;
+    let found = loop {
         // One round compares up to the end of the pattern, the next run wildcard, or a difference.
         match compare(&mut pattern, &mut text, wild) {
-            Compared::AtEnd if text.is_at_end() => return true,
+            Compared::AtEnd if text.is_at_end() => break true,
             Compared::Run => match open_run(pattern, text, wild) {
-                Opened::Matches => return true,
-                Opened::Fails => return false,
+                Opened::Matches => break true,
+                Opened::Fails => break false,
                 Opened::Run(opened) => run = Some(opened),
             },
             Compared::AtEnd | Compared::Differs => {}
         }
-        let Some(run) = &mut run else { return false };
+        let Some(run) = &mut run else { break false };
         let Some(behind) = run.advance() else {
-            return false;
+            break false;
         };
         pattern = run.pattern;
         text = behind;
-    }
+        tries += 1;
+        if tries.is_multiple_of(LOOK_EVERY) && ctx.facts.is_interrupted() {
+            return Err(FnError::code(ResultCode::INTERRUPT));
+        }
+    };
+    ctx.result().set_bool(found);
+    Ok(())
 }
 
 enum Compared {

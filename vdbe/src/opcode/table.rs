@@ -95,16 +95,10 @@ opcodes! {
     DecrJumpZero(Both, Jump, No, No) now "if (--r[P1])==0 goto P2";
     /// Register P2 = LIMIT (register P1) + OFFSET (register P3), or -1 if there is no limit or the sum overflows.
     OffsetLimit(In, Out, In, No) now "if r[P1]>0 then r[P2]=r[P1]+max(0,r[P3]) else r[P2]=(-1)";
-    /// If P4 is there and statement tracing is on, trace it.
-    Trace(No, No, No, Text) now "";
     /// Do nothing.
     Noop(Val, Val, Val, Any) now "";
     /// Do nothing: P4 is a line of EXPLAIN QUERY PLAN, P1 its number, P2 the number of the line above it.
     Explain(Val, Val, Val, Text) now "";
-    /// Do nothing: up to here, the statement can be abandoned without harm.
-    Abortable(No, No, No, No) now "";
-    /// Do nothing: registers P1… are not used again.
-    ReleaseReg(Val, Val, Val, No) now "release r[P1@P2] mask P3";
 
     // Constants and registers.
 
@@ -187,12 +181,6 @@ opcodes! {
     /// table and column names follow the letters, each after a NUL. P3 = 1 skips, P3 = 2 includes only, generated
     /// columns as SQLite's P3 does.
     TypeCheck(First, Val, Val, Aff) now "typecheck(r[P1@P2])";
-    /// Register P1's subtype = 0.
-    ClrSubtype(Both, No, No, No) now "r[P1].subtype = 0";
-    /// Register P2 = the subtype of register P1, or NULL if there is none.
-    GetSubtype(In, Out, No, No) now "r[P2] = r[P1].subtype";
-    /// The subtype of register P2 = register P1.
-    SetSubtype(In, Both, No, No) now "r[P2].subtype = r[P1]";
 
     // Comparisons.
 
@@ -243,8 +231,6 @@ opcodes! {
     RowData(Cur, Out, Val, No) waits "r[P2]=data";
     /// Register P2 = the rowid of cursor P1.
     Rowid(Cur, Out, No, No) waits "r[P2]=PX rowid of P1";
-    /// Register P3 = the offset in the file of cursor P1's record; always NULL here.
-    Offset(Cur, Val, Out, No) now "r[P3] = sqlite_offset(P1)";
 
     // Cursors.
 
@@ -271,8 +257,6 @@ opcodes! {
     OpenPseudo(Cur, In, Val, No) now "P3 columns in r[P2]";
     /// Close cursor P1.
     Close(Cur, No, No, No) now "";
-    /// Do nothing: the columns that cursor P1 uses are the bits of P4.
-    ColumnsUsed(Cur, Val, Val, Int64) now "";
     /// Put cursor P1 on the null row: every column reads as NULL.
     NullRow(Cur, No, No, No) now "";
     /// Jump to P2 if table P1 has no rows; else go to the first.
@@ -346,8 +330,6 @@ opcodes! {
     /// Delete the row of cursor P1. P4 names the table for hooks. P2 (not P5) has NCHANGE to count the change, ISNOOP to do
     /// nothing; P3 is the register of its rowid if P5 says update.
     Delete(Cur, Val, Val, Any) waits "";
-    /// Put the row of cursor P2 under the rowid in register P3 aside, for an `Insert` with PREFORMAT into P1.
-    RowCell(Cur, Val, RegOpt, No) waits "";
     /// Report the changes made so far as the statement's, and start from 0.
     ResetCount(No, No, No, No) now "";
     /// Register P1 = the number of rows that the statement has changed so far. SQLite counts in a register.
@@ -441,12 +423,10 @@ opcodes! {
     DropTrigger(Db, No, No, Text) waits "";
     /// Prepared statements expire: this one if P1 is not 0, else all; P2 = 1: when they next start.
     Expire(Val, Val, No, No) now "";
-    /// Do nothing: cursor P1 will be followed by another on the same tree.
+    /// Nobody else may change the table of cursor P1 until `CursorUnlock`: a trigger that tries fails.
     CursorLock(Cur, No, No, No) now "";
-    /// Do nothing: the end of that.
+    /// The end of that.
     CursorUnlock(Cur, No, No, No) now "";
-    /// Do nothing: a lock on table P2 of database P1.
-    TableLock(Val, Val, Val, Text) now "iDb=P1 root=P2 write=P3";
 
     // Foreign keys.
 
@@ -478,6 +458,8 @@ opcodes! {
     VColumn(Cur, Val, Out, No) waits "r[P3]=vcolumn(P2)";
     /// Go to the next row of virtual table cursor P1 and jump to P2, or fall through.
     VNext(Cur, Jump, No, No) waits "";
+    /// Register P2 = what is wrong with virtual table P4 of database P1, or NULL. P3 is 1 for a quick look.
+    VCheck(Val, Out, Val, Any) waits "";
     /// Virtual table P4 gets the name in register P1.
     VRename(In, No, No, Any) waits "";
     /// Change a row of virtual table P4. The P2 registers from P3 on are the old rowid, the new rowid and the columns;

@@ -12,7 +12,6 @@
 //!
 //! Source: SQLite's `OP_Insert`, `OP_Delete`, `OP_IdxInsert`, `OP_IdxDelete`, `OP_NewRowid`.
 
-use super::column::ready;
 use super::cursor::{Slot, TreeCursor, unpin_twins};
 use super::seek::{expand, values};
 use super::state::{State, no_cursor, tree, tx_of, tx_of_mut};
@@ -59,7 +58,6 @@ pub(super) fn insert(s: &mut State, env: &mut Env, insn: &Insn) -> Step {
         cursors,
         mems,
         temp,
-        row_cell,
         ..
     } = s;
     let c = match &mut cursors[insn.p1 as usize] {
@@ -72,11 +70,7 @@ pub(super) fn insert(s: &mut State, env: &mut Env, insn: &Insn) -> Step {
         _ => return Err(no_cursor(insn.p1)),
     };
     let rowid = mems[insn.p3 as usize].raw_int();
-    let row = if insn.p5 & p5::PREFORMAT != 0 {
-        Payload::from(&row_cell[..])
-    } else {
-        payload(&mems[insn.p2 as usize])
-    };
+    let row = payload(&mems[insn.p2 as usize]);
     let hint = hint(c, insn.p5);
     c.cur
         .try_insert_rowid(tx_of_mut(&mut env.dbs, temp, c.store), rowid, row, hint)
@@ -125,16 +119,11 @@ pub(super) async fn insert_slow(s: &mut State, env: &mut Env, insn: &Insn) -> Re
         cursors,
         mems,
         temp,
-        row_cell,
         ..
     } = s;
     let c = slow_tree(cursors, insn.p1)?;
     let rowid = mems[insn.p3 as usize].raw_int();
-    let row = if insn.p5 & p5::PREFORMAT != 0 {
-        Payload::from(&row_cell[..])
-    } else {
-        payload(&mems[insn.p2 as usize])
-    };
+    let row = payload(&mems[insn.p2 as usize]);
     let hint = hint(c, insn.p5);
     c.cur
         .insert_rowid(tx_of_mut(&mut env.dbs, temp, c.store), rowid, row, hint)
@@ -419,28 +408,6 @@ pub(super) fn new_rowid(s: &mut State, env: &mut Env, insn: &Insn) -> Step {
     c.null_row = false;
     c.seek = None;
     mems[insn.p2 as usize].set_int(rowid);
-    Ok(())
-}
-
-/// RowCell: puts the row of cursor P2 aside for an `Insert` with PREFORMAT.
-pub(super) fn row_cell(s: &mut State, env: &Env, insn: &Insn) -> Step {
-    let State {
-        cursors,
-        temp,
-        row_cell,
-        payload,
-        ..
-    } = s;
-    let c = tree!(cursors, insn.p2);
-    let tx = tx_of(&env.dbs, temp.as_deref(), c.store);
-    if !ready(c, tx)? {
-        return Err(Error::corrupt().into());
-    }
-    c.cur
-        .read_payload(tx, 0, c.cur.payload_size(), payload)
-        .at(c.store)?;
-    std::mem::swap(row_cell, payload);
-    payload.clear();
     Ok(())
 }
 

@@ -319,7 +319,9 @@ fn describe(kind: u32, size: u32, asks: u16, out: &mut Mem) -> bool {
 #[inline(always)]
 fn decode(kind: u32, tail: &[u8], encoding: TextEncoding, out: &mut Mem) -> bool {
     match kind {
-        0 | 10 | 11 => out.set_null(),
+        0 | 11 => out.set_null(),
+        // A value that an UPDATE of a virtual table does not change (`record::UNCHANGED`).
+        10 => out.set_no_change(),
         1 => match *tail {
             [a, ..] => out.set_int(i64::from(a as i8)),
             _ => return false,

@@ -14,11 +14,15 @@ use super::trap::{Step, fail};
 use crate::env::Env;
 use crate::insn::{Insn, P4};
 use crate::mem::{Kind, Mem};
+use crate::opcode::p5;
 use crate::result_code::ResultCode;
 use ringwood_format::affinity::Affinity;
 use ringwood_format::encoding::TextEncoding;
 use ringwood_format::record::SerialType;
 use ringwood_format::varint;
+
+/// The type of a value that does not change, which no file has.
+pub(super) const UNCHANGED: u8 = 10;
 
 /// r[p3] = the record of p2 registers from p1. `constants` says whether 0 and 1 take no room.
 #[inline]
@@ -50,6 +54,9 @@ pub(super) fn make_record(mems: &mut [Mem], env: &Env, constants: bool, insn: &I
         constants,
         record.start_bytes(Kind::Blob),
     );
+    if insn.p5 & p5::NOCHNG != 0 {
+        mark_unchanged(values, record);
+    }
     if zeros > 0 {
         // Rule 2: only what nothing but NULLs follow may stay uncounted.
         let last = values.iter().rposition(|mem| !mem.is_null()).unwrap_or(0);
@@ -146,6 +153,21 @@ fn encode(values: &[Mem], encoding: TextEncoding, constants: bool, out: &mut Vec
         }
     }
     zeros
+}
+
+/// Columns that an UPDATE leaves as they are have a type of their own in a record that is never stored.
+#[cold]
+fn mark_unchanged(values: &[Mem], record: &mut Mem) {
+    let Some(bytes) = record.bytes_mut() else {
+        return;
+    };
+    let mut at = varint::read(bytes).map_or(1, |(_, length)| length);
+    for value in values {
+        if value.is_no_change() {
+            bytes[at] = UNCHANGED;
+        }
+        at += varint::read(&bytes[at..]).map_or(1, |(_, length)| length);
+    }
 }
 
 /// A header whose size takes more than one byte.

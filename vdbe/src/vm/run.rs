@@ -238,13 +238,7 @@ pub(super) fn run(program: &Program, s: &mut State, env: &mut Env) -> Pause {
                 };
                 r!(insn.p2).set_int(sum.unwrap_or(-1));
             }
-            Opcode::Trace
-            | Opcode::Noop
-            | Opcode::Explain
-            | Opcode::Abortable
-            | Opcode::ReleaseReg
-            | Opcode::ColumnsUsed
-            | Opcode::TableLock => {}
+            Opcode::Noop | Opcode::Explain => {}
             Opcode::CursorLock => wants!(change::lock(s, insn)),
             Opcode::CursorUnlock => change::unlock(s, insn),
 
@@ -358,22 +352,6 @@ pub(super) fn run(program: &Program, s: &mut State, env: &mut Env) -> Pause {
             Opcode::Cast => arith::cast_register(&mut s.mems, env.facts.encoding, insn),
             Opcode::Affinity => arith::affinity(&mut s.mems, insn),
             Opcode::TypeCheck => wants!(arith::type_check(&mut s.mems, insn)),
-            Opcode::ClrSubtype => r!(insn.p1).clear_subtype(),
-            Opcode::GetSubtype => {
-                let subtype = r!(insn.p1).has_subtype().then(|| r!(insn.p1).subtype());
-                match subtype {
-                    Some(subtype) => r!(insn.p2).set_int(i64::from(subtype)),
-                    None => r!(insn.p2).set_null(),
-                }
-            }
-            Opcode::SetSubtype => {
-                if r!(insn.p1).is_null() {
-                    r!(insn.p2).clear_subtype();
-                } else {
-                    let subtype = arith::integer(&r!(insn.p1)) as u8;
-                    r!(insn.p2).set_subtype(subtype);
-                }
-            }
 
             // Comparisons.
             Opcode::Eq | Opcode::Ne | Opcode::Lt | Opcode::Le | Opcode::Gt | Opcode::Ge => {
@@ -413,7 +391,6 @@ pub(super) fn run(program: &Program, s: &mut State, env: &mut Env) -> Pause {
             Opcode::Column => wants!(column::column(s, env, insn)),
             Opcode::RowData => wants!(column::row_data(s, env, insn)),
             Opcode::Rowid => wants!(column::rowid(s, env, insn)),
-            Opcode::Offset => r!(insn.p3).set_null(),
 
             // Cursors.
             Opcode::OpenRead | Opcode::OpenWrite | Opcode::ReopenIdx => {
@@ -498,7 +475,6 @@ pub(super) fn run(program: &Program, s: &mut State, env: &mut Env) -> Pause {
             Opcode::Insert => wants!(change::insert(s, env, insn)),
             Opcode::Delete => wants!(change::delete(s, env, insn)),
             Opcode::ChangeCount => r!(insn.p1).set_int(s.changes),
-            Opcode::RowCell => wants!(change::row_cell(s, env, insn)),
             Opcode::ResetCount => {
                 super::halt::set_changes(env, s.changes);
                 s.changes = 0;
@@ -623,6 +599,7 @@ pub(super) fn run(program: &Program, s: &mut State, env: &mut Env) -> Pause {
                 }
             }
             Opcode::VBegin
+            | Opcode::VCheck
             | Opcode::VCreate
             | Opcode::VDestroy
             | Opcode::VInitIn

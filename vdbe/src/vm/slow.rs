@@ -83,6 +83,7 @@ pub(super) async fn slow(program: &Program, s: &mut State, env: &mut Env) -> Res
             return Ok(Next::Again);
         }
         Opcode::VBegin => vtab::begin(env, insn).await?,
+        Opcode::VCheck => vtab::check(s, env, insn).await?,
         Opcode::VCreate => vtab::create(env, insn).await?,
         Opcode::VDestroy => vtab::destroy(env, insn).await?,
         Opcode::VInitIn => vtab::init_in(s, env, insn).await?,

@@ -85,8 +85,6 @@ pub(super) struct State {
     pub(super) pins: Vec<PageRef>,
     /// Overflow bytes read so far for the instruction at hand.
     pub(super) payload: Vec<u8>,
-    /// Rows of a table that were moved by `RowCell`.
-    pub(super) row_cell: Vec<u8>,
     /// `changes` is not to be reported (the statement is prepared again).
     pub(super) mute_changes: bool,
     /// Cursors that are locked: how deep their program is, their number, their tree.
@@ -144,7 +142,6 @@ impl State {
             failed_answer: None,
             pins: Vec::new(),
             payload: Vec::new(),
-            row_cell: Vec::new(),
             mute_changes: false,
             locks: Vec::new(),
             counters: [0; 8],
@@ -160,7 +157,6 @@ impl State {
         empty(&mut self.statement);
         empty(&mut self.pins);
         empty(&mut self.payload);
-        empty(&mut self.row_cell);
         self.frames = Frames::default();
         self.result = Mem::new();
         self.temp = None;
@@ -226,7 +222,6 @@ impl State {
         }
         self.pins.clear();
         self.payload.clear();
-        self.row_cell.clear();
         self.aux.clear();
         self.frames.close_idle();
         self.temp = None;

@@ -222,6 +222,9 @@ pub(super) async fn destroy(s: &mut State, env: &mut Env, insn: &Insn) -> Result
     }
     let root = root_page(i64::from(insn.p1))?;
     let moved = drop_tree(&mut env.db(insn.p3)?.tx, root).await?;
+    if moved.is_some() {
+        env.schema_reset = true; // a table or index that stays has another root page now
+    }
     s.mems[insn.p2 as usize].set_int(moved.map_or(0, |page| i64::from(page.get())));
     Ok(())
 }

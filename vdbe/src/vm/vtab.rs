@@ -15,6 +15,7 @@ use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::insn::{Insn, P4};
 use crate::mem::Mem;
+use crate::opcode::p5;
 use crate::result_code::ResultCode;
 use crate::vtab::{
     ConnectError, Connected, IndexPlan, ModuleArgs, VirtualTable, VtabChange, VtabContext,
@@ -83,6 +84,7 @@ pub(super) fn filter(s: &mut State, env: &mut Env, insn: &Insn) -> Step<bool> {
     args.iter_mut().for_each(Mem::expand);
     let mut cx = VtabContext {
         facts: &mut env.facts,
+        no_change: false,
     };
     c.null_row = false;
     c.cursor.filter(&mut cx, &plan, args)?;
@@ -98,6 +100,7 @@ pub(super) fn next(s: &mut State, env: &mut Env, insn: &Insn) -> Step<bool> {
     }
     let mut cx = VtabContext {
         facts: &mut env.facts,
+        no_change: false,
     };
     c.cursor.next(&mut cx)?;
     Ok(!c.cursor.eof())
@@ -119,8 +122,13 @@ pub(super) fn column(s: &mut State, env: &mut Env, insn: &Insn) -> Step {
     }
     out.clear_subtype();
     let limit = env.limits.length;
+    let no_change = insn.p5 & p5::NOCHNG != 0;
+    if no_change {
+        out.set_no_change();
+    }
     let mut cx = VtabContext {
         facts: &mut env.facts,
+        no_change,
     };
     c.cursor.column(&mut cx, insn.p2 as usize, out)?;
     if out.byte_len() > limit {
@@ -248,6 +256,20 @@ pub(super) async fn destroy(env: &mut Env, insn: &Insn) -> Result<()> {
     Ok(())
 }
 
+/// VCheck.
+pub(super) async fn check(s: &mut State, env: &mut Env, insn: &Insn) -> Result<()> {
+    let connected = table(env, insn)?;
+    let db = env.db(insn.p1)?.name.clone();
+    let (name, quick) = (connected.args.table.clone(), insn.p3 != 0);
+    let problem = retry(&connected, env, |table| table.integrity(&db, &name, quick)).await?;
+    let out = &mut s.mems[insn.p2 as usize];
+    match problem {
+        Some(problem) => out.set_text(problem.as_bytes()),
+        None => out.set_null(),
+    }
+    Ok(())
+}
+
 /// VRename.
 pub(super) async fn rename(s: &mut State, env: &mut Env, insn: &Insn) -> Result<()> {
     let name = s.mems[insn.p1 as usize].to_text();
@@ -333,15 +355,14 @@ pub(super) async fn update(s: &mut State, env: &mut Env, insn: &Insn) -> Result<
         }
         // As in SQLite: a constraint error of a table that leaves conflicts to its caller is ignored here.
         Err(error)
-            if error.code.primary() == ResultCode::CONSTRAINT
-                && on_conflict == crate::opcode::p5::OE_IGNORE =>
+            if error.code.primary() == ResultCode::CONSTRAINT && on_conflict == p5::OE_IGNORE =>
         {
             Ok(())
         }
         Err(error) => {
             if error.code.primary() == ResultCode::CONSTRAINT {
-                s.outcome.action = if on_conflict == crate::opcode::p5::OE_REPLACE {
-                    crate::opcode::p5::OE_ABORT
+                s.outcome.action = if on_conflict == p5::OE_REPLACE {
+                    p5::OE_ABORT
                 } else {
                     on_conflict
                 };

@@ -27,9 +27,6 @@
 //!    equality constraints on them, from the left.
 //! 5. A module that is [eponymous](ModuleKind::Eponymous) can be used under its own name without CREATE VIRTUAL TABLE.
 //!
-//! Absent: `sqlite3_vtab_nochange` (unchanged columns of an UPDATE are always read), LIMIT and OFFSET as constraints,
-//! `xIntegrity`.
-//!
 //! Source: SQLite's "The Virtual Table Mechanism Of SQLite", `vtab.c`.
 
 mod index;
@@ -297,6 +294,19 @@ pub trait VirtualTable {
         Ok(())
     }
 
+    /// What is wrong with the table, for `PRAGMA integrity_check`, or `quick_check` if `quick`; none if nothing is.
+    ///
+    /// # Errors
+    /// The error of the pragma.
+    fn integrity(&mut self, _db: &str, _table: &str, _quick: bool) -> VtabStep<Option<String>> {
+        Ok(None)
+    }
+
+    /// Whether [`integrity`](VirtualTable::integrity) looks at anything.
+    fn has_integrity(&self) -> bool {
+        false
+    }
+
     /// The table's own function for a call with `args` arguments whose column argument is the table's.
     fn find_function(&self, _name: &str, _args: usize) -> Option<Overload> {
         None
@@ -311,12 +321,19 @@ pub trait VirtualTable {
 /// What a step of a cursor may use and where its result goes.
 pub struct VtabContext<'a> {
     pub(crate) facts: &'a mut Facts,
+    pub(crate) no_change: bool,
 }
 
 impl VtabContext<'_> {
     /// The connection, as functions see it.
     pub fn facts(&mut self) -> &mut Facts {
         self.facts
+    }
+
+    /// In [`VirtualCursor::column`]: the value is wanted for an UPDATE that does not change this column. If it is left as
+    /// it is, [`VirtualTable::update`] gets a value that says so ([`Mem::is_no_change`]).
+    pub fn is_no_change(&self) -> bool {
+        self.no_change
     }
 }
 
@@ -372,6 +389,14 @@ pub trait NestedSql {
         sql: &'a str,
         params: &'a [Value],
     ) -> LocalFuture<'a, Result<Vec<Vec<Value>>>>;
+
+    /// The rows of one of the tables about statements: `sqlite_stmt`, or `bytecode` and `tables_used` about that one.
+    fn about_statements<'a>(
+        &'a self,
+        env: &'a mut Env,
+        table: &'a str,
+        sql: Option<&'a [u8]>,
+    ) -> LocalFuture<'a, Result<Vec<Vec<Value>>>>;
 }
 
 /// What a virtual table may use while it waits.
@@ -394,6 +419,19 @@ impl<'a> WaitContext<'a> {
     #[doc(hidden)]
     pub fn env(&mut self) -> &mut Env {
         self.env
+    }
+
+    /// For the tables about statements.
+    #[doc(hidden)]
+    pub async fn about_statements(
+        &mut self,
+        table: &str,
+        sql: Option<&[u8]>,
+    ) -> Result<Vec<Vec<Value>>> {
+        let Some(nested) = self.env.nested.clone() else {
+            return Err(Error::code(ResultCode::MISUSE));
+        };
+        nested.about_statements(self.env, table, sql).await
     }
 
     /// Runs one statement within the one that is under way, in its transaction, and gives its rows.

@@ -13,6 +13,7 @@ use super::Loops;
 use crate::bound::{BinaryOp, Expr};
 use crate::compiler::{Compiler, Result, SqlError};
 use crate::plan::{Ops, TermId};
+use ringwood_vdbe::vtab::ConstraintOp;
 use ringwood_vdbe::{Opcode, P4};
 
 impl Loops<'_> {
@@ -56,6 +57,9 @@ impl Loops<'_> {
                 None => {
                     c.op(Opcode::Null, 0, target, 0);
                 }
+            }
+            if plan.omit_offset && t.match_op == Some(ConstraintOp::OFFSET) {
+                c.op(Opcode::Integer, 0, self.plan.limit_regs.1, 0);
             }
         }
         c.op(Opcode::Integer, plan.index.number, first, 0);

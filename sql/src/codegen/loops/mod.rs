@@ -278,6 +278,7 @@ fn analyze<'q>(
             }
         });
         plan.connected = connected.collect();
+        plan.limit_regs = request.limit_regs;
     }
     bind_indexes(c, plan)?;
     bind_samples(c, plan);
@@ -297,6 +298,7 @@ fn analyze<'q>(
         plan.made_ids = (c.next_subquery().0, 0);
     }
     plan.analyze(c, ClauseId::WHERE);
+    plan.add_limits();
     let wish = |c: &Compiler<'_>, expr: &'q Expr, order: SortOrder| Wish {
         expr,
         collation: facts::collation(c, expr),

@@ -25,6 +25,8 @@ pub struct Request<'q> {
     /// The first cursor for the indexes of the table that is changed, with [`Control::ONEPASS_DESIRED`]; the cursor of
     /// the index of a disjunct, with [`Control::OR_SUBCLAUSE`].
     pub index_cursor: i32,
+    /// The registers of LIMIT and OFFSET, for a virtual table that counts for itself; 0: none.
+    pub limit_regs: (i32, i32),
 }
 
 impl<'q> Request<'q> {
@@ -87,6 +89,7 @@ impl<'q> Request<'q> {
             control,
             limit: 0,
             index_cursor: 0,
+            limit_regs: (0, 0),
         }
     }
 }

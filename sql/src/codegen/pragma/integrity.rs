@@ -6,6 +6,7 @@
 //!     the counts of the indexes       against those of their tables
 //!     each row of each table          its header, the order of WITHOUT ROWID keys, NOT NULL, types, CHECK, and
 //!                                     (integrity_check) its entries in the indexes, once each where they are UNIQUE
+//!     virtual tables                  VCheck: what their modules say
 //!   "ok" if nothing was found
 //! ```
 //!
@@ -21,11 +22,12 @@
 
 use crate::codegen::write::Target;
 use crate::compiler::{Compiler, Result, SqlError};
-use crate::schema::{CollationName, Index, IndexKey, Table, walk_order};
+use crate::schema::{CollationName, Index, IndexKey, Table, TableKind, walk_order};
 use ringwood_format::affinity::Affinity;
 use ringwood_format::value::ValueRef;
 use ringwood_vdbe::opcode::p5;
-use ringwood_vdbe::{Label, Opcode, P4};
+use ringwood_vdbe::{Connected, Label, Opcode, P4};
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// How many problems are reported if nobody says.
@@ -95,14 +97,19 @@ impl Compiler<'_> {
                 None => schema.dbs[number].tables.values().cloned().collect(),
             };
             in_walk_order(&mut tables);
+            let mut virtual_tables = tables.clone();
+            virtual_tables.retain(|table| table.is_virtual());
+            virtual_tables.sort_by_key(|table| table.order);
             tables.retain(|table| !table.is_view() && table.root > 0);
             regs.counts = self.check_trees(number, &tables, only.is_some(), regs);
-            if regs.counts == 0 {
-                continue;
+            if regs.counts != 0 {
+                self.check_counts(&tables, regs);
+                for table in &tables {
+                    self.check_rows(number, table, quick, regs)?;
+                }
             }
-            self.check_counts(&tables, regs);
-            for table in &tables {
-                self.check_rows(number, table, quick, regs)?;
+            for table in &virtual_tables {
+                self.check_virtual(number, table, quick, regs)?;
             }
         }
         // Nothing was reported: the counter is where it began.
@@ -117,6 +124,40 @@ impl Compiler<'_> {
         let corrupt = self.op4(Opcode::String8, 0, regs.out, 0, malformed);
         self.b.set_p3(0, corrupt);
         self.op(Opcode::Goto, 0, row, 0);
+        Ok(())
+    }
+
+    /// Asks a virtual table, if its module is there and looks.
+    fn check_virtual(
+        &mut self,
+        db: usize,
+        table: &Arc<Table>,
+        quick: bool,
+        regs: Registers,
+    ) -> Result<()> {
+        let has_module = match &table.kind {
+            TableKind::Virtual(def) => self.ctx.virtual_tables.module(&def.module).is_some(),
+            _ => false,
+        };
+        if !has_module {
+            return Ok(());
+        }
+        let table = self.connected(db, table)?;
+        let looks = |of: Rc<Connected>| of.with(|table| table.has_integrity()).unwrap_or(false);
+        if !self.connection_of(db, &table).is_some_and(looks) {
+            return Ok(());
+        }
+        let operand = self.vtab_operand(db, &table);
+        self.op4(
+            Opcode::VCheck,
+            db as i32,
+            regs.out,
+            i32::from(quick),
+            operand,
+        );
+        let fine = self.op(Opcode::IsNull, regs.out, 0, 0);
+        self.report(regs);
+        self.jump_here(fine);
         Ok(())
     }
 

@@ -285,7 +285,7 @@ impl Compiler<'_> {
                     ..ColumnInfo::default()
                 }];
                 self.op4(Opcode::Setting, db as i32, out, 0, P4::text(setting.name()));
-                self.op(Opcode::ResultRow, out, 1, 0);
+                self.setting_row(setting, out);
             }
             return;
         };
@@ -324,12 +324,22 @@ impl Compiler<'_> {
                 name: column_name(setting).into(),
                 ..ColumnInfo::default()
             }];
-            self.op(Opcode::ResultRow, out, 1, 0);
+            self.setting_row(setting, out);
         }
         // Other statements were compiled under the old one.
         if form == Form::Flag {
             self.op(Opcode::Expire, 0, 0, 0);
         }
+    }
+
+    /// The row that tells a setting; a database that has no such thing gives none.
+    fn setting_row(&mut self, setting: Setting, out: i32) {
+        let row = self.label();
+        if setting == Setting::MmapSize {
+            self.jump(Opcode::IsNull, out, row, 0);
+        }
+        self.op(Opcode::ResultRow, out, 1, 0);
+        self.place(row);
     }
 }
 

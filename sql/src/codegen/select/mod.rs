@@ -135,6 +135,7 @@ impl Compiler<'_> {
         let mut distinct = self.open_distinct(select)?;
 
         let rows = self.source_rows(select);
+        let owns_limit = select.limit.is_some() && !select.flags.compound;
         let mut request = Request::new(&select.from, &rows, select.where_.as_ref());
         request.select = Some(select);
         request.result = Some(&select.result);
@@ -154,6 +155,9 @@ impl Compiler<'_> {
             request.control |= Control::USE_LIMIT;
         }
         request.limit = estimate;
+        if owns_limit && select.window.is_none() {
+            request.limit_regs = (limits.limit, limits.offset);
+        }
         let mut windows = select
             .window
             .as_deref()

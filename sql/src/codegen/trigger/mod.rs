@@ -26,8 +26,9 @@
 pub mod program;
 
 use crate::ast::{ConflictAction, TriggerEvent, TriggerTime};
-use crate::codegen::write::Change;
-use crate::compiler::Compiler;
+use crate::codegen::write::returning::Returning;
+use crate::codegen::write::{Change, Target};
+use crate::compiler::{Compiler, Result};
 use crate::schema::{Table, Trigger};
 use program::Cause;
 use ringwood_vdbe::{Label, Opcode, P4};
@@ -107,9 +108,43 @@ impl Compiler<'_> {
         or: Option<ConflictAction>,
         ignore: Label,
     ) {
+        self.fire_some(triggers, time, table, base, or, ignore, |_| true);
+    }
+
+    /// The AFTER triggers, and what RETURNING sees of the row at `row`: TEMP triggers of a table that is not temporary come
+    /// before it, all others behind, as in stock SQLite, where it is a trigger too.
+    pub(crate) fn fire_after(
+        &mut self,
+        triggers: &Triggers,
+        target: &Target,
+        base: i32,
+        or: Option<ConflictAction>,
+        ignore: Label,
+        returning: Option<Returning<'_>>,
+        row: i32,
+    ) -> Result<()> {
+        let (time, table) = (TriggerTime::After, &target.table);
+        let is_before = |db: usize| returning.is_some() && db == TEMP && target.db != TEMP;
+        self.fire_some(triggers, time, table, base, or, ignore, is_before);
+        self.code_returning(returning, target, row)?;
+        self.fire_some(triggers, time, table, base, or, ignore, |db| !is_before(db));
+        Ok(())
+    }
+
+    /// The triggers of some databases.
+    fn fire_some(
+        &mut self,
+        triggers: &Triggers,
+        time: TriggerTime,
+        table: &Arc<Table>,
+        base: i32,
+        or: Option<ConflictAction>,
+        ignore: Label,
+        wanted: impl Fn(usize) -> bool,
+    ) {
         let before = time != TriggerTime::After;
         for (db, trigger) in &triggers.list {
-            if (trigger.create.time != TriggerTime::After) != before {
+            if (trigger.create.time != TriggerTime::After) != before || !wanted(*db) {
                 continue;
             }
             let cause = Cause::Trigger {

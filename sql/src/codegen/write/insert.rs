@@ -100,13 +100,11 @@ impl Compiler<'_> {
                     table.name
                 )));
             }
-            if has_returning {
-                return Err(SqlError::unsupported(
-                    "RETURNING of an INSERT into a virtual table is",
-                ));
-            }
-            self.insert_virtual(insert, db, &table)?;
-            return self.end_change();
+            let returning = self.begin_returning(&insert.returning, insert.with.as_deref());
+            self.insert_virtual(insert, db, &table, returning)?;
+            self.end_change()?;
+            self.end_returning(returning);
+            return Ok(());
         }
         let plain = !fires && !has_returning && insert.upserts.is_empty();
         if plain && self.code_transfer(insert, db, &table)? {
@@ -203,9 +201,8 @@ impl Compiler<'_> {
             self.check_foreign_keys(db, &table, None, Some(rowid), None)?;
             self.store_row(&row, 0, append, use_seek);
         }
-        self.code_returning(returning, &target, rowid)?;
-        let time = TriggerTime::After;
-        self.fire(&triggers, time, &table, base(rowid), insert.or, next);
+        let (first, or) = (base(rowid), insert.or);
+        self.fire_after(&triggers, &target, first, or, next, returning, rowid)?;
 
         self.place(next);
         self.end_rows(&rows, top, done);

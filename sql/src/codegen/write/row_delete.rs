@@ -83,11 +83,8 @@ impl Compiler<'_> {
         if effects.any() {
             self.act_on_foreign_keys(target.db, table, old, None)?;
         }
-        self.code_returning(returning, target, old)?;
-        if effects.any() {
-            let time = TriggerTime::After;
-            self.fire(&effects.triggers, time, table, old, effects.or, done);
-        }
+        let (triggers, or) = (&effects.triggers, effects.or);
+        self.fire_after(triggers, target, old, or, done, returning, old)?;
         self.place(done);
         Ok(())
     }

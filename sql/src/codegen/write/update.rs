@@ -14,7 +14,8 @@
 //! ```
 //!
 //! Rules:
-//! 1. An index is touched if one of its columns may change, or the rowid, or the truth of its WHERE.
+//! 1. An index is touched if one of its columns may change, or the rowid, or the truth of its WHERE; and where foreign keys
+//!    make the old row go before the new one comes.
 //! 2. Rows are not changed while they are found if that could let a row be found again: through an index that is touched,
 //!    or because keys change or REPLACE deletes other rows.
 //! 3. An UPDATE with FROM is a SELECT of the keys and the new values, kept under the key: a row that is found twice is
@@ -124,7 +125,10 @@ impl Compiler<'_> {
         }
         let effects = self.update_effects(&target, &assignments, triggers);
         let replaces_all = update.or == Some(ConflictAction::Replace);
-        let touched = self.touched_indexes(&target, &assignments)?;
+        let mut touched = self.touched_indexes(&target, &assignments)?;
+        if effects.keys == Involvement::Moves {
+            touched.fill(true);
+        }
         let replaces = replaces_all
             || update.or.is_none()
                 && table.indexes.iter().zip(&touched).any(|(index, touched)| {
@@ -390,16 +394,27 @@ impl Compiler<'_> {
                 "UPDATE RETURNING is not available on virtual tables",
             ));
         }
-        if update.from.is_some() || update.limit.is_some() {
-            return Err(SqlError::unsupported(
-                "FROM and LIMIT of UPDATE of a virtual table are",
-            ));
-        }
         self.b.about.count_changes = true;
         self.writes_db(false, target.db);
-        let where_ = match &update.where_clause {
-            Some(where_) => Some(self.resolve_where(item, update.with.as_deref(), where_)?),
-            None => None,
+        if update.from.is_some() {
+            self.update_virtual_from(update, target, assignments)?;
+            return self.end_change();
+        }
+        let with = update.with.as_deref();
+        let limited = self.limited_where(
+            target,
+            update.alias.as_ref(),
+            &update.indexed,
+            update.where_clause.as_ref(),
+            &update.order_by,
+            update.limit.as_deref(),
+            with,
+            item,
+        )?;
+        let where_ = match (limited, &update.where_clause) {
+            (Some(limited), _) => Some(limited),
+            (None, Some(where_)) => Some(self.resolve_where(item, with, where_)?),
+            (None, None) => None,
         };
         item.columns_used = u64::MAX;
         self.update_virtual(target, item, assignments, where_.as_ref(), update.or)?;
@@ -529,10 +544,8 @@ impl Compiler<'_> {
         if checks_keys {
             self.act_on_foreign_keys(db, table, old_rowid, changed)?;
         }
-        self.code_returning(change.returning, target, new_rowid)?;
-        let time = TriggerTime::After;
-        self.fire(&effects.triggers, time, table, old_rowid, change.or, next);
-        Ok(())
+        let (triggers, or, returning) = (&effects.triggers, change.or, change.returning);
+        self.fire_after(triggers, target, old_rowid, or, next, returning, new_rowid)
     }
 
     /// Which columns of the old row somebody reads.

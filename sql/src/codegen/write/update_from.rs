@@ -84,7 +84,7 @@ impl Compiler<'_> {
     }
 
     /// The SELECT of the rows' keys and new values.
-    fn found_rows(
+    pub(super) fn found_rows(
         &mut self,
         update: &ast::Update,
         target: &Target,

@@ -6,18 +6,23 @@
 //!   INSERT      for each row of the source: VUpdate (NULL, rowid or NULL, columns)
 //! ```
 //!
+//! Columns that an UPDATE does not assign are asked for with NOCHNG: the table may leave them out. One with FROM is a SELECT
+//! of the key, all columns and the new values; the table gets a change for each of its rows.
+//!
 //! A table WITHOUT ROWID has its primary key, which is one column, in the place of the rowid.
 //!
 //! Source: SQLite's `updateVirtualTable`, `sqlite3VtabMakeWritable`, `sqlite3Insert`, `sqlite3DeleteFrom`.
 
-use super::assignments::Assignments;
+use super::assignments::{Assignments, Value};
 use super::insert::Given;
+use super::returning::Returning;
 use super::update::Assigned;
 use super::{Target, conflict_code};
 use crate::ast;
 use crate::bound::{Expr, FromItem};
 use crate::codegen::loops::{self, Request};
-use crate::compiler::{Compiler, Result};
+use crate::codegen::select::{Destination, DestinationKind};
+use crate::compiler::{Compiler, Result, SqlError};
 use crate::plan::Control;
 use crate::schema::Table;
 use ringwood_vdbe::Opcode;
@@ -120,7 +125,10 @@ impl Compiler<'_> {
             let reg = first + 2 + i as i32;
             match value {
                 Some(value) => self.code_assigned(&mut assigned, value, reg)?,
-                None => self.code_column_into(item.cursor, i as i32, reg)?,
+                None => {
+                    self.op(Opcode::VColumn, item.cursor, i as i32, reg);
+                    self.p5(p5::NOCHNG);
+                }
             }
         }
         let key = Self::virtual_key(table);
@@ -133,6 +141,7 @@ impl Compiler<'_> {
             (Err(_), None) => self.code_column_into(item.cursor, -1, first + 1)?,
         }
         self.op(Opcode::MakeRecord, first, count as i32, record);
+        self.p5(p5::NOCHNG);
         self.op(Opcode::NewRowid, rows, number, 0);
         self.op(Opcode::Insert, rows, record, number);
         loops.end(self)?;
@@ -148,12 +157,62 @@ impl Compiler<'_> {
         Ok(())
     }
 
+    /// UPDATE with FROM.
+    pub(super) fn update_virtual_from(
+        &mut self,
+        update: &ast::Update,
+        target: &Target,
+        assignments: &Assignments,
+    ) -> Result<()> {
+        let (db, table) = (target.db, &target.table);
+        let width = table.columns.len() as i32;
+        let mut keys = vec![Self::virtual_key(table)];
+        keys.extend(0..width);
+        self.multi_write = true;
+        self.begin_virtual(db, table);
+        let select = self.found_rows(update, target, &keys)?;
+        let rows = self.alloc_cursor(None);
+        let mut out = Destination::new(DestinationKind::EphemeralTable, rows);
+        self.code_select(&select, &mut out)?;
+        let count = width + 2;
+        let first = self.alloc_regs(count as usize);
+        let done = self.label();
+        let top = self.jump(Opcode::Rewind, rows, done, 0) + 1;
+        let place = |value: &Value| match value {
+            Value::Found(n) => Some(1 + width + *n as i32),
+            Value::Expr(_) | Value::Field { .. } => None,
+        };
+        let internal = || SqlError::error("internal error: a value without a place");
+        self.op(Opcode::Column, rows, 0, first);
+        for (i, value) in (0..).zip(&assignments.columns) {
+            let at = match value {
+                Some(value) => place(value).ok_or_else(internal)?,
+                None => 1 + i,
+            };
+            self.op(Opcode::Column, rows, at, first + 2 + i);
+        }
+        match (usize::try_from(keys[0]), &assignments.rowid) {
+            (Ok(key), _) => self.op(Opcode::SCopy, first + 2 + key as i32, first + 1, 0),
+            (Err(_), Some(rowid)) => {
+                let at = place(rowid).ok_or_else(internal)?;
+                self.op(Opcode::Column, rows, at, first + 1)
+            }
+            (Err(_), None) => self.op(Opcode::SCopy, first, first + 1, 0),
+        };
+        self.update_virtual_row(db, table, first, count, update.or, false);
+        self.op(Opcode::Next, rows, top, 0);
+        self.place(done);
+        self.op(Opcode::Close, rows, 0, 0);
+        Ok(())
+    }
+
     /// INSERT.
     pub(super) fn insert_virtual(
         &mut self,
         insert: &ast::Insert,
         db: usize,
         table: &Arc<Table>,
+        returning: Option<Returning<'_>>,
     ) -> Result<()> {
         let (columns, rowid_from) = super::insert::column_map(insert, table)?;
         self.begin_virtual(db, table);
@@ -178,6 +237,8 @@ impl Compiler<'_> {
             (Err(_), None) => {}
         }
         self.update_virtual_row(db, table, first, count, insert.or, true);
+        let target = Target::new(self, db, table);
+        self.code_returning(returning, &target, first + 1)?;
         self.end_rows(&rows, top, done);
         Ok(())
     }
