@@ -311,9 +311,10 @@ fn read_log(io: &IoHandle, path: &Path) -> Option<(HashMap<u32, Vec<u8>>, u32, u
     Some((committed, page_size, count))
 }
 
-/// The page size at which most pages look like ones of a tree.
+/// The page size at which most bytes look like pages of a tree. At twice the size about as many do, since every second
+/// page begins at such a place; so the smallest size wins that is not much worse than the best.
 fn guess_page_size(io: &IoHandle, file: &File, length: u64) -> Option<u32> {
-    let mut best = (0, None);
+    let mut found = Vec::new();
     let mut size = 65536u32;
     while size >= 512 {
         let geometry = Geometry::new(size, 0)?;
@@ -329,10 +330,14 @@ fn guess_page_size(io: &IoHandle, file: &File, length: u64) -> Option<u32> {
                 .is_ok_and(|page| page.cell_count() > 0 && page.free_space().is_ok());
             good += u64::from(fits) * u64::from(size);
         }
-        if good > best.0 {
-            best = (good, Some(size));
-        }
+        found.push((good, size));
         size /= 2;
     }
-    best.1
+    let best = found
+        .iter()
+        .map(|found| found.0)
+        .max()
+        .filter(|&good| good > 0)?;
+    let like_best = found.iter().rev().find(|found| found.0 * 10 >= best * 6);
+    like_best.map(|found| found.1)
 }
