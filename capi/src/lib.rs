@@ -1,7 +1,7 @@
 //! SQLite's C interface over Ringwood: a `libsqlite3.so.0` for programs that are linked to SQLite.
 //!
 //! In reading order: [`boundary`] (how a call becomes a call of Rust), [`code`], [`memory`], [`mutex`], [`connection`],
-//! [`error`], [`statement`], [`bind`], [`column`], [`value`], [`exec`], [`expanded`]; what an application registers:
+//! [`error`], [`statement`], [`bind`], [`mod@column`], [`value`], [`exec`], [`expanded`]; what an application registers:
 //! [`function`], [`result`], [`collation`], [`hook`], [`trace`], [`vtab`], [`extension`]; whole databases: [`backup`],
 //! [`blob`], [`serialize`]; the rest: [`config`], [`library`], [`printf`], [`variadic`], [`uri`], [`status`], [`metadata`],
 //! [`file_control`], [`vfs`], [`session`].
