@@ -57,6 +57,7 @@ mod shm;
 mod simulated;
 mod stats;
 mod syscall;
+mod unbroken;
 mod wake;
 
 pub use arena::{Arena, ArenaStats, BUF_SIZE_MAX, BUF_SIZE_MIN};
@@ -79,4 +80,5 @@ pub use semaphore::{LocalMutex, LocalMutexGuard, Notified, Notify, Permit, Semap
 pub use shm::{SHM_REGION_SIZE, ShmRegion};
 pub use simulated::{Chance, Faults, Lie, Nth, SimDisk, SimProcess};
 pub use stats::IoStats;
+pub use unbroken::Unbroken;
 pub use wake::RemoteWaker;

@@ -56,7 +56,7 @@ pub(crate) const GROWTH_MAX: u32 = 4;
 /// How long a writer waits for readers then.
 pub(crate) const PRESSURE_MAX: Duration = Duration::from_millis(100);
 
-/// The checkpointer's locks. Where a write of it was given up they stay, for it may still land.
+/// The checkpointer's locks. Where a panic left a write of it on its way they stay, for it may still land.
 struct Place<'a> {
     db: &'a Database,
     owner: Option<ShmOwner>,
@@ -278,10 +278,7 @@ impl Database {
             if complete && mode == CheckpointMode::Truncate {
                 self.start_log_anew(io, store);
                 if let Some(log) = store.log() {
-                    let vigil = self.vigil();
-                    let result = io.truncate(&log, 0).await;
-                    vigil.over();
-                    result?;
+                    self.to_the_end(io, io.truncate(&log, 0)).await?;
                 }
             }
             place.owner().unlock_exclusive(SHM_READ0 + 1, MARKS - 1)?;
@@ -353,13 +350,7 @@ impl Database {
                     lsn: (safe == max && state.log.words == log.words).then_some(state.lsn),
                 }
             };
-            let vigil = self.vigil();
-            let result = self.copy(io, store, &job, synchronous).await;
-            vigil.over();
-            if let Err(Error::Io(IoError { op: IoOp::Sync, .. })) = &result {
-                self.poison();
-            }
-            result?;
+            self.copy(io, store, &job, synchronous).await?;
             place.owner().unlock_exclusive(SHM_READ0, 1)?;
         }
         Ok(safe == max)
@@ -375,7 +366,7 @@ impl Database {
         let log = store.log_of_frames()?;
         let sync = synchronous != Synchronous::Off;
         if sync && job.log.synced < job.safe {
-            io.sync(&log, SyncMode::Data).await?;
+            self.to_the_end(io, io.sync(&log, SyncMode::Data)).await?;
         }
         let mut pages = store.index().newest(job.backfilled + 1, job.safe)?;
         pages.retain(|(no, _)| no.get() <= job.page_count);
@@ -383,16 +374,18 @@ impl Database {
         for some in pages.chunks(batch) {
             let sources = self.sources(io, store, job, some).await?;
             let requests = coalesce(io, job.geometry, some, &sources);
-            io.write_many(&store.file, requests).await?;
+            self.to_the_end(io, io.write_many(&store.file, requests))
+                .await?;
         }
         if job.safe == job.log.head.max_frame {
             let size = u64::from(job.page_count) * u64::from(job.geometry.page_size());
             if store.file.len()? != size {
-                io.truncate(&store.file, size).await?;
+                self.to_the_end(io, io.truncate(&store.file, size)).await?;
             }
         }
         if sync {
-            io.sync(&store.file, SyncMode::Data).await?;
+            self.to_the_end(io, io.sync(&store.file, SyncMode::Data))
+                .await?;
         }
         store.index().set_backfilled(job.safe);
         if sync {
@@ -402,6 +395,24 @@ impl Database {
             }
         }
         Ok(())
+    }
+
+    /// One step of a checkpoint, which lands even if it is given up; a failed sync poisons.
+    async fn to_the_end(
+        &self,
+        io: &IoHandle,
+        step: impl Future<Output = ringwood_io::Result<()>>,
+    ) -> Result<()> {
+        let landing = async {
+            let vigil = self.vigil();
+            let result = step.await;
+            vigil.over();
+            if let Err(IoError { op: IoOp::Sync, .. }) = &result {
+                self.poison();
+            }
+            result
+        };
+        Ok(io.unbroken(landing).await?)
     }
 
     /// The bytes of pages: from the cache, else from the log, adjacent frames in one read.

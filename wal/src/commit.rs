@@ -18,7 +18,8 @@
 //!    and syncs it: SQLite throws the log of an empty file away. What is there then is a database of one page without tables.
 //! 5. A page of the freelist whose contents are meaningless is not written, unless the file is too short to have it.
 //! 6. After an error, of a commit or of spilling, or if its future is dropped, the transaction can only be rolled back.
-//!    After an error of a sync, or if the future is dropped while a write is on its way, the database is poisoned.
+//!    After an error of a sync the database is poisoned. Writes that have begun when the future is dropped are ended
+//!    first, and with them the commit: the rollback then finds nothing, in the snapshot after it.
 //! 7. What a failed sync leaves in the kernel's cache may never reach the disk, and no later sync says so. A commit frame
 //!    among it is wiped, so that nobody who recovers the log takes it for a commit and builds on it.
 //!
@@ -90,6 +91,11 @@ impl Tx {
         Ok(())
     }
 
+    /// Whether a commit that was begun has come so far that it stands, whatever becomes of its future.
+    pub(crate) fn is_past_recall(&self) -> bool {
+        self.state != TxState::Write || self.queued.is_some() || !self.has_changes()
+    }
+
     /// Whether there is anything to be committed.
     pub(crate) fn has_changes(&self) -> bool {
         self.dirty.borrow().len() != 0 || self.page_count != self.committed_page_count
@@ -105,10 +111,7 @@ impl Tx {
         } else if self.to_log {
             self.commit_to_log().await?;
         } else {
-            match self.write_through_journal(None).await? {
-                Some(written) => self.end_journal(written).await?,
-                None => self.publish_nothing(),
-            }
+            self.commit_through_journal().await?;
         }
         self.end_commit().await;
         Ok(())
@@ -222,8 +225,7 @@ impl Tx {
             return Ok(());
         }
         if self.writer.is_some() || self.db.state().phase == Phase::Empty {
-            self.write_to_log(&changed, Some(self.page_count)).await?;
-            return self.publish();
+            return self.write_to_log(&changed, Some(self.page_count)).await;
         }
         let result = self.commit_in_group(&changed).await;
         if let Err(error) = &result {
@@ -390,8 +392,8 @@ impl Tx {
     }
 
     /// Writes private pages to the log; with `commit`, the page count, as the end of the transaction, synced as
-    /// `synchronous` says. On an error the private pages are what they were, but frames may hold anything: the
-    /// transaction can only be rolled back.
+    /// `synchronous` says, and published. On an error the private pages are what they were, but frames may hold anything:
+    /// the transaction can only be rolled back.
     pub(crate) async fn write_to_log(
         &mut self,
         indexes: &[usize],
@@ -401,19 +403,48 @@ impl Tx {
         let mut writer = self.writer.take().expect("just opened");
         // If the future is dropped the writer is lost, and with it which frames are this transaction's.
         self.failure = Some(Error::Misuse("a write to the log was given up"));
-        let result = self.write_frames(&mut writer, indexes, commit).await;
+        let result = match self.gather_frames(&mut writer, indexes, commit).await {
+            Ok((in_place, appended)) => {
+                let io = self.io.clone();
+                // Rule 6.
+                return io
+                    .unbroken(self.land_frames(writer, in_place, appended, commit))
+                    .await;
+            }
+            Err(error) => Err(error),
+        };
         self.writer = Some(writer);
         self.failure = result.as_ref().err().cloned();
         result
     }
 
-    async fn write_frames(
+    /// All of a write after its pages are gathered.
+    async fn land_frames(
+        &mut self,
+        mut writer: LogWriter,
+        in_place: Vec<(u32, Outgoing)>,
+        appended: Vec<Outgoing>,
+        commit: Option<u32>,
+    ) -> Result<()> {
+        let result = self
+            .write_frames(&mut writer, &in_place, &appended, commit)
+            .await;
+        self.writer = Some(writer);
+        self.failure = result.as_ref().err().cloned();
+        result?;
+        if commit.is_some() {
+            self.publish()?;
+        }
+        Ok(())
+    }
+
+    /// Which pages go over which frames, and which to the end; room for them in the index.
+    async fn gather_frames(
         &mut self,
         writer: &mut LogWriter,
         indexes: &[usize],
         commit: Option<u32>,
-    ) -> Result<()> {
-        let db = self.db.clone();
+    ) -> Result<(Vec<(u32, Outgoing)>, Vec<Outgoing>)> {
         // Frames at the end that no page needs are simply not there.
         self.spare_frames.sort_unstable();
         while self
@@ -431,13 +462,23 @@ impl Tx {
         let (in_place, appended) = self.assign(writer, outgoing, commit.is_some()).await?;
         if commit.is_some() {
             // What the index has no room for must not be committed.
-            let store = db.store.as_ref().expect("the log has a file");
+            let store = self.db.store.as_ref().expect("the log has a file");
             let last = writer.next() - 1 + appended.len() as u32;
             store.index_mut().reserve(last)?;
         }
+        Ok((in_place, appended))
+    }
 
+    async fn write_frames(
+        &mut self,
+        writer: &mut LogWriter,
+        in_place: &[(u32, Outgoing)],
+        appended: &[Outgoing],
+        commit: Option<u32>,
+    ) -> Result<()> {
+        let db = self.db.clone();
         let vigil = db.vigil();
-        let mut result = self.overwrite(writer, &in_place).await;
+        let mut result = self.overwrite(writer, in_place).await;
         let sync = commit.is_some() && self.synchronous >= Synchronous::Full;
         if result.is_ok() && commit.is_some() && (writer.is_broken() || appended.is_empty()) {
             result = writer
@@ -446,7 +487,7 @@ impl Tx {
         }
         let first = writer.next();
         if result.is_ok() {
-            result = append(&self.io, writer, &appended, commit, sync).await;
+            result = append(&self.io, writer, appended, commit, sync).await;
         }
         if result.is_ok() && sync && appended.is_empty() {
             result = self
@@ -473,7 +514,7 @@ impl Tx {
         let placed = in_place
             .iter()
             .map(|(frame, page)| (*frame, page))
-            .chain((first..).zip(&appended));
+            .chain((first..).zip(appended));
         for (frame, page) in placed {
             if let Some(index) = page.index {
                 let entry = dirty.at(index);
@@ -572,9 +613,14 @@ impl Tx {
         if db.state().phase == Phase::Wal {
             db.end_of_queue(self.snapshot())?;
         }
-        let vigil = db.vigil();
-        let result = self.find_end_of_log(&db, store, sync).await;
-        vigil.over();
+        let io = self.io.clone();
+        let search = async {
+            let vigil = db.vigil();
+            let result = self.find_end_of_log(&db, store, sync).await;
+            vigil.over();
+            result
+        };
+        let result = io.unbroken(search).await;
         self.writer = Some(result?);
         Ok(())
     }

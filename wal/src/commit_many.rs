@@ -11,8 +11,10 @@
 //! 2. Only files with a rollback journal on disk take part, and `synchronous=OFF` does without; a file with a log
 //!    commits for itself, after the others are written and before the super-journal goes: a crash in that moment may
 //!    leave it ahead of them, as in SQLite.
-//! 3. A commit that is given up between two files leaves journals that only a recovery can judge: from the first file that
-//!    is written to the end of the last one, all of them are poisoned if that happens.
+//! 3. All that has to be waited for comes before the first write, but for the logs among them. A commit that is given up
+//!    while it writes is written to its end first; one that is given up while a log takes its time is undone, unless all
+//!    logs are past recall: then it is ended. A panic in between leaves journals that only a recovery can judge, and
+//!    poisons all files.
 //!
 //! Source: SQLite's `vdbeCommit`.
 
@@ -45,58 +47,142 @@ pub async fn commit_many(txs: &mut [&mut Tx]) -> Result<()> {
         return Ok(());
     }
     let io = txs[shares[0]].io().clone();
-    let name = make_super_journal(&io, txs, &shares)?;
-    let mut written: Vec<(usize, Option<Written>)> = Vec::new();
-    let mut result = Ok(());
-    let databases: Vec<Arc<Database>> = shares.iter().map(|&at| txs[at].db.clone()).collect();
-    let mut vigils: Vec<Vigil<'_>> = Vec::new();
-    for (&at, database) in shares.iter().zip(&databases) {
-        // Rule 3.
-        vigils.push(database.vigil());
-        match txs[at].write_through_journal(Some(&name)).await {
-            Ok(done) => written.push((at, done)),
+    let mut changed = Vec::with_capacity(shares.len());
+    for (count, &at) in shares.iter().enumerate() {
+        match txs[at].ready_for_journal().await {
+            Ok(pages) => changed.push((at, pages)),
             Err(error) => {
-                result = Err(error);
-                break;
+                let shut = shares[..count].iter();
+                shut.for_each(|&at| txs[at].let_readers_in());
+                return Err(error);
             }
         }
     }
-    if result.is_ok() {
-        for (at, tx) in txs.iter_mut().enumerate() {
-            if !shares.contains(&at) && result.is_ok() {
-                result = tx.commit_prepared().await;
+    let name = match make_super_journal(&io, txs, &shares) {
+        Ok(name) => name,
+        Err(error) => {
+            shares.iter().for_each(|&at| txs[at].let_readers_in());
+            return Err(error);
+        }
+    };
+    let databases: Vec<Arc<Database>> = shares.iter().map(|&at| txs[at].db.clone()).collect();
+    let mut many = Many {
+        vigils: databases.iter().map(|database| database.vigil()).collect(),
+        io: io.clone(),
+        txs,
+        shares,
+        name,
+        written: Vec::new(),
+    };
+    io.unbroken(many.write(changed)).await?;
+    for at in 0..many.txs.len() {
+        if !many.shares.contains(&at) {
+            if let Err(error) = many.txs[at].commit_prepared().await {
+                io.unbroken(many.undo()).await;
+                return Err(error);
             }
         }
     }
-    if result.is_ok() {
-        result = end_super_journal(&io, &name);
+    io.unbroken(many.end()).await
+}
+
+/// A commit of several files that has begun to write.
+struct Many<'a, 'b> {
+    io: IoHandle,
+    txs: &'a mut [&'b mut Tx],
+    /// The files whose journals name the super-journal.
+    shares: Vec<usize>,
+    name: PathBuf,
+    /// Those that are written and neither ended nor undone; nothing was changed in one without anything.
+    written: Vec<(usize, Option<Written>)>,
+    vigils: Vec<Vigil<'a>>,
+}
+
+impl Many<'_, '_> {
+    /// Writes all files with a journal, or none.
+    async fn write(&mut self, changed: Vec<(usize, Option<Vec<usize>>)>) -> Result<()> {
+        for (at, pages) in changed {
+            let written = match pages {
+                Some(pages) => {
+                    let tx = &mut self.txs[at];
+                    match tx.write_through_journal(&pages, Some(&self.name)).await {
+                        Ok(written) => Some(written),
+                        Err(error) => {
+                            self.undo().await;
+                            return Err(error);
+                        }
+                    }
+                }
+                None => None,
+            };
+            self.written.push((at, written));
+        }
+        Ok(())
     }
-    if let Err(error) = result {
-        for (at, done) in written {
-            if let Some(done) = done {
-                txs[at].undo_journal(done).await;
+
+    /// The super-journal goes, which is the commit; then the journals.
+    async fn end(&mut self) -> Result<()> {
+        if let Err(error) = end_super_journal(&self.io, &self.name) {
+            self.undo().await;
+            return Err(error);
+        }
+        // From here on the commit stands; a journal that stays names nothing, and goes with the next reader.
+        for (at, written) in std::mem::take(&mut self.written) {
+            match written {
+                Some(written) => {
+                    let _ = self.txs[at].end_journal_of_many(&written).await;
+                }
+                None => self.txs[at].publish_nothing(),
             }
+            self.txs[at].end_commit().await;
+        }
+        self.is_over();
+        Ok(())
+    }
+
+    /// Everything goes back.
+    async fn undo(&mut self) {
+        for (at, written) in std::mem::take(&mut self.written) {
+            if let Some(written) = written {
+                self.txs[at].undo_journal(&written).await;
+            }
+        }
+        for &at in &self.shares {
+            self.txs[at].let_readers_in();
         }
         // A journal that could not be played back is hot as long as what it names is there (rule 1). Else, if the
         // super-journal stays, it is in nobody's way.
-        if shares.iter().all(|&at| is_cold(&io, txs[at])) {
-            let _ = delete_if_there(&io, &name);
+        if self
+            .shares
+            .iter()
+            .all(|&at| is_cold(&self.io, self.txs[at]))
+        {
+            let _ = delete_if_there(&self.io, &self.name);
         }
-        vigils.into_iter().for_each(Vigil::over);
-        return Err(error);
+        self.is_over();
     }
-    // From here on the commit stands; a journal that stays names nothing, and goes with the next reader.
-    for (at, done) in written {
-        match done {
-            Some(done) => {
-                let _ = txs[at].end_journal_of_many(done).await;
-            }
-            None => txs[at].publish_nothing(),
+
+    fn is_over(&mut self) {
+        self.vigils.drain(..).for_each(Vigil::over);
+    }
+}
+
+impl Drop for Many<'_, '_> {
+    fn drop(&mut self) {
+        if self.vigils.is_empty() || std::thread::panicking() {
+            return;
         }
-        txs[at].end_commit().await;
+        // Rule 3: given up while a log was being written.
+        let logs = (0..self.txs.len()).filter(|at| !self.shares.contains(at));
+        let forward = logs.into_iter().all(|at| self.txs[at].is_past_recall());
+        let io = self.io.clone();
+        if forward {
+            // Nobody is left to tell.
+            let _ = io.unbroken(self.end()).now();
+        } else {
+            io.unbroken(self.undo()).now();
+        }
     }
-    vigils.into_iter().for_each(Vigil::over);
-    Ok(())
 }
 
 /// Whether a file's commit depends on a journal on disk (rule 2).

@@ -12,9 +12,11 @@
 //! 1. The lock around [`State`] is held for moments, never while waiting for I/O.
 //! 2. Writers of this process stand in line ([`Turnstile`](crate::turnstile)); then comes the lock that other processes
 //!    see. What others did is noticed when a transaction begins ([`shared_log`](crate::shared_log)).
-//! 3. A write to log or database that is given up half way (its future was dropped) or whose sync fails *poisons* the
-//!    database: what is on disk is then not known. Nothing more is written through this handle; closing it and opening
-//!    the file again recovers what was committed. While a write that was given up may still land, the locks stay.
+//! 3. A write to log or database whose sync fails, or in whose middle its thread panics, *poisons* the database: what is
+//!    on disk is then not known. Nothing more is written through this handle; closing it and opening the file again
+//!    recovers what was committed. While a write that a panic left may still land, the locks stay. A future that is
+//!    dropped poisons nothing: what it has begun to write is written to its end first
+//!    ([`IoHandle::unbroken`](ringwood_io::IoHandle::unbroken)).
 //!
 //! 4. What is queued and not committed ([`group`](crate::group)) is known to writers alone; readers see what is committed.
 

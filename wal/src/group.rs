@@ -27,8 +27,8 @@
 //!    So a lone writer writes at once.
 //! 5. An owner may be gone (its future was dropped): its transaction is committed with its group all the same. The last
 //!    one to lead looks that nobody is left behind.
-//! 6. A leader that is given up in the middle of its write poisons the database: see rule 3 of
-//!    [`database`](crate::database).
+//! 6. A leader that is given up in the middle of its write ends it first: dropping its future waits for the groups that
+//!    it has to write. Only one that panics there poisons the database: see rule 3 of [`database`](crate::database).
 //! 7. A transaction that has spilled pages to the log, and the first one of a file, commit alone: they wait until the
 //!    queue is empty, and keep the turn.
 //! 8. While the pen is held other processes cannot write. Where others have the file open it is laid down at times.
@@ -248,7 +248,7 @@ enum Ground {
     Lost(Error),
 }
 
-/// Leads; if that is given up while the log is being written, the database is poisoned (rule 6).
+/// Leads; if that ends by a panic while the log is being written, the database is poisoned (rule 6).
 struct Leading<'a> {
     db: &'a Database,
     writing: bool,
@@ -569,7 +569,7 @@ impl Database {
 
     /// Writes the next group. The caller has made the log busy.
     async fn lead(&self, io: &IoHandle, store: &FileStore) {
-        let mut leading = Leading {
+        let leading = Leading {
             db: self,
             writing: false,
         };
@@ -577,6 +577,12 @@ impl Database {
             // Rule 4.
             io.yield_now().await;
         }
+        // Rule 6.
+        io.unbroken(self.write_groups(io, store, leading)).await;
+    }
+
+    /// Writes groups until somebody else can lead.
+    async fn write_groups(&self, io: &IoHandle, store: &FileStore, mut leading: Leading<'_>) {
         loop {
             let Ok(file) = store.log_of_frames() else {
                 unreachable!("whoever queued has opened the log")

@@ -12,6 +12,7 @@
 //!
 //! Source: SQLite's `sqlite3BtreeCopyFile`.
 
+use crate::database::Database;
 use crate::error::{Error, Result};
 use crate::file_store::FileStore;
 use crate::header_fields::SQLITE_VERSION_NUMBER;
@@ -48,6 +49,19 @@ impl Tx {
         let db = self.db.clone();
         let store = db.store.as_ref().expect("the database has a file");
         self.shut_readers_out(&db, store).await?;
+        // What VACUUM copies from is in memory and its own, so that this waits for operations alone.
+        let io = self.io.clone();
+        io.unbroken(self.rewrite_and_forget(&db, store, source))
+            .await?;
+        self.begin_read().await
+    }
+
+    async fn rewrite_and_forget(
+        &mut self,
+        db: &Database,
+        store: &FileStore,
+        source: &Tx,
+    ) -> Result<()> {
         let vigil = db.vigil();
         let mut undo = Undo::None;
         let mut result = self.rewrite(store, source, &mut undo).await;
@@ -55,7 +69,7 @@ impl Tx {
             result = self.finish_journal(store, &undo, false).await;
         }
         if result.is_err() {
-            self.undo(&db, store, &undo).await;
+            self.undo(db, store, &undo).await;
         }
         vigil.over();
         result?;
@@ -71,7 +85,7 @@ impl Tx {
             state.fingerprint = [0xff; 24];
         }
         db.forget_file();
-        self.begin_read().await
+        Ok(())
     }
 
     async fn rewrite(&mut self, store: &FileStore, source: &Tx, undo: &mut Undo) -> Result<()> {

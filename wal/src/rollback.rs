@@ -26,6 +26,7 @@
 //! 2. While a commit waits for the readers of this process or others, no new ones come in; if it gives up (busy), the
 //!    transaction is as it was and the commit can be tried again.
 //! 3. After an error the journal is played back at once; if that fails too it stays, hot, for the next reader.
+//! 4. From the first write to the end of the journal a commit is not given up: dropping its future waits until it is done.
 //!
 //! Source: SQLite's `sqlite3PagerCommitPhaseOne`, `syncJournal`, `pager_write_pagelist`, `pager_end_transaction`.
 
@@ -61,12 +62,23 @@ pub(crate) struct Written {
 }
 
 impl Tx {
-    /// All of the commit but its end. `super_name` is that of a super-journal, if others commit too. Nothing is written
-    /// if nothing was changed.
-    pub(crate) async fn write_through_journal(
-        &mut self,
-        super_name: Option<&Path>,
-    ) -> Result<Option<Written>> {
+    /// Commits.
+    pub(crate) async fn commit_through_journal(&mut self) -> Result<()> {
+        let Some(changed) = self.ready_for_journal().await? else {
+            self.publish_nothing();
+            return Ok(());
+        };
+        let io = self.io.clone();
+        let commit = async {
+            let written = self.write_through_journal(&changed, None).await?;
+            self.end_journal(written).await
+        };
+        // Rule 4.
+        io.unbroken(commit).await
+    }
+
+    /// Waits until a commit may write, with nobody reading: which of its pages it will write, unless nothing was changed.
+    pub(crate) async fn ready_for_journal(&mut self) -> Result<Option<Vec<usize>>> {
         let db = self.db.clone();
         let store = db.store.as_ref().expect("the database has a file");
         if db.state().poisoned {
@@ -77,20 +89,32 @@ impl Tx {
             return Ok(None);
         }
         self.shut_readers_out(&db, store).await?;
+        Ok(Some(changed))
+    }
+
+    /// All of the commit but its end, after [`ready_for_journal`](Self::ready_for_journal). `super_name` is that of a
+    /// super-journal, if others commit too.
+    pub(crate) async fn write_through_journal(
+        &mut self,
+        changed: &[usize],
+        super_name: Option<&Path>,
+    ) -> Result<Written> {
+        let db = self.db.clone();
+        let store = db.store.as_ref().expect("the database has a file");
         let vigil = db.vigil();
         let mut undo = Undo::None;
         let result = self
-            .write_journal_and_file(store, &changed, super_name, &mut undo)
+            .write_journal_and_file(store, changed, super_name, &mut undo)
             .await;
         if result.is_err() {
             self.undo(&db, store, &undo).await;
         }
         vigil.over();
-        result.map(|()| Some(Written { undo }))
+        result.map(|()| Written { undo })
     }
 
     /// The end of a commit: its journal goes.
-    pub(crate) async fn end_journal(&mut self, written: Written) -> Result<()> {
+    async fn end_journal(&mut self, written: Written) -> Result<()> {
         let db = self.db.clone();
         let store = db.store.as_ref().expect("the database has a file");
         let vigil = db.vigil();
@@ -105,7 +129,7 @@ impl Tx {
     }
 
     /// The same, once the super-journal is gone: whatever becomes of the journal, the commit stands.
-    pub(crate) async fn end_journal_of_many(&mut self, written: Written) -> Result<()> {
+    pub(crate) async fn end_journal_of_many(&mut self, written: &Written) -> Result<()> {
         let db = self.db.clone();
         let store = db.store.as_ref().expect("the database has a file");
         let vigil = db.vigil();
@@ -116,7 +140,7 @@ impl Tx {
     }
 
     /// Undoes a commit that was written and shall not be.
-    pub(crate) async fn undo_journal(&mut self, written: Written) {
+    pub(crate) async fn undo_journal(&mut self, written: &Written) {
         let db = self.db.clone();
         let store = db.store.as_ref().expect("the database has a file");
         let vigil = db.vigil();
@@ -161,6 +185,12 @@ impl Tx {
                 }
             }
         }
+    }
+
+    /// Takes back what [`ready_for_journal`](Self::ready_for_journal) waited for; file locks stay until the end of the
+    /// transaction.
+    pub(crate) fn let_readers_in(&self) {
+        self.db.state().closed = false;
     }
 
     async fn write_journal_and_file(

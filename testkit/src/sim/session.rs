@@ -214,7 +214,6 @@ impl Session {
         let (version, rows) = match copied {
             None => {
                 *self.shared.given_up.borrow_mut() += 1;
-                self.tolerance.faulty.set(true);
                 return Err(Stop::GivenUp);
             }
             Some(Err(error)) => {
@@ -545,8 +544,6 @@ impl Session {
         match limited(give_up, Box::pin(query(&self.conn, sql, values))).await {
             None => {
                 *self.shared.given_up.borrow_mut() += 1;
-                // A write that was given up half way poisons the log.
-                self.tolerance.faulty.set(true);
                 Err(Stop::GivenUp)
             }
             Some(Ok(rows)) => Ok(rows),

@@ -173,39 +173,109 @@ fn a_failed_sync_poisons_and_fails_everybody_who_waits() {
 }
 
 #[test]
-fn commits_given_up_at_any_moment_leave_nobody_waiting() {
-    for polls in 0..12 {
-        let (_disk, io, store) = prepared(20);
-        io.block_on(async {
-            let mut tasks = Vec::new();
-            for n in 0..6_u32 {
-                let (db, local) = (store.db.clone(), io.clone());
-                tasks.push(io.spawn(async move {
-                    let left = if n % 2 == 0 { polls } else { u32::MAX };
-                    within(left, write(db, local, 2 + n, 5)).await
-                }));
-            }
-            for task in tasks {
-                match task.await.expect("ends") {
-                    // Given up, committed, or failed with one that was given up in the middle of its write.
-                    None | Some(Ok(()) | Err(Error::LogPoisoned | Error::Misuse(_))) => {}
-                    Some(Err(error)) => panic!("{polls} polls: {error}"),
-                }
-            }
-            while io.in_flight() > 0 {
-                io.yield_now().await;
-            }
-            store
-                .db
-                .close(&io, Synchronous::Full)
-                .await
-                .expect("nobody reads, and nothing is queued");
-            write(store.db.clone(), io.clone(), 3, 8)
-                .await
-                .expect("the file goes on");
-        });
-        assert_eq!(store.pool.pin_count(), 0);
+fn commits_given_up_at_any_moment_are_nobody_elses_matter() {
+    let mut most = 0;
+    for given_up in [0b01_0101_u32, 0b00_0001, 0b11_1111, 0b10_0000] {
+        let mut polls = 0;
+        while give_up_in_a_crowd(given_up, polls) > 0 {
+            polls += 1;
+        }
+        most = most.max(polls);
     }
+    assert!(most > 1, "for the crowd, and for the write");
+}
+
+/// Six tasks commit; those of a mask give up after so many polls: how many did.
+fn give_up_in_a_crowd(mask: u32, polls: u32) -> u32 {
+    let (_disk, io, store) = prepared(20);
+    let gone = io.block_on(async {
+        let tasks: Vec<_> = (0..6_u32)
+            .map(|n| {
+                let left = if mask & 1 << n != 0 { polls } else { u32::MAX };
+                let write = write(store.db.clone(), io.clone(), 2 + n, 5);
+                io.spawn(within(left, write))
+            })
+            .collect();
+        let mut outcomes = Vec::new();
+        for task in tasks {
+            outcomes.push(task.await.expect("ends"));
+        }
+        let mut tx = store.tx();
+        tx.begin_read().await.expect("reads");
+        for (n, outcome) in outcomes.iter().enumerate() {
+            let found = byte(&tx, 2 + n as u32).await;
+            match outcome {
+                Some(result) => {
+                    result.as_ref().expect("nobody else fails");
+                    assert_eq!(found, 5, "mask {mask:b}, {polls} polls: told of it");
+                }
+                None => assert!(found == 5 || found == 1),
+            }
+        }
+        tx.end_read();
+        write(store.db.clone(), io.clone(), 3, 8)
+            .await
+            .expect("whoever comes next writes");
+        assert_eq!(io.in_flight(), 0, "nothing lands later");
+        store
+            .db
+            .close(&io, Synchronous::Full)
+            .await
+            .expect("nobody reads, and nothing is queued");
+        outcomes.iter().filter(|outcome| outcome.is_none()).count() as u32
+    });
+    assert_eq!(store.pool.pin_count(), 0);
+    gone
+}
+
+#[test]
+fn threads_that_give_up_leading_stop_nobody() {
+    let dir = Dir::new();
+    let io = IoHandle::for_thread();
+    let geometry = Geometry::new(512, 0).expect("a page size");
+    let store = Store::open(&io, &dir.file("given-up.db"), geometry);
+    io.block_on(async {
+        let mut tx = store.tx();
+        tx.begin_write().await.expect("writes");
+        for page in allocate(&mut tx, 40).await {
+            fill(&mut tx, page, 0).await;
+        }
+        tx.commit().await.expect("commits");
+        tx.end_read();
+    });
+    std::thread::scope(|scope| {
+        for thread in 0..4_u32 {
+            let db = store.db.clone();
+            scope.spawn(move || {
+                let io = IoHandle::for_thread();
+                io.clone().block_on(async {
+                    let pages = 2 + 8 * thread..10 + 8 * thread;
+                    for round in 1..=60_u32 {
+                        let crowd: Vec<_> = pages
+                            .clone()
+                            .map(|page| {
+                                let gives_up = (page + round) % 3 == 0;
+                                let left = if gives_up {
+                                    (page + round) % 7
+                                } else {
+                                    u32::MAX
+                                };
+                                let value = round as u8;
+                                io.spawn(within(left, write(db.clone(), io.clone(), page, value)))
+                            })
+                            .collect();
+                        for task in crowd {
+                            let outcome = task.await.expect("ends");
+                            outcome.unwrap_or(Ok(())).expect("nobody else fails");
+                        }
+                    }
+                });
+            });
+        }
+    });
+    assert_eq!(store.pool.pin_count(), 0);
+    io.block_on(store.db.close(&io, Synchronous::Off))
+        .expect("nobody reads");
 }
 
 /// Drives a future until it has waited so often.

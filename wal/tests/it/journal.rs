@@ -2,10 +2,14 @@
 
 use crate::store::{Dir, Store, allocate, byte, fill, no};
 use ringwood_format::page::Geometry;
-use ringwood_io::{IoHandle, OpenOptions};
-use ringwood_wal::{DbOptions, Error, Field, JournalMode, Synchronous, Tx, TxState, commit_many};
+use ringwood_io::{DriverChoice, IoHandle, OpenOptions, SimDisk};
+use ringwood_wal::{
+    Database, DbOptions, Error, Field, JournalMode, Synchronous, Tx, TxState, commit_many,
+};
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 const MODES: [JournalMode; 5] = [
@@ -366,6 +370,98 @@ fn several_files_commit_together() {
         a.begin_read().await.expect("reads");
         assert_eq!(byte(&a, 2).await, 4);
     });
+}
+
+#[test]
+fn files_that_commit_together_do_so_or_not_also_when_it_is_given_up() {
+    let mut outcomes = [0, 0];
+    for polls in 0.. {
+        let disk = SimDisk::new(u64::from(polls));
+        let io = IoHandle::builder()
+            .driver(DriverChoice::Simulated(disk.process()))
+            .build();
+        let pool = ringwood_pager::Pool::with_frames(64, 4096);
+        let given_up = io.block_on(async {
+            let mut txs = Vec::new();
+            for (name, mode) in [
+                ("/a", JournalMode::Delete),
+                ("/b", JournalMode::Persist),
+                ("/log", JournalMode::Wal),
+            ] {
+                let options = DbOptions {
+                    journal_mode: mode,
+                    ..DbOptions::default()
+                };
+                let db = Database::open(&io, &pool, Path::new(name), options).await;
+                let mut tx = Tx::new(db.expect("opens"), io.clone());
+                tx.begin_write().await.expect("writes");
+                allocate(&mut tx, 2).await;
+                fill(&mut tx, no(2), 1).await;
+                tx.commit().await.expect("commits");
+                tx.end_read();
+                tx.begin_write().await.expect("writes");
+                fill(&mut tx, no(2), 2).await;
+                txs.push(tx);
+            }
+            let done = {
+                let mut all: Vec<&mut Tx> = txs.iter_mut().collect();
+                within(polls, commit_many(&mut all)).await
+            };
+            assert_eq!(io.in_flight(), 0, "nothing lands later");
+            let given_up = done.is_none();
+            if let Some(result) = done {
+                result.expect("commits");
+            }
+            let mut seen = Vec::new();
+            for tx in &mut txs {
+                // Whoever reads in the same connection goes on.
+                let before = byte(tx, 2).await;
+                assert!((1..=2).contains(&before));
+                tx.rollback();
+                seen.push(byte(tx, 2).await);
+                tx.end_read();
+            }
+            assert!(
+                seen == [1, 1, 1] || seen == [2, 2, 2],
+                "after {polls} polls: {seen:?}"
+            );
+            outcomes[usize::from(seen[0]) - 1] += 1;
+            for path in ["/a-journal", "/b-journal"] {
+                let journal = io.open(path, &OpenOptions::read_only());
+                let mut first = [0];
+                let cold = journal.map_or(true, |file| {
+                    matches!(io.read_now(&file, 0, &mut first), Ok(read) if read == 0 || first[0] == 0)
+                });
+                assert!(cold, "{path} is hot after {polls} polls");
+            }
+            for tx in &mut txs {
+                tx.begin_write().await.expect("writes on");
+                fill(tx, no(2), 3).await;
+                tx.commit().await.expect("commits");
+                tx.end_read();
+            }
+            given_up
+        });
+        if !given_up {
+            break;
+        }
+    }
+    assert!(outcomes[0] > 0 && outcomes[1] > 1, "{outcomes:?}");
+}
+
+/// Drives a future until it has waited so often.
+async fn within<T>(polls: u32, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    let mut left = polls;
+    std::future::poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending if left == 0 => Poll::Ready(None),
+        Poll::Pending => {
+            left -= 1;
+            Poll::Pending
+        }
+    })
+    .await
 }
 
 #[test]
