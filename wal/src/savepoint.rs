@@ -12,7 +12,7 @@
 //! 2. Serial numbers only grow, so an entry needs one number to know whether it is remembered.
 //! 3. Releasing a savepoint hands its pre-images to the one below, but for pages that this one remembers itself.
 //! 4. Rolling back applies the pre-images of the newest savepoint first. Frames of the log that belong to pages which
-//!    are not private any more are spare: the next spilled pages go there.
+//!    are not private any more are spare, older ones of the same page too: the next spilled pages go there.
 //! 5. Pre-images that would crowd the memory go to a spill file.
 //!
 //! Source: SQLite's `PagerSavepoint`; its sub-journal is our spill file.
@@ -129,6 +129,7 @@ impl Tx {
                 .rev()
                 .for_each(|preimage| self.restore(preimage));
         }
+        self.spare_older_frames();
         self.savepoints.truncate(at + 1);
         self.savepoints_changed();
         if let Some(page_count) = self.savepoints[at].page_count {
@@ -167,6 +168,22 @@ impl Tx {
         entry.saved = saved;
         entry.current = false;
         entry.discarded = false;
+    }
+
+    /// A page that went to the log twice has an older frame there too: without an entry all of its frames are spare.
+    fn spare_older_frames(&mut self) {
+        let Some(writer) = self.writer.as_ref().filter(|writer| writer.duplicates > 0) else {
+            return;
+        };
+        if self.spare_frames.is_empty() {
+            return; // no page with frames has lost its entry
+        }
+        let dirty = self.dirty.get_mut();
+        let frames = (writer.first..).zip(writer.pages());
+        let spare = frames.filter(|(_, no)| dirty.find(**no).is_none());
+        self.spare_frames.extend(spare.map(|(frame, _)| frame));
+        self.spare_frames.sort_unstable();
+        self.spare_frames.dedup();
     }
 
     /// Closes all savepoints: the transaction ends.

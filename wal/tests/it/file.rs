@@ -186,6 +186,52 @@ fn readers_keep_their_snapshot_and_hold_checkpoints_back() {
     });
 }
 
+/// A page that is changed after a savepoint and goes to the log twice leaves nothing there once that is rolled back.
+#[test]
+fn pages_spilled_twice_since_a_savepoint_are_gone_with_it() {
+    let io = IoHandle::in_memory();
+    let path = Path::new("/db");
+    let store = Store::open(&io, path, geometry(512));
+    store.pool.set_budget_bytes(16 * 512);
+    io.block_on(async {
+        let mut tx = store.tx();
+        tx.set_cache_size(16);
+        tx.begin_write().await.expect("writes");
+        let pages = allocate(&mut tx, 300).await;
+        for &page in &pages {
+            tx.make_room().await.expect("room");
+            fill(&mut tx, page, 1).await;
+        }
+        tx.commit().await.expect("commits");
+        tx.begin_write().await.expect("writes");
+        for &page in &pages[200..] {
+            tx.make_room().await.expect("room");
+            fill(&mut tx, page, 2).await;
+        }
+        let savepoint = tx.savepoint();
+        for round in 0..3 {
+            for &page in &pages[..200] {
+                tx.make_room().await.expect("room");
+                fill(&mut tx, page, 0xe0 + round).await;
+            }
+        }
+        tx.rollback_to(savepoint).expect("open");
+        for &page in &pages[100..120] {
+            tx.make_room().await.expect("room");
+            fill(&mut tx, page, 3).await;
+        }
+        tx.commit().await.expect("commits");
+        for (at, &page) in pages.iter().enumerate() {
+            let expected = match at {
+                100..120 => 3,
+                200.. => 2,
+                _ => 1,
+            };
+            assert_eq!(byte(&tx, page.get()).await, expected, "page {page}");
+        }
+    });
+}
+
 #[test]
 fn large_transactions_spill_and_come_back() {
     let io = IoHandle::in_memory();
