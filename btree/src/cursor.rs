@@ -356,9 +356,19 @@ impl Cursor {
 
     #[cold]
     fn pin_slow(&mut self, tx: &Tx) -> Try<()> {
-        let (page, node) = self.enter(tx, self.node.no)?;
+        let page = tx.try_page(self.node.no)?;
+        if !self.node.is_header_of(&page) {
+            let table = self.is_table();
+            self.node = check(
+                &page,
+                self.node.no,
+                table,
+                self.node.no == self.root,
+                self.geometry,
+            )
+            .map_err(|e| e.into_stop(self.node.no))?;
+        }
         self.page = Some(page);
-        self.node = node;
         Ok(())
     }
 

@@ -54,7 +54,7 @@ impl Cursor {
         self.page = None;
         let secure = tx.secure_delete();
         let data = tx.page_mut(no)?;
-        let mut page = PageEdit::new(data, geometry, no).map_err(|e| e.into_stop(no))?;
+        let mut page = PageEdit::known(data, geometry, self.node).map_err(|e| e.into_stop(no))?;
         let count = usize::from(self.node.count);
         if count < COUNTED_BELOW || count % COUNTED_EVERY == 0 {
             let free = page.free_space().map_err(|e| e.into_stop(no))? + self.entry.size() + 2;

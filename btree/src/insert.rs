@@ -28,6 +28,7 @@ use crate::wait::wait;
 use ringwood_format::btree_page::CELL_SIZE_MIN;
 use ringwood_format::key::{UnpackedKey, compare_record, compare_records};
 use ringwood_format::page::PageNo;
+use ringwood_format::record::SerialType;
 use ringwood_format::varint;
 use ringwood_wal::{Result, Stop, Try, Tx};
 
@@ -295,6 +296,27 @@ impl Cursor {
         self.find_rowid(tx, rowid)
     }
 
+    /// Whether an insert finds the record's place without its key: the caller sought it, or the cursor stands on an entry
+    /// with the very bytes.
+    #[inline]
+    pub fn knows_place(&self, record: &[u8], hint: InsertHint) -> bool {
+        if self.state != State::Valid || !self.is_fresh() {
+            return false;
+        }
+        self.node.is_leaf() && matches!(hint.seek, Some(Seek::Less | Seek::Greater))
+            || hint.keep_position && self.has_key_bytes_of(record)
+    }
+
+    /// Whether the bytes of the entry's key columns are those of the record's.
+    fn has_key_bytes_of(&self, record: &[u8]) -> bool {
+        let (Some(info), Some(page)) = (&self.info, &self.page) else {
+            return false;
+        };
+        let start = self.entry.payload_at as usize;
+        let entry = page.get(start..start + self.entry.local_size as usize);
+        entry.is_some_and(|entry| have_equal_keys(entry, record, info.columns.len()))
+    }
+
     fn locate_key(
         &mut self,
         tx: &Tx,
@@ -335,6 +357,9 @@ impl Cursor {
             return Ok(false);
         }
         self.pin(tx)?;
+        if self.has_key_bytes_of(record) {
+            return Ok(true);
+        }
         let entry = self.local_payload();
         let order = match (key, &self.info) {
             (Some(key), _) => compare_record(entry, key),
@@ -416,9 +441,12 @@ impl Cursor {
         self.page = None;
         let data = tx.page_mut(no)?;
         let mut page = PageEdit::new(data, geometry, no).map_err(|e| e.into_stop(no))?;
-        let free = page.free_space().map_err(|e| e.into_stop(no))?;
-        if free + self.entry.size() < size {
-            return Err(Stop::Slow);
+        // The gap alone is most often enough, and the walk along the freeblocks is long.
+        if page.gap() + self.entry.size() < size {
+            let free = page.free_space().map_err(|e| e.into_stop(no))?;
+            if free + self.entry.size() < size {
+                return Err(Stop::Slow);
+            }
         }
         page.remove(ix).map_err(|e| e.into_stop(no))?;
         let Some(at) = page.insert(ix, size).map_err(|e| e.into_stop(no))? else {
@@ -566,4 +594,24 @@ impl Cursor {
         }
         Ok(())
     }
+}
+
+/// Whether two records have the same bytes in their first `columns` columns, where the types take one byte each. False
+/// says nothing.
+fn have_equal_keys(a: &[u8], b: &[u8], columns: usize) -> bool {
+    let (Some(&header), Some(types)) = (a.first(), a.get(..=columns)) else {
+        return false;
+    };
+    let header = usize::from(header);
+    if header >= 0x80 || header <= columns || b.get(..=columns) != Some(types) {
+        return false;
+    }
+    let mut end = header;
+    for &kind in &types[1..] {
+        if kind >= 0x80 {
+            return false;
+        }
+        end += SerialType(u32::from(kind)).size() as usize;
+    }
+    matches!((a.get(header..end), b.get(header..end)), (Some(x), Some(y)) if x == y)
 }

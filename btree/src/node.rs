@@ -121,6 +121,13 @@ impl Node {
         })
     }
 
+    /// Whether the page in `data` has this header still.
+    #[inline]
+    pub(crate) fn is_header_of(&self, data: &[u8]) -> bool {
+        let header = self.header();
+        get_u16(data, header + 3) == self.count && data[header] == self.kind.flags()
+    }
+
     #[inline]
     pub(crate) const fn is_leaf(&self) -> bool {
         self.kind.is_leaf()

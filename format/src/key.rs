@@ -76,6 +76,7 @@ impl KeyColumn {
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum First<'a> {
     Integer(i64),
+    Real(f64),
     BinaryText(&'a [u8]),
     General,
 }
@@ -116,6 +117,7 @@ impl<'a> UnpackedKey<'a> {
             }
             key.first = match *value {
                 ValueRef::Integer(i) if !column.big_null => First::Integer(i),
+                ValueRef::Real(r) if !column.big_null => First::Real(r),
                 ValueRef::Text(text)
                     if !column.big_null
                         && column.collation.is_binary()
@@ -153,6 +155,46 @@ impl<'a> UnpackedKey<'a> {
     pub const fn default(&self) -> Ordering {
         self.default
     }
+
+    /// The integer that its first column is, and the order of a record whose first column is a smaller number: what a
+    /// search on a page compares with [`integer_on_page`]. `None` for other keys.
+    #[inline]
+    pub const fn first_integer(&self) -> Option<(i64, Ordering)> {
+        match self.first {
+            First::Integer(i) => Some((i, self.less)),
+            _ => None,
+        }
+    }
+}
+
+/// The sizes of integers by serial type; of other types more than a short record has.
+const INTEGER_SIZES: [u8; 256] = {
+    let mut sizes = [0xff; 256];
+    sizes[1] = 1;
+    sizes[2] = 2;
+    sizes[3] = 3;
+    sizes[4] = 4;
+    sizes[5] = 6;
+    sizes[6] = 8;
+    sizes
+};
+
+/// The first column of the record whose payload size stands at `page[at]`, if that is an integer of one to eight bytes,
+/// and everything before it takes one byte: the cells of most indexes. `None` for others, for records that make no
+/// sense, and for those in the last bytes of the page.
+#[inline(always)]
+pub fn integer_on_page(page: &[u8], at: usize, usable: u32) -> Option<i64> {
+    let head = u32::from_be_bytes(*page.get(at..at + 4)?.first_chunk()?);
+    let (size, header) = (head >> 24, (head >> 16) & 0xff);
+    let body = at + 1 + header as usize;
+    let word = i64::from_be_bytes(*page.get(body..body + 8)?.first_chunk()?);
+    let len = u32::from(INTEGER_SIZES[(head >> 8) as u8 as usize]);
+    let is_whole = size < 0x80 && header >= 2 && header + len <= size && at as u32 + size < usable;
+    if !is_whole {
+        return None;
+    }
+    // So the length is at most eight.
+    Some(word >> (64 - 8 * len))
 }
 
 /// Orders the record in `payload` relative to `key` (rules 3, 4).
@@ -163,6 +205,7 @@ impl<'a> UnpackedKey<'a> {
 pub fn compare_record(payload: &[u8], key: &UnpackedKey<'_>) -> Result<Ordering, Corrupt> {
     match key.first {
         First::Integer(i) => compare_integer_first(payload, key, i),
+        First::Real(r) => compare_real_first(payload, key, r),
         First::BinaryText(text) => compare_text_first(payload, key, text),
         First::General => compare_from(payload, key, 0),
     }
@@ -181,15 +224,45 @@ fn compare_integer_first(
 }
 
 #[inline]
+fn compare_real_first(
+    payload: &[u8],
+    key: &UnpackedKey<'_>,
+    wanted: f64,
+) -> Result<Ordering, Corrupt> {
+    let order = if let Some(found) = first_integer(payload) {
+        compare_int_real(found, wanted)
+    } else if let Some(found) = first_real(payload) {
+        compare_reals(found, wanted)
+    } else {
+        return compare_from(payload, key, 0);
+    };
+    decide(order, payload, key)
+}
+
+#[inline]
 fn compare_text_first(
     payload: &[u8],
     key: &UnpackedKey<'_>,
     wanted: &[u8],
 ) -> Result<Ordering, Corrupt> {
     match first_text(payload) {
-        Some(found) => decide(found.cmp(wanted), payload, key),
+        Some(found) => decide(compare_bytes(found, wanted), payload, key),
         None => compare_from(payload, key, 0),
     }
+}
+
+/// The order of two texts by their bytes. Most differ within the first eight, which need no call.
+#[inline]
+fn compare_bytes(a: &[u8], b: &[u8]) -> Ordering {
+    if let (Some((x, a)), Some((y, b))) = (a.split_first_chunk(), b.split_first_chunk()) {
+        let order = u64::from_be_bytes(*x).cmp(&u64::from_be_bytes(*y));
+        return if order == Ordering::Equal {
+            a.cmp(b)
+        } else {
+            order
+        };
+    }
+    a.cmp(b)
 }
 
 /// The answer once the first column has been compared.
@@ -198,9 +271,40 @@ fn decide(first: Ordering, payload: &[u8], key: &UnpackedKey<'_>) -> Result<Orde
     match first {
         Ordering::Less => Ok(key.less),
         Ordering::Greater => Ok(key.less.reverse()),
-        Ordering::Equal if key.values.len() > 1 => compare_from(payload, key, 1),
-        Ordering::Equal => Ok(key.default),
+        Ordering::Equal => decide_by_others(payload, key),
     }
+}
+
+/// The answer where the first column is equal.
+fn decide_by_others(payload: &[u8], key: &UnpackedKey<'_>) -> Result<Ordering, Corrupt> {
+    match (key.values, key.info.columns.as_slice()) {
+        ([_], _) => Ok(key.default),
+        // The rowid at the end of an index entry, most often.
+        ([_, ValueRef::Integer(wanted)], [_, column, ..]) if !column.big_null => {
+            let Some(found) = second_integer(payload) else {
+                return compare_from(payload, key, 1);
+            };
+            match found.cmp(wanted) {
+                Ordering::Equal => Ok(key.default),
+                order if column.desc => Ok(order.reverse()),
+                order => Ok(order),
+            }
+        }
+        _ => compare_from(payload, key, 1),
+    }
+}
+
+/// The second column, if it is an integer, and header size and both serial types take one byte each.
+#[inline]
+fn second_integer(payload: &[u8]) -> Option<i64> {
+    let &[header, first, second, ..] = payload else {
+        return None;
+    };
+    if !(3..0x80).contains(&header) || first >= 0x80 {
+        return None;
+    }
+    let body = header as usize + SerialType(u32::from(first)).size() as usize;
+    integer_of(second, payload.get(body..)?)
 }
 
 /// The first column, if it is an integer and header size and serial type take one byte each.
@@ -212,7 +316,13 @@ fn first_integer(payload: &[u8]) -> Option<i64> {
     if !(2..0x80).contains(&header) {
         return None;
     }
-    Some(match (serial, payload.get(header as usize..)?) {
+    integer_of(serial, payload.get(header as usize..)?)
+}
+
+/// The integer of that serial type at the start of `body`.
+#[inline(always)]
+fn integer_of(serial: u8, body: &[u8]) -> Option<i64> {
+    Some(match (serial, body) {
         (1, [a, ..]) => *a as i8 as i64,
         (2, [a, b, ..]) => i16::from_be_bytes([*a, *b]) as i64,
         (3, [a, b, c, ..]) => (i32::from_be_bytes([*a, *b, *c, 0]) >> 8) as i64,
@@ -223,6 +333,20 @@ fn first_integer(payload: &[u8]) -> Option<i64> {
         (9, _) => 1,
         _ => return None,
     })
+}
+
+/// The first column, if it is a real and the header size takes one byte.
+#[inline]
+fn first_real(payload: &[u8]) -> Option<f64> {
+    let &[header, 7, ..] = payload else {
+        return None;
+    };
+    if !(2..0x80).contains(&header) {
+        return None;
+    }
+    let bytes = payload.get(header as usize..)?.first_chunk()?;
+    let real = f64::from_be_bytes(*bytes);
+    (!real.is_nan()).then_some(real)
 }
 
 /// The first column, if it is text and the header size takes one byte.

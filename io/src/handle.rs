@@ -380,13 +380,15 @@ impl IoHandle {
         (bufs, done.result.map(drop))
     }
 
-    /// Writes at several places at once.
+    /// Writes at several places: at once where others are at work too, else one after the other. A write into the page
+    /// cache is a copy; the kernel has a worker make it where it comes by the ring, which costs more than the copy.
     ///
     /// # Errors
     /// The first in the order of the requests; the others were made all the same.
     pub async fn write_many(&self, file: &File, requests: Vec<(u64, WriteBuf)>) -> Result<()> {
         let started: Vec<OpFuture> = {
-            let _gather = (requests.len() > 1).then(|| self.gather());
+            let gathers = requests.len() > 1 && !self.0.is_alone();
+            let _gather = gathers.then(|| self.gather());
             let durability = Durability::Cached;
             let op = |(offset, buf)| Op::Write {
                 file: file.clone(),

@@ -31,6 +31,7 @@ mod cursor;
 mod frame;
 mod halt;
 mod hash;
+mod queue;
 mod record;
 mod request;
 mod row;

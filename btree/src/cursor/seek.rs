@@ -14,7 +14,7 @@ use super::{Cursor, Level, Seek, State};
 use crate::node::{IntoStop, Node, corrupt, small_record};
 use ringwood_format::corrupt::Corrupt;
 use ringwood_format::key::{
-    KeyInfo, UnpackedKey, compare_record, compare_records, search_record_loosely,
+    KeyInfo, UnpackedKey, compare_record, compare_records, integer_on_page, search_record_loosely,
 };
 use ringwood_format::page::PageNo;
 use ringwood_pager::PageRef;
@@ -28,6 +28,12 @@ pub(crate) trait Sought {
 
     /// Orders a record that `order` does not want, as SQLite does: the first `size` of `bytes`.
     fn order_loosely(&self, bytes: &[u8], size: usize) -> Result<Ordering, Corrupt>;
+
+    /// See [`UnpackedKey::first_integer`].
+    #[inline]
+    fn first_integer(&self) -> Option<(i64, Ordering)> {
+        None
+    }
 }
 
 impl Sought for UnpackedKey<'_> {
@@ -38,6 +44,11 @@ impl Sought for UnpackedKey<'_> {
 
     fn order_loosely(&self, bytes: &[u8], size: usize) -> Result<Ordering, Corrupt> {
         search_record_loosely(bytes, size, self)
+    }
+
+    #[inline]
+    fn first_integer(&self) -> Option<(i64, Ordering)> {
+        UnpackedKey::first_integer(self)
     }
 }
 
@@ -386,6 +397,12 @@ impl Cursor {
         key: &impl Sought,
         node: Node,
     ) -> Try<Ordering> {
+        let at = node.cell_at(page, ix);
+        if let Some(record) = small_record(page, at, node.kind, self.usable, self.max_local)
+            && let Ok(order) = key.order(record)
+        {
+            return Ok(order);
+        }
         let entry = node
             .entry_to_read(page, ix, self.geometry)
             .map_err(|e| e.into_stop(node.no))?;
@@ -419,11 +436,66 @@ fn search_small(
     usable: u32,
     max_local: u32,
 ) -> Option<(u16, bool)> {
+    match key.first_integer() {
+        // Cells of less than 128 bytes are whole, but on the smallest pages.
+        Some(first) if max_local >= 0x80 => {
+            search_integers(page, node, key, first, usable, max_local)
+        }
+        _ => search_in_general(page, node, key, usable, max_local),
+    }
+}
+
+#[inline(always)]
+fn search_in_general(
+    page: &[u8],
+    node: &Node,
+    key: &impl Sought,
+    usable: u32,
+    max_local: u32,
+) -> Option<(u16, bool)> {
     let pointers = node.pointers_of(page);
     let (mut low, mut high) = (0, pointers.len());
     while low < high {
         let mid = (low + high - 1) / 2;
         let at = u16::from_be_bytes(*pointers.get(mid)?) as usize;
+        let record = small_record(page, at, node.kind, usable, max_local)?;
+        match key.order(record) {
+            Ok(Ordering::Less) => low = mid + 1,
+            Ok(Ordering::Greater) => high = mid,
+            Ok(Ordering::Equal) => return Some((mid as u16, true)),
+            Err(_) => return None,
+        }
+    }
+    Some((low as u16, false))
+}
+
+/// The same for a key whose first column is the integer `wanted`; a record with a smaller one is `less`.
+#[inline(always)]
+fn search_integers(
+    page: &[u8],
+    node: &Node,
+    key: &impl Sought,
+    (wanted, less): (i64, Ordering),
+    usable: u32,
+    max_local: u32,
+) -> Option<(u16, bool)> {
+    let lead = if node.is_leaf() { 0 } else { 4 };
+    let ascends = less == Ordering::Less;
+    let pointers = node.pointers_of(page);
+    let (mut low, mut high) = (0, pointers.len());
+    while low < high {
+        let mid = (low + high - 1) / 2;
+        let at = u16::from_be_bytes(*pointers.get(mid)?) as usize;
+        if let Some(found) = integer_on_page(page, at + lead, usable)
+            && found != wanted
+        {
+            if (found < wanted) == ascends {
+                low = mid + 1;
+            } else {
+                high = mid;
+            }
+            continue;
+        }
         let record = small_record(page, at, node.kind, usable, max_local)?;
         match key.order(record) {
             Ok(Ordering::Less) => low = mid + 1,

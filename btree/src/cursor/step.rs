@@ -113,6 +113,19 @@ impl Cursor {
 
     #[inline(never)]
     fn next_slow(&mut self, tx: &Tx) -> Try<bool> {
+        // After a change in its place the cursor has only given its pin up.
+        if self.page.is_none()
+            && self.state == State::Valid
+            && self.is_fresh()
+            && self.ix + 1 < self.node.count
+        {
+            self.pin(tx)?;
+            if self.settle_small(self.ix + 1) {
+                return Ok(true);
+            }
+            // Pinned but not decoded would look like settled.
+            self.page = None;
+        }
         self.sync(tx)?;
         match self.state {
             State::Invalid | State::Saved => return Ok(false),

@@ -70,7 +70,7 @@ impl<'a> PageEdit<'a> {
         node: Node,
     ) -> Result<PageEdit<'a>, Corrupt> {
         let header = node.header();
-        if get_u16(data, header + 3) != node.count || data[header] != node.kind.flags() {
+        if !node.is_header_of(data) {
             return Err(Corrupt::on(node.no, "page is not what the cursor saw"));
         }
         Ok(PageEdit {
@@ -90,6 +90,13 @@ impl<'a> PageEdit<'a> {
     /// Unused bytes, checked.
     pub(crate) fn free_space(&self) -> Result<usize, Corrupt> {
         BtreePage::new(self.data, self.geometry, self.node.no)?.free_space()
+    }
+
+    /// Bytes between the pointers and the content: a part of the free space.
+    #[inline]
+    pub(crate) fn gap(&self) -> usize {
+        self.content_start()
+            .saturating_sub(self.node.pointers_end())
     }
 
     #[inline]
@@ -160,7 +167,10 @@ impl<'a> PageEdit<'a> {
             if self.free_space()? < size + 2 {
                 return Ok(None);
             }
-            start = self.defragment()?;
+            start = match self.close_holes(gap + 2 + size)? {
+                Some(start) => start,
+                None => self.defragment()?,
+            };
             if gap + 2 + size > start {
                 return Err(self.corrupt("free space is not what the page says"));
             }
@@ -307,6 +317,53 @@ impl<'a> PageEdit<'a> {
         put_u16(self.data, start, next as u16);
         put_u16(self.data, start + 2, (end - start) as u16);
         Ok(())
+    }
+
+    /// Moves the content over the freeblocks, if there are at most two of them and the content starts at `wanted` or
+    /// behind it then: the new start. Cells need not be looked at for that.
+    fn close_holes(&mut self, wanted: usize) -> Result<Option<usize>, Corrupt> {
+        let (start, usable) = (self.content_start(), self.usable());
+        let first = get_u16(self.data, self.header + 1) as usize;
+        if first < start || first + 4 > usable {
+            return Ok(None);
+        }
+        let first_size = get_u16(self.data, first + 2) as usize;
+        let second = get_u16(self.data, first) as usize;
+        let mut second_size = 0;
+        if second != 0 {
+            if second + 4 > usable || get_u16(self.data, second) != 0 {
+                return Ok(None);
+            }
+            second_size = get_u16(self.data, second + 2) as usize;
+        }
+        let room = first_size + second_size;
+        if start + room < wanted {
+            return Ok(None);
+        }
+        let end = if second == 0 { usable } else { second };
+        if first_size < 4 || first + first_size > end || end + second_size > usable {
+            return Err(self.corrupt("freeblock has an impossible size"));
+        }
+        if second != 0 {
+            let between = first + first_size..second;
+            self.data.copy_within(between, first + room);
+        }
+        self.data.copy_within(start..first, start + room);
+        let pointers = self.node.pointers as usize..self.node.pointers_end();
+        for pointer in self.data[pointers].as_chunks_mut::<2>().0 {
+            let at = u16::from_be_bytes(*pointer);
+            let moves = if usize::from(at) < first {
+                room
+            } else if usize::from(at) < second {
+                second_size
+            } else {
+                0
+            };
+            *pointer = at.wrapping_add(moves as u16).to_be_bytes();
+        }
+        put_u16(self.data, self.header + 1, 0);
+        self.set_content_start(start + room);
+        Ok(Some(start + room))
     }
 
     /// Packs all cells at the end of the page, in the order of their pointers from the back. Returns the new start of

@@ -59,7 +59,7 @@ pub fn search_record_loosely(
                 content.ok_or(TOO_LONG)?.cmp(wanted)
             }
         }
-        First::General => return compare_record_loosely(bytes, size, key),
+        First::Real(_) | First::General => return compare_record_loosely(bytes, size, key),
     };
     match first {
         Ordering::Less => Ok(key.less),

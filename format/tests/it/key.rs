@@ -6,7 +6,7 @@ use crate::random::Random;
 use ringwood_format::collation::{Collation, CustomCollation};
 use ringwood_format::encoding::TextEncoding;
 use ringwood_format::key::{
-    KeyColumn, KeyInfo, UnpackedKey, compare_record, compare_records, index_rowid,
+    KeyColumn, KeyInfo, UnpackedKey, compare_record, compare_records, index_rowid, integer_on_page,
 };
 use ringwood_format::record::encode_record;
 use ringwood_format::value::{Value, ValueRef, compare_values, compare_values_encoded};
@@ -282,5 +282,45 @@ fn a_stored_nan_is_null() {
         let values = [value];
         let key = UnpackedKey::new(&values, &info, Ordering::Equal);
         assert_eq!(compare_record(&record, &key), Ok(expected), "{value:?}");
+    }
+}
+
+/// An integer is read off a page as it was written, or not at all where the cell lies.
+#[test]
+fn integers_are_read_off_pages() {
+    let mut random = Random::new(73);
+    let mut read = 0;
+    for _ in 0..20_000 {
+        let first = random.value();
+        let others: Vec<Value> = (0..random.below(3)).map(|_| random.value()).collect();
+        let mut values = vec![first.clone()];
+        values.extend(others);
+        let record = encode(&values, TextEncoding::Utf8);
+        if record.len() >= 0x80 {
+            continue;
+        }
+        let mut page = vec![0xff; 512];
+        let at = random.below(512 - record.len() as u64 - 1) as usize;
+        page[at] = record.len() as u8;
+        page[at + 1..at + 1 + record.len()].copy_from_slice(&record);
+        let usable = 512;
+        match (integer_on_page(&page, at, usable), &first) {
+            (Some(found), Value::Integer(i)) => {
+                assert_eq!(found, *i);
+                read += 1;
+            }
+            (Some(found), other) => panic!("{found} for {other:?}"),
+            (None, _) => {}
+        }
+        // A payload that ends before the integer, or behind the usable bytes, is for others to look at.
+        let header = record[0] as usize;
+        page[at] = header as u8;
+        assert_eq!(integer_on_page(&page, at, usable), None);
+        page[at] = record.len() as u8;
+        assert_eq!(integer_on_page(&page, at, at as u32 + 1), None);
+    }
+    assert!(read > 2000, "{read}");
+    for at in 0..20 {
+        assert_eq!(integer_on_page(&[1; 16], at, 16), None);
     }
 }

@@ -245,7 +245,7 @@ opcodes! {
     OpenDup(Cur, Val, No, No) now "";
     /// Open cursor P1 on a new ephemeral table (without P4) or index (P4 is its key) of P2 columns. If it is open
     /// already, empty it. P3, if not 0, is a register to set to an empty string. With ROWLIST in P5, rows are only
-    /// appended to the table and only the first is deleted.
+    /// appended to the table and only the first is deleted; of an index only the first entry is read and deleted.
     OpenEphemeral(Cur, Val, RegOpt, Key) waits "nColumn=P2";
     /// As `OpenEphemeral`, for an index that the planner makes for one query. If P3 is not 0, only keys of its first P3
     /// columns are sought, and what has such a key is read forwards.

@@ -184,6 +184,10 @@ pub(super) fn delete(s: &mut State, env: &mut Env, insn: &Insn) -> Step {
     let c = match &mut cursors[insn.p1 as usize] {
         Slot::Tree(c) => c,
         Slot::Rows(c) => return c.delete(),
+        Slot::Queue(queue) => {
+            queue.delete();
+            return Ok(());
+        }
         _ => return Err(no_cursor(insn.p1)),
     };
     if c.deferred && !c.null_row {
@@ -246,6 +250,10 @@ pub(super) fn idx_insert(s: &mut State, env: &mut Env, insn: &Insn) -> Step {
             mems[insn.p2 as usize].expand();
             return table.insert(mems[insn.p2 as usize].bytes());
         }
+        Slot::Queue(queue) => {
+            mems[insn.p2 as usize].expand();
+            return queue.insert(mems[insn.p2 as usize].bytes());
+        }
         _ => return Err(no_cursor(insn.p1)),
     };
     let hint = hint(c, insn.p5);
@@ -259,7 +267,7 @@ pub(super) fn idx_insert(s: &mut State, env: &mut Env, insn: &Insn) -> Step {
     let tx = tx_of_mut(&mut env.dbs, temp, c.store);
     // A key with fewer columns than the index is no use: the tree orders by all of them.
     let columns = info.columns.len();
-    if count >= columns && columns > 0 {
+    if count >= columns && columns > 0 && !c.cur.knows_place(record, hint) {
         let values = values(&mems[first..first + columns]);
         let key = UnpackedKey::new(&values, info, Ordering::Equal);
         c.cur
@@ -278,8 +286,10 @@ pub(super) fn idx_insert(s: &mut State, env: &mut Env, insn: &Insn) -> Step {
 
 /// IdxInsert, with everything that it takes.
 pub(super) async fn idx_insert_slow(s: &mut State, env: &mut Env, insn: &Insn) -> Result<()> {
-    if let Slot::Hash(_) = &s.cursors[insn.p1 as usize] {
-        super::hash::to_tree(s, env, insn.p1).await?;
+    match &s.cursors[insn.p1 as usize] {
+        Slot::Hash(_) => super::hash::to_tree(s, env, insn.p1).await?,
+        Slot::Queue(_) => super::queue::to_tree(s, env, insn.p1).await?,
+        _ => {}
     }
     let State {
         cursors,

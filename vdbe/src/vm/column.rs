@@ -145,6 +145,14 @@ fn column_slow(s: &mut State, env: &Env, insn: &Insn) -> Step {
             let (row, record) = table.row_and_record();
             column_of_record(row, record, column, env.facts.encoding, insn, out)
         }
+        Slot::Queue(queue) => {
+            let out = &mut mems[insn.p3 as usize];
+            let Some((row, record)) = queue.row_and_record() else {
+                out.set_null();
+                return Ok(());
+            };
+            column_of_record(row, record, column, env.facts.encoding, insn, out)
+        }
         Slot::Rows(c) => {
             let out = &mut mems[insn.p3 as usize];
             let encoding = env.facts.encoding;
@@ -374,11 +382,7 @@ fn column_of_record(
     if !row.valid {
         row.start(record.len() as u32);
     }
-    if row.get(column).is_none() && !row.is_complete() {
-        row.read_size(record)?;
-        row.parse(record, column)?;
-    }
-    let Some((kind, offset)) = row.get(column) else {
+    let Some((kind, offset)) = row.find(record, column)? else {
         missing(insn, out);
         return Ok(());
     };
@@ -395,11 +399,7 @@ fn type_of_record(row: &mut Row, record: &[u8], column: usize) -> Step<Option<(u
     if !row.valid {
         row.start(record.len() as u32);
     }
-    if row.get(column).is_none() && !row.is_complete() {
-        row.read_size(record)?;
-        row.parse(record, column)?;
-    }
-    Ok(row.get(column))
+    Ok(row.find(record, column)?)
 }
 
 /// IsType: the mask of the type of a column or register.

@@ -5,6 +5,7 @@
 //! | `Tree`   | a table or index of a database, or an ephemeral one (in the VM's temporary store) |
 //! | `Hash` | the hash table of an automatic index |
 //! | `Rows` | a list of rows in memory: a queue, the buffer of a window |
+//! | `Queue` | a queue in the order of a key |
 //! | `Sorter` | a sorter |
 //! | `Pseudo` | one record in a register |
 //! | `Virtual` | a virtual table |
@@ -18,6 +19,7 @@
 //! 3. `row.valid` says that `row` describes the current record; every move and change clears it.
 
 use super::hash::HashIndex;
+use super::queue::OrderedQueue;
 use super::row::Row;
 use super::rows::RowsCursor;
 use super::sorter::Sorter;
@@ -40,6 +42,7 @@ pub(super) enum Slot {
     Tree(TreeCursor),
     Hash(Box<HashIndex>),
     Rows(Box<RowsCursor>),
+    Queue(Box<OrderedQueue>),
     Sorter(Box<Sorter>),
     Pseudo(PseudoCursor),
     Virtual(Box<VtabCursor>),

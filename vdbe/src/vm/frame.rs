@@ -10,7 +10,8 @@
 //! 1. `State` holds the registers, cursors and `Once` bits of what runs now; those of its callers wait in `Frames::stack`,
 //!    the main program's at the bottom.
 //! 2. What a frame needed is kept for the next run of the same subprogram, so that a trigger that fires for every row
-//!    allocates once. Cursors on trees of databases are closed; ephemeral tables stay, as `OpenEphemeral` empties them.
+//!    allocates once. Cursors on trees keep their buffers and nothing else, until they are opened again; ephemeral tables
+//!    stay, as `OpenEphemeral` empties them.
 //! 3. `changes()`, `last_insert_rowid()` and the count of changes are those of the frame while it runs, and those of the
 //!    caller again when it ends; `total_changes()` goes on.
 //! 4. An error ends all frames at once: `unwind` brings the main program's registers back before the run is settled.
@@ -19,7 +20,7 @@
 //!
 //! Source: SQLite's `OP_Program`, `OP_Param`, `sqlite3VdbeFrameRestore`.
 
-use super::cursor::{Slot, TEMP};
+use super::cursor::Slot;
 use super::halt::set_changes;
 use super::state::State;
 use super::trap::{Step, fail_with};
@@ -57,11 +58,11 @@ impl Space {
         self.once.fill(0);
         for slot in &mut self.cursors {
             match slot {
-                Slot::Tree(c) if c.store == TEMP => {
+                Slot::Tree(c) => {
                     c.moved(false);
                     c.cur.reset();
                 }
-                Slot::Closed => {}
+                Slot::Closed | Slot::Queue(_) => {}
                 _ => *slot = Slot::Closed,
             }
         }

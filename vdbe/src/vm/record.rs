@@ -10,6 +10,7 @@
 //! Source: SQLite's `OP_MakeRecord`.
 
 use super::arith::apply_affinity;
+use super::row::SIZES;
 use super::trap::{Step, fail};
 use crate::env::Env;
 use crate::insn::{Insn, P4};
@@ -79,9 +80,64 @@ pub(super) fn make_record(mems: &mut [Mem], env: &Env, constants: bool, insn: &I
     Ok(())
 }
 
+/// The most values of a record that [`encode_few`] makes.
+const FEW: usize = 24;
+/// The longest text whose type takes one byte.
+const SHORT_TEXT_MAX: usize = 57;
+
 /// Appends the record; how many zeros its blobs have at their ends, all of them together.
 #[inline(always)]
 fn encode(values: &[Mem], encoding: TextEncoding, constants: bool, out: &mut Vec<u8>) -> u64 {
+    if encoding.is_utf8() && encode_few(values, constants, out) {
+        return 0;
+    }
+    encode_any(values, encoding, constants, out)
+}
+
+/// A record of few values, whose types take one byte each; false, and nothing is written, for others. The buffer is
+/// empty before.
+#[inline(always)]
+fn encode_few(values: &[Mem], constants: bool, out: &mut Vec<u8>) -> bool {
+    if values.len() > FEW {
+        return false;
+    }
+    let mut kinds = [0; FEW];
+    let mut body = 0;
+    for (value, kind) in values.iter().zip(&mut kinds) {
+        *kind = match value.kind() {
+            Kind::Null | Kind::Object => 0,
+            Kind::Int => SerialType::of_integer(value.raw_int(), constants).0 as u8,
+            Kind::Real => 7,
+            Kind::Text => match value.bytes().len() {
+                len @ ..=SHORT_TEXT_MAX => 13 + 2 * len as u8,
+                _ => return false,
+            },
+            Kind::IntReal | Kind::Blob => return false,
+        };
+        body += usize::from(SIZES[usize::from(*kind)]);
+    }
+    let header = values.len() + 1;
+    out.reserve(header.max(1 + FEW) + body + 8);
+    out.push(header as u8);
+    // All of the types, and eight bytes of every number, are copied without asking how many: what is too much is cut off.
+    out.extend_from_slice(&kinds);
+    out.truncate(header);
+    for (value, kind) in values.iter().zip(kinds) {
+        if kind >= 13 {
+            out.extend_from_slice(value.bytes());
+        } else {
+            let len = SIZES[usize::from(kind)];
+            let word = value.raw_int().wrapping_shl(64 - 8 * u32::from(len));
+            let end = out.len() + usize::from(len);
+            out.extend_from_slice(&word.to_be_bytes());
+            out.truncate(end);
+        }
+    }
+    true
+}
+
+#[inline(never)]
+fn encode_any(values: &[Mem], encoding: TextEncoding, constants: bool, out: &mut Vec<u8>) -> u64 {
     out.reserve(1 + 2 * values.len());
     out.push(0); // the header's size, patched below
     let mut zeros = 0;

@@ -37,7 +37,7 @@ pub(super) struct Row {
 pub(super) type Found = (u32, u32);
 
 /// Body sizes of one-byte serial types.
-const SIZES: [u8; 128] = {
+pub(super) const SIZES: [u8; 128] = {
     let mut sizes = [0; 128];
     let mut t = 0;
     while t < 128 {

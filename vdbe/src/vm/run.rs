@@ -689,6 +689,7 @@ fn is_null_row(slot: &Slot) -> bool {
         Slot::Tree(c) => c.null_row,
         Slot::Hash(table) => table.null_row,
         Slot::Rows(c) => c.null_row,
+        Slot::Queue(queue) => queue.null_row,
         Slot::Virtual(c) => c.null_row,
         Slot::Null => true,
         Slot::Pseudo(_) | Slot::Sorter(_) | Slot::Closed => false,
@@ -700,6 +701,7 @@ fn next_sequence(slot: &mut Slot, p1: i32) -> Step<i64> {
         Slot::Tree(c) => &mut c.sequence,
         Slot::Hash(table) => &mut table.sequence,
         Slot::Rows(c) => &mut c.sequence,
+        Slot::Queue(queue) => &mut queue.sequence,
         Slot::Sorter(sorter) => &mut sorter.sequence,
         _ => return Err(no_cursor(p1)),
     };

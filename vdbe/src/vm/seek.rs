@@ -410,6 +410,7 @@ pub(super) fn go_to_end(s: &mut State, env: &Env, insn: &Insn) -> Step<bool> {
     let c = match &mut cursors[insn.p1 as usize] {
         Slot::Tree(c) => c,
         Slot::Rows(c) => return Ok(c.go_to_end(insn.opcode == Opcode::Last)),
+        Slot::Queue(queue) if insn.opcode != Opcode::Last => return Ok(queue.rewind()),
         _ => return Err(no_cursor(insn.p1)),
     };
     let tx = tx_of(&env.dbs, temp.as_deref(), c.store);
@@ -487,6 +488,7 @@ pub(super) fn null_row(s: &mut State, insn: &Insn) {
         }
         Slot::Hash(table) => table.leave(),
         Slot::Rows(c) => c.leave(),
+        Slot::Queue(queue) => queue.leave(),
         Slot::Pseudo(c) => c.row.valid = false,
         Slot::Virtual(c) => c.null_row = true,
         Slot::Closed => *slot = Slot::Null,

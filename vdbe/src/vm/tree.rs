@@ -48,18 +48,25 @@ pub(super) fn open(s: &mut State, env: &mut Env, insn: &Insn) -> Step {
             c.moved(false);
             return Ok(());
         }
-        // A correlated subquery opens its tables for each row around it: the cursor is there already.
+        // A correlated subquery opens its tables for each row around it, and a trigger for each row that fires it: the
+        // cursor is there already.
         let same_key = match (&c.info, &info) {
             (Some(have), Some(new)) => Arc::ptr_eq(have, new),
             (None, None) => true,
             _ => false,
         };
-        if insn.opcode == Opcode::OpenRead
+        if insn.opcode != Opcode::ReopenIdx
             && c.store == store
             && c.cur.root() == root
             && c.is_table == info.is_none()
             && same_key
         {
+            // What writes opens its tables anew for each row in the program of a trigger alone: there is no place to
+            // begin from.
+            if insn.opcode == Opcode::OpenWrite {
+                c.cur.reset();
+                c.has_twins = false;
+            }
             c.reopened();
             return Ok(());
         }
@@ -74,7 +81,10 @@ pub(super) fn open(s: &mut State, env: &mut Env, insn: &Insn) -> Step {
 
 /// OpenEphemeral, OpenAutoindex.
 pub(super) async fn open_ephemeral(s: &mut State, env: &mut Env, insn: &Insn) -> Result<()> {
-    if super::hash::open(s, env, insn) || super::rows::open(s, env, insn) {
+    if super::hash::open(s, env, insn)
+        || super::rows::open(s, env, insn)
+        || super::queue::open(s, env, insn)
+    {
         return Ok(());
     }
     if insn.p3 > 0 && insn.opcode == Opcode::OpenEphemeral {

@@ -112,6 +112,7 @@ impl Compiler<'_> {
             let count = select.order_by.len() as i32 + 2;
             let key = P4::KeyInfo(Arc::new(key));
             self.op4(Opcode::OpenEphemeral, entry.param, count, 0, key);
+            self.p5(p5::ROWLIST);
         }
         if let Some(distinct) = queue.distinct {
             let key = P4::KeyInfo(self.duplicate_key(&collations)?);
