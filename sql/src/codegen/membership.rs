@@ -660,7 +660,9 @@ impl Compiler<'_> {
                     });
                 }
                 let affinity = affinity_letters(Self::in_affinities(in_));
-                let made = if once && filter && self.optimizes(Optimizations::BLOOM_FILTER) {
+                let is_binary = key.columns.iter().all(|c| c.collation.is_binary());
+                let filter = once && filter && is_binary;
+                let made = if filter && self.optimizes(Optimizations::BLOOM_FILTER) {
                     let reg = self.alloc_reg();
                     Some((self.op(Opcode::Blob, 10_000, reg, 0), reg))
                 } else {

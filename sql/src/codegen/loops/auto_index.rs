@@ -107,7 +107,7 @@ impl<'q> Loops<'q> {
         c.op4(Opcode::OpenAutoindex, cursor, count as i32, hashed, p4);
 
         if binary && c.optimizes(Optimizations::BLOOM_FILTER) {
-            let names = filter_columns(&index, key_count, &table);
+            let names = filter_columns(&index, 0..key_count, &table);
             let name = item.display_name();
             c.explain(|| format!("BLOOM FILTER ON {name} ({names})"));
             self.levels[i].filter = c.alloc_reg();

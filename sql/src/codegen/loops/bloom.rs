@@ -10,7 +10,8 @@
 //!
 //! Rules:
 //! 1. A filter is worth it where statistics say that a table is looked up more often than it has rows, and conditions
-//!    on it alone throw rows away. An automatic index always has one: its rows are read anyway.
+//!    on it alone throw rows away. An automatic index always has one: its rows are read anyway. A key with a text that is
+//!    not compared byte by byte has none: texts that are equal to each other would be told apart.
 //! 2. Filters of inner levels are filled at once with the first one, and asked as early as their key is known: not
 //!    those of outer joins, nor those with an IN in the key.
 //! 3. The filter is a BLOB of a byte for each row, 10,000 at least, ten million at most.
@@ -23,8 +24,9 @@ use super::explain::column_name;
 use crate::compiler::{Compiler, Optimizations, Result, SqlError};
 use crate::plan::cost::{LogEst, to_count};
 use crate::plan::{ClauseId, LoopFlags, Mask, Where};
-use crate::schema::{Index, Table};
+use crate::schema::{CollationName, Index, Table};
 use ringwood_vdbe::{Label, Opcode, P4};
+use std::ops::Range;
 
 impl Where<'_> {
     /// Marks the levels of the chosen path that get a filter (rule 1).
@@ -40,7 +42,16 @@ impl Where<'_> {
             if !table.has_statistics {
                 return;
             }
-            if i > 0 && lp.flags.contains(wanted) && searches > table.row_estimate {
+            let is_binary = match lp.index {
+                Some(at) if !lp.flags.contains(LoopFlags::IPK) => {
+                    let columns = &table.indexes[usize::from(at)].columns;
+                    let mut key = columns.iter().take(usize::from(lp.eq));
+                    key.all(|column| column.collation == CollationName::Binary)
+                }
+                _ => true,
+            };
+            let is_useful = is_binary && searches > table.row_estimate;
+            if i > 0 && lp.flags.contains(wanted) && is_useful {
                 lp.flags |= LoopFlags::BLOOM_FILTER;
                 lp.flags -= LoopFlags::IDX_ONLY;
             }
@@ -85,10 +96,11 @@ impl Loops<'_> {
         let (table, cursor) = (item.table.clone(), self.levels[i].table_cursor);
         let lp = &self.plan.levels[i].lp;
         let (by_rowid, count) = (lp.flags.contains(LoopFlags::IPK), usize::from(lp.eq));
+        let skip = usize::from(lp.skip);
         let index = self.levels[i].index.clone();
         c.explain(|| {
             let names = match &index {
-                Some(index) if !by_rowid => filter_columns(index, count, &table),
+                Some(index) if !by_rowid => filter_columns(index, skip..count, &table),
                 _ => match table.rowid_alias {
                     Some(n) => format!("{}=?", table.columns[n].name),
                     None => "rowid=?".to_owned(),
@@ -192,8 +204,8 @@ impl Loops<'_> {
 }
 
 /// `a=? AND b=?`
-pub(super) fn filter_columns(index: &Index, count: usize, table: &Table) -> String {
-    let names: Vec<String> = (0..count)
+pub(super) fn filter_columns(index: &Index, columns: Range<usize>, table: &Table) -> String {
+    let names: Vec<String> = columns
         .map(|at| format!("{}=?", column_name(index, table, at)))
         .collect();
     names.join(" AND ")
