@@ -5,6 +5,7 @@
 //! | `uring` | a ring; a lone one inline | io_uring_enter | by default |
 //! | `blocking` | inline, in the order of submission | ppoll on the bell | where io_uring is forbidden |
 //! | `memory` | inline, on files in memory | ppoll on the bell | for tests; `:memory:` needs no choice |
+//! | `delayed` | as another one's, told later | as another one's | for measurements of slower devices |
 //! | `simulated` | when the seed says so, on a disk that can fail | the clock goes on | for the simulator |
 //!
 //! 1. The driver is a value inside of the handle, never a type parameter. A further one is one more
@@ -13,6 +14,7 @@
 //! 3. Nothing a driver is given is lost: each accepted operation comes home as one [`Done`].
 
 pub(crate) mod blocking;
+pub(crate) mod delayed;
 mod in_flight;
 pub(crate) mod ring_setup;
 pub(crate) mod simulated;
@@ -28,6 +30,7 @@ use crate::stats::Counters;
 use crate::syscall;
 use crate::wake::Shared;
 use blocking::Blocking;
+use delayed::Delayed;
 use ring_setup::RingInfo;
 use simulated::Simulated;
 use uring::Uring;
@@ -63,6 +66,7 @@ pub(crate) enum Driver {
     Uring(Box<Uring>),
     Blocking(Blocking),
     Simulated(Simulated),
+    Delayed(Delayed),
 }
 
 impl Driver {
@@ -71,6 +75,7 @@ impl Driver {
             Driver::Uring(d) => &mut **d,
             Driver::Blocking(d) => d,
             Driver::Simulated(d) => d,
+            Driver::Delayed(d) => d,
         }
     }
 
@@ -81,6 +86,7 @@ impl Driver {
             Driver::Uring(d) => d.is_refused(),
             Driver::Blocking(_) => true,
             Driver::Simulated(_) => false,
+            Driver::Delayed(d) => d.within().is_inline(),
         }
     }
 
@@ -94,6 +100,7 @@ impl Driver {
     pub(crate) fn try_buffers(&mut self) -> Option<Result<(), i32>> {
         match self {
             Driver::Uring(d) => d.try_buffers(),
+            Driver::Delayed(d) => d.within_mut().try_buffers(),
             Driver::Blocking(_) | Driver::Simulated(_) => None,
         }
     }
@@ -102,6 +109,7 @@ impl Driver {
     pub(crate) fn ring_info(&mut self) -> Option<RingInfo> {
         match self {
             Driver::Uring(d) => Some(d.info()),
+            Driver::Delayed(d) => d.within_mut().ring_info(),
             Driver::Blocking(_) | Driver::Simulated(_) => None,
         }
     }
@@ -125,6 +133,7 @@ impl Io for Driver {
             Driver::Uring(d) => d.in_flight(),
             Driver::Blocking(d) => d.in_flight(),
             Driver::Simulated(d) => d.in_flight(),
+            Driver::Delayed(d) => d.in_flight(),
         }
     }
 }

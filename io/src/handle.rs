@@ -11,6 +11,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::driver::blocking::{self, Blocking};
+use crate::driver::delayed::{Delayed, Delays};
 use crate::driver::ring_setup::{RingInfo, RingOptions};
 use crate::driver::simulated::Simulated;
 use crate::driver::uring::Uring;
@@ -52,6 +53,7 @@ pub struct IoBuilder {
     driver: DriverChoice,
     arena: Option<Arena>,
     seed: Option<u64>,
+    delays: Delays,
 }
 
 impl IoBuilder {
@@ -74,6 +76,14 @@ impl IoBuilder {
     #[must_use]
     pub fn seed(mut self, seed: u64) -> IoBuilder {
         self.seed = Some(seed);
+        self
+    }
+
+    /// By how much operations are late, for measurements; the default is nothing, or what the variable
+    /// `RINGWOOD_IO_DELAY` says (`read=80us,flush=1600us`). A simulated machine has its own time.
+    #[must_use]
+    pub fn delays(mut self, delays: Delays) -> IoBuilder {
+        self.delays = delays;
         self
     }
 
@@ -105,6 +115,11 @@ impl IoBuilder {
                 let driver = Simulated::new(process, counters.clone());
                 (Driver::Simulated(driver), names)
             }
+        };
+        let driver = match driver {
+            Driver::Simulated(_) => driver,
+            driver if self.delays.is_none() => driver,
+            driver => Driver::Delayed(Delayed::new(driver, self.delays)),
         };
         let seed = own_seed.unwrap_or_else(|| {
             let mut bytes = [0; 8];
@@ -152,6 +167,10 @@ impl IoHandle {
             driver,
             arena: None,
             seed: None,
+            delays: std::env::var("RINGWOOD_IO_DELAY")
+                .ok()
+                .and_then(|text| Delays::parse(&text))
+                .unwrap_or_default(),
         }
     }
 

@@ -42,6 +42,7 @@
 
 mod arena;
 mod buf;
+mod cpu;
 mod doctor;
 mod driver;
 mod error;
@@ -62,7 +63,9 @@ mod wake;
 
 pub use arena::{Arena, ArenaStats, BUF_SIZE_MAX, BUF_SIZE_MIN};
 pub use buf::{Buf, StableBytes, WriteBuf};
+pub use cpu::{allowed_cpus, pin_thread};
 pub use doctor::Report;
+pub use driver::delayed::Delays;
 pub use driver::ring_setup::{RingInfo, RingLevel, RingOptions};
 pub use driver::{Io, Wait};
 pub use error::{IoError, IoErrorKind, IoOp, Result};

@@ -411,6 +411,33 @@ pub(crate) fn timespec(ns: u64) -> libc::timespec {
     }
 }
 
+/// The processors that the calling thread may run on.
+pub(crate) fn affinity() -> Vec<usize> {
+    // SAFETY: a set of bits; all zeroes is the empty one.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the kernel writes at most as many bytes as we say that the set has; 0 is the calling thread.
+    let got = unsafe { libc::sched_getaffinity(0, size_of_val(&set), &raw mut set) };
+    if got != 0 {
+        return Vec::new();
+    }
+    // SAFETY: the index is below the number of bits.
+    let allowed = |cpu: &usize| unsafe { libc::CPU_ISSET(*cpu, &set) };
+    (0..libc::CPU_SETSIZE as usize).filter(allowed).collect()
+}
+
+/// Keeps the calling thread on one processor; whether that is so now.
+pub(crate) fn set_affinity(cpu: usize) -> bool {
+    if cpu >= libc::CPU_SETSIZE as usize {
+        return false;
+    }
+    // SAFETY: a set of bits; all zeroes is the empty one.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the index is below the number of bits.
+    unsafe { libc::CPU_SET(cpu, &mut set) };
+    // SAFETY: the kernel reads as many bytes as the set has; 0 is the calling thread.
+    unsafe { libc::sched_setaffinity(0, size_of_val(&set), &raw const set) == 0 }
+}
+
 pub(crate) fn monotonic_ns() -> u64 {
     let mut ts = timespec(0);
     // SAFETY: a timespec of our own; this clock always exists.
