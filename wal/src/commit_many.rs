@@ -52,8 +52,9 @@ pub async fn commit_many(txs: &mut [&mut Tx]) -> Result<()> {
         match txs[at].ready_for_journal().await {
             Ok(pages) => changed.push((at, pages)),
             Err(error) => {
-                let shut = shares[..count].iter();
-                shut.for_each(|&at| txs[at].let_readers_in());
+                for &at in &shares[..count] {
+                    txs[at].let_readers_in();
+                }
                 return Err(error);
             }
         }
@@ -61,7 +62,9 @@ pub async fn commit_many(txs: &mut [&mut Tx]) -> Result<()> {
     let name = match make_super_journal(&io, txs, &shares) {
         Ok(name) => name,
         Err(error) => {
-            shares.iter().for_each(|&at| txs[at].let_readers_in());
+            for &at in &shares {
+                txs[at].let_readers_in();
+            }
             return Err(error);
         }
     };
@@ -104,7 +107,7 @@ impl Many<'_, '_> {
         for (at, pages) in changed {
             let written = match pages {
                 Some(pages) => {
-                    let tx = &mut self.txs[at];
+                    let tx = &mut *self.txs[at];
                     match tx.write_through_journal(&pages, Some(&self.name)).await {
                         Ok(written) => Some(written),
                         Err(error) => {

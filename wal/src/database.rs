@@ -107,6 +107,8 @@ pub(crate) struct State {
     pub(crate) was_shared: bool,
     /// Change counter, page count, freelist and size of a file that others may change.
     pub(crate) fingerprint: [u8; 24],
+    /// Lookups of pages that found them in memory, and that did not; of transactions that have ended.
+    pub(crate) lookups: (u64, u64),
 }
 
 /// A snapshot in use.
@@ -293,6 +295,7 @@ impl Database {
                 alone_wanted: false,
                 was_shared: false,
                 fingerprint: [0; 24],
+                lookups: (0, 0),
             }),
             store,
             turnstile: Arc::default(),
@@ -482,9 +485,16 @@ impl Database {
         }
     }
 
-    /// Counts a reader out; with the last one, a file that others may change is unlocked.
-    pub(crate) fn leave(&self, mark: Mark) {
+    /// Lookups of pages by the transactions that have ended: how many found them in memory, and how many did not.
+    pub fn lookups(&self) -> (u64, u64) {
+        self.state().lookups
+    }
+
+    /// Counts a reader out, and what he has looked up; with the last one, a file that others may change is unlocked.
+    pub(crate) fn leave(&self, mark: Mark, (hits, misses): (u64, u64)) {
         let mut state = self.state();
+        state.lookups.0 += hits;
+        state.lookups.1 += misses;
         state.readers.remove(mark);
         if let Some(store) = &self.store {
             let over = !state.readers.is_any();

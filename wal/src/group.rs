@@ -174,6 +174,8 @@ pub struct CommitCounters {
     pub bytes: u64,
     /// Transactions that failed, with their group or because of what they were built on.
     pub failed: u64,
+    /// Groups by their size: of 1, of 2 and 3, of 4 to 7, …, of 256.
+    pub sizes: [u64; 9],
 }
 
 /// The queue of a database, and what belongs to it; part of [`State`].
@@ -714,6 +716,7 @@ impl Database {
         counters.groups += 1;
         counters.syncs += u64::from(synced);
         counters.largest = counters.largest.max(batch.len() as u64);
+        counters.sizes[(batch.len().ilog2() as usize).min(8)] += 1;
         state.lsn = last.lsn;
         state.page_count = last.head.page_count;
         state.geometry = last.geometry;

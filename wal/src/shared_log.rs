@@ -309,7 +309,7 @@ impl Database {
     ) -> Result<Entered> {
         let result = self.read_header(io, store, &mut entered);
         if result.is_err() {
-            self.leave(entered.mark);
+            self.leave(entered.mark, (0, 0));
         }
         result.map(|()| entered)
     }

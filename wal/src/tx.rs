@@ -606,8 +606,8 @@ impl Tx {
             // A write that was given up may still land: nobody else may write meanwhile.
             self.db.state().stuck.extend(shm);
         }
-        self.db.leave(self.mark);
         let (hits, misses) = (self.hits.take(), self.misses.take());
+        self.db.leave(self.mark, (hits, misses));
         if hits + misses != 0 {
             self.pool.count(hits, misses);
         }
