@@ -3,14 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use futures_channel::oneshot;
 
 use crate::connection::{Connection, Link};
-use crate::core_thread::Core;
+use crate::connection_pool::{ConnectionPool, PoolOptions};
+use crate::counters::Counters;
 use crate::error::{Error, Result};
 use crate::local::{LocalConnection, OpenOptions, Store};
 use crate::queue;
+use crate::runtime::Runtime;
 use crate::session::{self, Facts};
 
 bitflags::bitflags! {
@@ -49,6 +52,8 @@ impl Default for OpenFlags {
 pub struct Builder {
     path: PathBuf,
     options: OpenOptions,
+    runtime: Option<Runtime>,
+    pool: PoolOptions,
 }
 
 impl Builder {
@@ -57,6 +62,8 @@ impl Builder {
         Builder {
             path: path.as_ref().to_owned(),
             options: OpenOptions::default(),
+            runtime: None,
+            pool: PoolOptions::default(),
         }
     }
 
@@ -68,13 +75,35 @@ impl Builder {
         self
     }
 
+    /// The threads that its connections live on; by default [`Runtime::global`].
+    #[must_use]
+    pub fn runtime(mut self, runtime: &Runtime) -> Builder {
+        self.runtime = Some(runtime.clone());
+        self
+    }
+
+    /// How many connections [`Database::acquire`] gives out at a time; by default there is no bound.
+    #[must_use]
+    pub fn max_connections(mut self, connections: usize) -> Builder {
+        self.pool.connections_max = connections.max(1);
+        self
+    }
+
+    /// How long [`Database::acquire`] waits for a connection; by default as long as it takes.
+    #[must_use]
+    pub fn acquire_timeout(mut self, patience: Duration) -> Builder {
+        self.pool.patience = Some(patience);
+        self
+    }
+
     /// Opens it.
     ///
     /// # Errors
     /// `SQLITE_CANTOPEN` where the file cannot be opened or made; `SQLITE_BUSY` where another
     /// process holds it; `SQLITE_NOTADB` and `SQLITE_CORRUPT` for what is not a database.
     pub async fn build(self) -> Result<Database> {
-        let core = Core::next()?;
+        let runtime = self.runtime.unwrap_or_else(|| Runtime::global().clone());
+        let core = runtime.next_core();
         let (reply, answer) = oneshot::channel();
         let (path, options) = (self.path.clone(), self.options.clone());
         core.spawn(move |io| async move {
@@ -82,7 +111,11 @@ impl Builder {
             let _ = reply.send(crate::local::open_store(&io, &path, &options).await);
         })?;
         let store = answer.await.map_err(|_| Error::ConnectionClosed)??;
-        Ok(Database { store })
+        Ok(Database {
+            pool: Arc::new(ConnectionPool::new(self.pool)),
+            store,
+            runtime,
+        })
     }
 }
 
@@ -91,6 +124,8 @@ impl Builder {
 #[derive(Clone)]
 pub struct Database {
     store: Store,
+    pub(crate) runtime: Runtime,
+    pub(crate) pool: Arc<ConnectionPool>,
 }
 
 impl std::fmt::Debug for Database {
@@ -100,24 +135,37 @@ impl std::fmt::Debug for Database {
 }
 
 impl Database {
-    /// A new connection. What can go wrong with the file is said by its first statement.
+    /// A new connection, whatever the pool's bound. What can go wrong with the file is said by its first statement.
+    ///
+    /// # Errors
+    /// The runtime was shut down.
     pub fn connect(&self) -> Result<Connection> {
+        let core = self.runtime.next_core();
         let (queue, commands) = queue::bounded(session::QUEUE_MAX);
         let facts = Arc::new(Facts::default());
         let interrupt = Arc::new(AtomicBool::new(false));
+        let guest = core.let_in(commands.door(), interrupt.clone())?;
         let link = Link {
             queue,
             facts: facts.clone(),
             interrupt: interrupt.clone(),
         };
         let store = self.store.clone();
-        Core::next()?.spawn(move |io| async move {
+        core.spawn(move |io| async move {
             store.take_seat().await;
             let conn = LocalConnection::on_store(io, store, interrupt);
-            session::serve(conn, commands, facts).await;
+            session::serve(conn, commands, facts, &guest.core.meters).await;
         })?;
         Ok(Connection {
             link: Arc::new(link),
         })
+    }
+
+    /// What was counted so far: of the process, its cores, this database and its pool.
+    pub fn counters(&self) -> Counters {
+        let mut counters = Counters::of_process();
+        counters.add_database("main", &self.store);
+        counters.add_pool(&self.pool);
+        counters
     }
 }

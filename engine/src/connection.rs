@@ -8,10 +8,11 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_channel::oneshot;
 
+use crate::counters::Counters;
 use crate::error::{Error, Result};
 use crate::local::LocalConnection;
 use crate::params::IntoParams;
@@ -42,18 +43,31 @@ impl Link {
             number,
             is_open: true,
         };
-        let sent = self.queue.send(Message { number, command }).await;
+        let message = Message {
+            number,
+            sent: Instant::now(),
+            command,
+        };
+        let sent = self.queue.send(message).await;
         sent.map_err(|_| Error::ConnectionClosed)?;
         let answer = answer.await;
         asked.is_open = false;
-        answer.map_err(|_| Error::ConnectionClosed)?
+        answer.unwrap_or_else(|_| {
+            // Its task panicked, and may not be quite gone yet.
+            self.queue.door().close();
+            Err(Error::ConnectionClosed)
+        })
     }
 
     /// Sends a command that has no answer, at once.
     pub(crate) fn tell(&self, command: Command) -> Result<()> {
-        let number = self.facts.id();
+        let message = Message {
+            number: self.facts.id(),
+            sent: Instant::now(),
+            command,
+        };
         self.queue
-            .send_now(Message { number, command })
+            .send_now(message)
             .map_err(|_| Error::ConnectionClosed)
     }
 }
@@ -168,6 +182,25 @@ impl Connection {
         self.link.tell(Command::With {
             job: Box::new(move |conn| conn.busy_timeout(timeout)),
         })
+    }
+
+    /// Whether it is gone: its task panicked, or its runtime was shut down. Every call then fails.
+    pub fn is_closed(&self) -> bool {
+        self.link.queue.is_closed()
+    }
+
+    /// How many statements the connection keeps compiled for texts that are run again; 0 for none.
+    pub async fn statement_cache_capacity(&self, statements: usize) -> Result<()> {
+        self.with_local(move |conn| {
+            conn.set_statement_cache_capacity(statements);
+            Ok(())
+        })
+        .await
+    }
+
+    /// What was counted so far: of the process, its cores, the databases of this connection, and the connection itself.
+    pub async fn counters(&self) -> Result<Counters> {
+        self.with_local(|conn| Ok(conn.counters())).await
     }
 
     /// True outside of a transaction.

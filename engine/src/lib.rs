@@ -4,22 +4,27 @@
 //!
 //! - [`LocalConnection`] runs on the calling thread, with no hop and no async runtime.
 //! - [`Builder`] → [`Database`] → [`Connection`]: a `Send` handle for any async runtime; the work is
-//!   done on Ringwood's own threads. Names follow the crate `libsql`.
+//!   done on Ringwood's own threads ([`Runtime`]). Names follow the crate `libsql`.
+//!   [`Database::acquire`] gives out the connections of a pool.
 //!
 //! Values are [`Value`]s; parameters are anything that is [`IntoParams`](params::IntoParams); errors
 //! carry SQLite's extended result codes ([`Error`]).
 
 mod builder;
 mod connection;
-mod core_thread;
+mod connection_pool;
+mod core_meters;
+mod counters;
 mod error;
 mod extension;
+mod histogram;
 pub mod local;
 pub mod params;
 mod queue;
 pub mod recover;
 mod row;
 mod rows;
+mod runtime;
 mod session;
 mod statement;
 mod transaction;
@@ -27,8 +32,11 @@ mod value;
 
 pub use builder::{Builder, Database, OpenFlags};
 pub use connection::Connection;
+pub use connection_pool::PooledConnection;
+pub use counters::{Count, Counter, Counters, counters};
 pub use error::{BoxError, Error, Result, ResultCode};
 pub use extension::{SendAuthorizer, SendUpdateHook};
+pub use histogram::Distribution;
 pub use local::{LocalConnection, Optimizations};
 pub use params::{Params, params_from_iter};
 pub use ringwood_io::block_on;
@@ -46,6 +54,7 @@ pub mod vtab {
 pub use ringwood_vdbe::{Aggregate, FnContext, FnError, FunctionDef, FunctionFlags, Mem};
 pub use row::{Column, Row};
 pub use rows::{BatchRows, Rows};
+pub use runtime::{Runtime, RuntimeBuilder};
 pub use statement::Statement;
 pub use transaction::{Transaction, TransactionBehavior};
 pub use value::{FromValue, Value, ValueRef, ValueType};

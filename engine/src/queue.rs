@@ -11,10 +11,11 @@
 //!    for each handle, so their number is bounded by other means.
 //! 3. When either end is gone the other is told: messages that were in are still delivered to a receiver, and dropped
 //!    with it.
+//! 4. A [`Door`] closes the queue from outside: nothing more comes in, and what is in is still delivered.
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Poll, Waker};
 
 struct State<T> {
@@ -26,6 +27,14 @@ struct State<T> {
     receiver: Option<Waker>,
     sender_gone: bool,
     receiver_gone: bool,
+    /// Rule 4.
+    closed: bool,
+}
+
+impl<T> State<T> {
+    fn takes_nothing(&self) -> bool {
+        self.receiver_gone || self.closed
+    }
 }
 
 struct Shared<T>(Mutex<State<T>>);
@@ -56,6 +65,7 @@ pub(crate) fn bounded<T>(limit: usize) -> (Sender<T>, Receiver<T>) {
         receiver: None,
         sender_gone: false,
         receiver_gone: false,
+        closed: false,
     })));
     (Sender(shared.clone()), Receiver(shared))
 }
@@ -95,7 +105,7 @@ impl<T> Sender<T> {
         };
         std::future::poll_fn(|cx| {
             let mut state = self.0.state();
-            if state.receiver_gone {
+            if state.takes_nothing() {
                 return Poll::Ready(Err(Closed));
             }
             let first = match (place.number, state.line.front()) {
@@ -143,7 +153,7 @@ impl<T> Sender<T> {
     /// The receiver is gone.
     pub(crate) fn send_now(&self, message: T) -> Result<(), Closed> {
         let mut state = self.0.state();
-        if state.receiver_gone {
+        if state.takes_nothing() {
             return Err(Closed);
         }
         state.messages.push_back(message);
@@ -154,13 +164,59 @@ impl<T> Sender<T> {
     }
 }
 
+impl<T> Sender<T> {
+    /// What closes this queue.
+    pub(crate) fn door(&self) -> Door<T> {
+        Door(Arc::downgrade(&self.0))
+    }
+
+    /// Whether nothing is taken any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.0.state().takes_nothing()
+    }
+}
+
+/// What closes a queue from outside.
+pub(crate) struct Door<T>(Weak<Shared<T>>);
+
+impl<T> Clone for Door<T> {
+    fn clone(&self) -> Door<T> {
+        Door(self.0.clone())
+    }
+}
+
+impl<T> Door<T> {
+    /// Closes it (rule 4).
+    pub(crate) fn close(&self) {
+        let Some(queue) = self.0.upgrade() else {
+            return;
+        };
+        let mut state = queue.state();
+        state.closed = true;
+        let receiver = state.receiver.take();
+        let line: Vec<Waker> = state.line.iter().map(|(_, waker)| waker.clone()).collect();
+        drop(state);
+        receiver.into_iter().chain(line).for_each(Waker::wake);
+    }
+}
+
 impl<T> Receiver<T> {
+    /// What closes this queue.
+    pub(crate) fn door(&self) -> Door<T> {
+        Door(Arc::downgrade(&self.0))
+    }
+
+    /// How many messages are in.
+    pub(crate) fn len(&self) -> usize {
+        self.0.state().messages.len()
+    }
+
     /// The next message; `None` when the sender is gone.
     pub(crate) async fn next(&mut self) -> Option<T> {
         std::future::poll_fn(|cx| {
             let mut state = self.0.state();
             let Some(message) = state.messages.pop_front() else {
-                if state.sender_gone {
+                if state.sender_gone || state.closed {
                     return Poll::Ready(None);
                 }
                 state.receiver = Some(cx.waker().clone());
@@ -239,6 +295,26 @@ mod tests {
             }
             assert_eq!(got, [0, 1, 99, 2, 3, 4, 5]);
             drop(sender);
+            assert_eq!(receiver.next().await, None);
+        });
+    }
+
+    #[test]
+    fn a_closed_queue_delivers_what_is_in_and_takes_no_more() {
+        let io = IoHandle::in_memory();
+        io.clone().block_on(async {
+            let (sender, mut receiver) = bounded(1);
+            let door = receiver.door();
+            sender.send(1).await.expect("room");
+            let mut waits = pin!(sender.send(2));
+            let mut cx = Context::from_waker(Waker::noop());
+            assert!(waits.as_mut().poll(&mut cx).is_pending());
+            door.close();
+            assert!(sender.is_closed());
+            assert_eq!(waits.await, Err(Closed));
+            assert_eq!(sender.send_now(3), Err(Closed));
+            assert_eq!(receiver.len(), 1);
+            assert_eq!(receiver.next().await, Some(1));
             assert_eq!(receiver.next().await, None);
         });
     }

@@ -5,14 +5,19 @@
 //! 1. One command runs at a time, and [`QUEUE_MAX`] wait; who comes then waits for room, in line.
 //! 2. Rows travel in batches: one hop for up to [`BATCH_ROWS`] rows or [`BATCH_BYTES`] bytes.
 //! 3. A command whose caller has gone away is left out, or interrupted if it runs; what it prepared is freed.
-//! 4. When the last handle is gone the queue closes, statements are dropped, and the connection with them.
+//! 4. When the last handle is gone, or the runtime is shut down, the queue closes: what is in it is answered, then
+//!    statements are dropped, and the connection with them.
+//! 5. Texts that are run without being prepared come from the connection's statement cache.
 
 use std::collections::HashMap;
+use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use futures_channel::oneshot::Sender;
 
+use crate::core_meters::CoreMeters;
 use crate::error::{Error, Result};
 use crate::local::{self, LocalConnection};
 use crate::params::Params;
@@ -43,9 +48,10 @@ pub(crate) struct Prepared {
     pub(crate) columns: Columns,
 }
 
-/// A command and its number.
+/// A command, its number, and when it was sent.
 pub(crate) struct Message {
     pub(crate) number: u64,
+    pub(crate) sent: Instant,
     pub(crate) command: Command,
 }
 
@@ -180,14 +186,62 @@ impl Facts {
     }
 }
 
+/// A statement that a handle knows by its number.
+enum Known {
+    Prepared(local::Statement),
+    /// Made for the rows of one query.
+    Cached(local::CachedStatement),
+}
+
+impl Deref for Known {
+    type Target = local::Statement;
+
+    fn deref(&self) -> &local::Statement {
+        match self {
+            Known::Prepared(statement) => statement,
+            Known::Cached(statement) => statement,
+        }
+    }
+}
+
+impl DerefMut for Known {
+    fn deref_mut(&mut self) -> &mut local::Statement {
+        match self {
+            Known::Prepared(statement) => statement,
+            Known::Cached(statement) => statement,
+        }
+    }
+}
+
 /// Serves one connection until its handles are gone.
-pub(crate) async fn serve(conn: LocalConnection, mut queue: Receiver<Message>, facts: Arc<Facts>) {
-    let mut statements: HashMap<u64, local::Statement> = HashMap::new();
-    while let Some(Message { number, command }) = queue.next().await {
+pub(crate) async fn serve(
+    conn: LocalConnection,
+    mut queue: Receiver<Message>,
+    facts: Arc<Facts>,
+    meters: &CoreMeters,
+) {
+    let mut statements: HashMap<u64, Known> = HashMap::new();
+    while let Some(Message {
+        number,
+        sent,
+        command,
+    }) = queue.next().await
+    {
         if command.is_abandoned() {
+            meters.calls_left_out.fetch_add(1, Ordering::Relaxed);
             continue;
         }
         facts.begin(number);
+        let begun = Instant::now();
+        meters.calls.fetch_add(1, Ordering::Relaxed);
+        meters.queue_depth.add(queue.len() as u64);
+        meters.queue_wait.add_time(begun.duration_since(sent));
+        // What the call has counted is there to be seen when its answer is.
+        let told = || {
+            meters.run.add_time(begun.elapsed());
+            meters.publish(conn.io());
+            facts.update(&conn);
+        };
         // A caller that has gone away does not want its answer; sending it may fail.
         match command {
             Command::Prepare { sql, reply } => {
@@ -196,9 +250,10 @@ pub(crate) async fn serve(conn: LocalConnection, mut queue: Receiver<Message>, f
                         id: facts.id(),
                         columns: statement.columns_shared(),
                     };
-                    statements.insert(prepared.id, statement);
+                    statements.insert(prepared.id, Known::Prepared(statement));
                     prepared
                 });
+                told();
                 if let Err(Ok(unwanted)) = reply.send(answer) {
                     statements.remove(&unwanted.id);
                 }
@@ -208,15 +263,15 @@ pub(crate) async fn serve(conn: LocalConnection, mut queue: Receiver<Message>, f
                     Some(statement) => execute(statement, params).await,
                     None => Err(finalized()),
                 };
-                facts.update(&conn);
+                told();
                 let _ = reply.send(answer);
             }
             Command::ExecuteSql { sql, params, reply } => {
-                let answer = match conn.prepare_async(&sql).await {
+                let answer = match conn.prepare_cached_async(&sql).await {
                     Ok(mut statement) => execute(&mut statement, params).await,
                     Err(e) => Err(e),
                 };
-                facts.update(&conn);
+                told();
                 let _ = reply.send(answer);
             }
             Command::Query { id, params, reply } => {
@@ -224,7 +279,7 @@ pub(crate) async fn serve(conn: LocalConnection, mut queue: Receiver<Message>, f
                     Some(statement) => start(statement, params).await,
                     None => Err(finalized()),
                 };
-                facts.update(&conn);
+                told();
                 if reply.send(answer).is_err() {
                     // Its rows are nobody's.
                     if let Some(statement) = statements.get_mut(&id) {
@@ -239,17 +294,17 @@ pub(crate) async fn serve(conn: LocalConnection, mut queue: Receiver<Message>, f
                 params,
                 reply,
             } => {
-                let answer = match conn.prepare_async(&sql).await {
+                let answer = match conn.prepare_cached_async(&sql).await {
                     Ok(mut statement) => {
                         let batch = start(&mut statement, params).await;
                         if batch.as_ref().is_ok_and(|b| !b.done) {
-                            statements.insert(id, statement);
+                            statements.insert(id, Known::Cached(statement));
                         }
                         batch
                     }
                     Err(e) => Err(e),
                 };
-                facts.update(&conn);
+                told();
                 if reply.send(answer).is_err() {
                     statements.remove(&id);
                     facts.update(&conn);
@@ -260,12 +315,12 @@ pub(crate) async fn serve(conn: LocalConnection, mut queue: Receiver<Message>, f
                     Some(statement) => fill(statement).await,
                     None => Err(finalized()),
                 };
-                facts.update(&conn);
+                told();
                 let _ = reply.send(answer);
             }
             Command::Script { sql, reply } => {
                 let answer = script(&conn, &sql).await;
-                facts.update(&conn);
+                told();
                 let _ = reply.send(answer);
             }
             Command::Reset { id } => {
@@ -280,7 +335,7 @@ pub(crate) async fn serve(conn: LocalConnection, mut queue: Receiver<Message>, f
             }
             Command::With { job } => {
                 job(&conn);
-                facts.update(&conn);
+                told();
             }
         }
         facts.end(&conn);

@@ -13,6 +13,9 @@ CREATE TABLE t(a); INSERT INTO t VALUES(1); SELECT name, path, pageno, pagetype,
 -- ## generate_series
 -- ours: SELECT group_concat(value) FROM generate_series(1,10,3)
 -- = 1,4,7,10
+-- ## ringwood_counters
+-- ours: SELECT count(*)>20, count(DISTINCT scope)>2, max(value) FILTER (WHERE scope='main' AND name='connections') FROM ringwood_counters
+-- = 1|1|1
 -- ## sqlite_stmt
 -- ours: SELECT sql, ncol, ro, busy FROM sqlite_stmt
 -- = SELECT sql, ncol, ro, busy FROM sqlite_stmt|4|1|1

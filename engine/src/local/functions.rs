@@ -290,6 +290,7 @@ impl LocalConnection {
     /// with `authorizer malfunction`.
     pub fn set_authorizer(&self, authorizer: Option<AuthorizerCallback>) {
         let is_set = authorizer.is_some();
+        self.inner.cache.clear();
         *self.inner.authorizer.borrow_mut() = authorizer.map(|authorizer| {
             let authorizer = RefCell::new(authorizer);
             let ask: Rc<Authorizer<'static>> = Rc::new(move |action: &Action<'_>| match authorizer

@@ -153,6 +153,7 @@ impl LocalConnection {
         }
         values.0[limit as usize] = value;
         self.inner.limit_values.set(values);
+        self.inner.cache.clear();
         self.inner.apply_limits();
         old
     }

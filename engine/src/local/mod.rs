@@ -19,6 +19,7 @@ mod attach;
 mod backup;
 mod backup_steps;
 mod blob;
+mod counter_table;
 mod databases;
 mod dbstat;
 mod functions;
@@ -33,6 +34,7 @@ mod schema;
 mod serialize;
 mod setting;
 mod statement;
+mod statement_cache;
 mod statement_tables;
 mod store;
 mod uri;
@@ -62,7 +64,8 @@ pub use limits::Limit;
 pub use metadata::ColumnMetadata;
 pub use open::{JournalMode, OpenOptions};
 pub use statement::{Rows, Statement};
-pub(crate) use store::{Store, open_store};
+pub use statement_cache::{CachedStatement, StatementCacheCounters};
+pub(crate) use store::{Store, open_store, pool};
 
 use crate::error::{Error, Result};
 use crate::params::IntoParams;
@@ -118,6 +121,7 @@ pub(crate) struct Inner {
     /// Who is asked while a statement is compiled.
     authorizer: RefCell<Option<Rc<Authorizer<'static>>>>,
     statements: statement_tables::Statements,
+    cache: statement_cache::StatementCache,
     counts: Counts,
     /// What dropped statements have left.
     spares: RefCell<Vec<statement::Spare>>,
@@ -248,6 +252,7 @@ impl LocalConnection {
                 lent: Cell::default(),
                 authorizer: RefCell::default(),
                 statements: statement_tables::Statements::default(),
+                cache: statement_cache::StatementCache::default(),
                 counts: Counts::default(),
                 spares: RefCell::default(),
                 workshop: Workshop::default(),
@@ -353,6 +358,7 @@ impl LocalConnection {
         let mut flags = self.inner.flags.get();
         flags.disabled = which;
         self.inner.flags.set(flags);
+        self.inner.cache.clear();
     }
 
     /// Rows changed by the last INSERT, UPDATE or DELETE.
@@ -402,6 +408,7 @@ impl LocalConnection {
     /// that are compiled already keep the old one.
     pub fn register_function(&self, function: FunctionDef) {
         Arc::make_mut(&mut *self.inner.functions.borrow_mut()).register(function);
+        self.inner.cache.clear();
     }
 
     /// Bytes that have to be read or written are waited for on this handle.
@@ -444,6 +451,14 @@ impl Inner {
 
     pub(crate) fn functions(&self) -> Arc<FunctionRegistry> {
         self.functions.borrow().clone()
+    }
+
+    /// A step has waited so long.
+    fn count_wait(&self, time: Duration) {
+        if let Some(store) = self.store.take() {
+            store.waits().add_time(time);
+            self.store.set(Some(store));
+        }
     }
 
     /// Copies what callers may ask for out of the `Env`.

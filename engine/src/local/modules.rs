@@ -6,6 +6,7 @@
 //! | `generate_series` | integers |
 //! | `pragma_…` | each pragma that gives rows and changes nothing ([`super::pragma_table`]) |
 //! | `dbstat` | the pages of a database ([`super::dbstat`]) |
+//! | `ringwood_counters` | what was counted ([`super::counter_table`]) |
 //! | `sqlite_stmt`, `bytecode`, `tables_used` | statements ([`super::statement_tables`]) |
 
 use std::rc::{Rc, Weak};
@@ -35,6 +36,7 @@ pub(super) fn builtin(name: &str) -> Option<Arc<dyn Module>> {
         "jsonb_tree" => each(true, true),
         "generate_series" => Some(Arc::new(Series)),
         "dbstat" => Some(Arc::new(super::dbstat::DbStat)),
+        super::counter_table::NAME => Some(Arc::new(super::counter_table::CounterTable)),
         _ => {
             if let Some(table) = StatementTable::find(name) {
                 return Some(Arc::new(table));
@@ -170,6 +172,9 @@ impl NestedSql for Nested {
     ) -> LocalFuture<'a, Result<Vec<Vec<Value>>, VdbeError>> {
         Box::pin(async move {
             match (self.0.upgrade(), StatementTable::find(table)) {
+                (Some(inner), None) if table == super::counter_table::NAME => {
+                    Ok(inner.counter_rows(env))
+                }
                 (Some(inner), Some(table)) => table.rows(&inner, env, sql).await,
                 _ => Err(VdbeError::code(ResultCode::MISUSE)),
             }

@@ -169,6 +169,7 @@ impl Inner {
                 self.remembered.borrow_mut().insert(setting, number.max(-1));
             }
             Setting::CaseSensitiveLike => {
+                self.cache.clear();
                 let mut functions = self.functions.borrow_mut();
                 register_like(Arc::make_mut(&mut *functions), on);
             }
@@ -224,6 +225,7 @@ impl Inner {
             | Setting::File => {}
         }
         self.flags.set(flags);
+        self.cache.clear();
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use ringwood_sql::compiler::SqlError;
 use ringwood_sql::parse::Parser;
@@ -65,6 +66,34 @@ const EXPIRED: u64 = u64::MAX;
 pub(super) struct Spare {
     vm: Box<Vm>,
     text: Vec<u8>,
+}
+
+/// A statement without its connection: not running, and without values of parameters.
+pub(super) struct Resting {
+    vm: Loaded,
+    sql: Vec<u8>,
+    about: Rc<About>,
+    expirations: u64,
+}
+
+impl Resting {
+    /// Whether it can be run as it is: nothing has changed since.
+    pub(super) fn is_current(&self, expirations: u64) -> bool {
+        self.expirations == expirations
+    }
+
+    /// The statement, ready to be run.
+    pub(super) fn wake(self, conn: &Rc<Inner>) -> Statement {
+        Statement {
+            conn: conn.clone(),
+            vm: self.vm,
+            sql: self.sql,
+            about: self.about,
+            explained: None,
+            ended: false,
+            expirations: self.expirations,
+        }
+    }
 }
 
 /// So much of dropped statements is kept: of so many, and so many bytes of a text.
@@ -206,6 +235,13 @@ impl Statement {
     /// A step from where [`step_now`](Self::step_now) had to leave it. What it seldom needs is in boxes, so that the
     /// future is small.
     async fn step_waiting(&mut self) -> Result<bool> {
+        let began = Instant::now();
+        let outcome = self.step_to_the_end().await;
+        self.conn.count_wait(began.elapsed());
+        outcome
+    }
+
+    async fn step_to_the_end(&mut self) -> Result<bool> {
         let conn = self.conn.clone();
         let mut env = conn.enter().await;
         let mut retries = 0;
@@ -338,6 +374,22 @@ impl Statement {
             self.vm.abandon(env);
             conn.publish(env);
         });
+    }
+
+    /// Takes it from its connection, for later. It is not running.
+    pub(super) fn rest(mut self) -> (Rc<Inner>, Resting) {
+        let conn = self.conn.clone();
+        let resting = Resting {
+            vm: Loaded(self.vm.0.take()),
+            sql: std::mem::take(&mut self.sql),
+            about: self.about.clone(),
+            expirations: if self.explained.is_some() {
+                EXPIRED
+            } else {
+                self.expirations
+            },
+        };
+        (conn, resting)
     }
 
     /// As [`reset`](Self::reset); a run that has changed something in autocommit mode is committed, as after its last row.
@@ -552,6 +604,9 @@ impl Statement {
 
 impl Drop for Statement {
     fn drop(&mut self) {
+        if self.vm.0.is_none() {
+            return; // it rests elsewhere
+        }
         if self.vm.is_running() {
             self.reset();
         }

@@ -31,6 +31,7 @@ use ringwood_wal::{Database, DbOptions, Synchronous};
 
 use super::open::OpenOptions;
 use crate::error::{Error, Result};
+use crate::histogram::Histogram;
 
 /// What tells one store from another.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -86,6 +87,7 @@ struct Open {
     key: Option<Key>,
     seats: Mutex<Seats>,
     db: Arc<Database>,
+    waits: Histogram,
 }
 
 #[derive(Default)]
@@ -138,6 +140,7 @@ impl Store {
             key: None,
             seats: Mutex::default(),
             db,
+            waits: Histogram::default(),
         }))
     }
 
@@ -146,6 +149,26 @@ impl Store {
             db: open.db.clone(),
             open,
         }
+    }
+
+    /// How long steps waited for pages, locks and commits, in nanoseconds.
+    #[inline]
+    pub(crate) fn waits(&self) -> &Histogram {
+        &self.open.waits
+    }
+
+    /// How many connections there are.
+    pub(crate) fn seats_taken(&self) -> usize {
+        self.open.seats().taken
+    }
+
+    /// The stores of all files that this process has open.
+    pub(crate) fn all() -> Vec<Store> {
+        let files = Registry::global().files();
+        let open: Vec<Arc<Open>> = files.values().filter_map(Weak::upgrade).collect();
+        // Should one of them be gone by now, it looks at the list when it is dropped.
+        drop(files);
+        open.into_iter().map(Store::of).collect()
     }
 
     /// A connection begins; while another one closes the file it waits.
@@ -191,7 +214,7 @@ impl Store {
 }
 
 /// The page cache of the process.
-fn pool() -> Arc<Pool> {
+pub(crate) fn pool() -> Arc<Pool> {
     static POOL: OnceLock<Arc<Pool>> = OnceLock::new();
     POOL.get_or_init(|| Pool::new(PoolOptions::default()))
         .clone()
@@ -232,6 +255,7 @@ pub(crate) async fn open_store(io: &IoHandle, path: &Path, options: &OpenOptions
         key: Some(key),
         seats: Mutex::default(),
         db,
+        waits: Histogram::default(),
     });
     Ok(Store::of(Registry::global().enter(key, open)))
 }

@@ -22,9 +22,12 @@ mod foreign_keys;
 pub mod integrity;
 mod optimize;
 
-use crate::ast::Pragma;
+use crate::ast::{Pragma, Stmt};
 use crate::authorizer::ActionCode;
+use crate::codegen::select::Destination;
 use crate::compiler::{Compiler, Result, SqlError};
+use crate::parse::parse_statement;
+use crate::resolve::{NameMode, resolve_select};
 use ringwood_vdbe::opcode::p5;
 use ringwood_vdbe::{ColumnInfo, Opcode, P4, Setting};
 
@@ -104,7 +107,24 @@ const fn form(setting: Setting) -> Form {
     }
 }
 
+/// What `PRAGMA counters` stands for.
+const COUNTERS: &[u8] = b"SELECT scope, name, bound, value FROM ringwood_counters";
+
 impl Compiler<'_> {
+    /// `PRAGMA counters`: a table of the engine's, as a pragma. Not SQLite's.
+    fn counters(&mut self) -> Result<()> {
+        let parsed = parse_statement(COUNTERS).map_err(|e| SqlError::of_text(&e))?;
+        let Some(Stmt::Select(select)) = parsed.map(|parsed| parsed.kind) else {
+            unreachable!("it is a SELECT");
+        };
+        let text = std::mem::replace(&mut self.text, COUNTERS);
+        let resolved = resolve_select(self, &select, NameMode::Output);
+        let coded =
+            resolved.and_then(|select| self.code_select(&select, &mut Destination::output()));
+        self.text = text;
+        coded.map(drop)
+    }
+
     /// Codes a PRAGMA.
     pub fn code_pragma(&mut self, pragma: &Pragma) -> Result<()> {
         let name = pragma.name.name.text.to_ascii_lowercase();
@@ -179,6 +199,7 @@ impl Compiler<'_> {
                 return self.integrity_check(&name, db, arg, name == "quick_check");
             }
             "optimize" => return self.optimize(db, arg),
+            "counters" => return self.counters(),
             "shrink_memory" => {}
             "temp_store_directory" => self.temp_store_directory(arg),
             _ => match Setting::from_name(&name).filter(|setting| *setting != Setting::File) {
