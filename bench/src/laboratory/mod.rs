@@ -2,17 +2,37 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`machine`] | where it was measured |
-//! | [`latencies`] | what one client saw |
-//! | [`scratch`] | a folder for the databases |
+//! | [`io`] | the drivers: blocks at a depth, flushes |
+//! | [`cache`] | the page cache: misses of its policies, the cost of a hit |
+//! | [`wal`] | the page store: commits of pages |
+//! | [`scan`] | a table from its first page to its last |
+//! | [`commit`] | one client, small commits |
 //! | [`clients`] | many clients, one database, small commits |
-//! | [`commit`] | one client |
+//! | [`mix`] | readers beside writers |
+//! | [`idle`] | what nobody uses |
+//! | [`soak`] | everything at once, for long |
+//! | [`report`], [`plot`] | a page of HTML of all that |
+//! | [`machine`], [`memory`] | where it was measured; what this process has |
+//! | [`latencies`] | what one client saw |
+//! | [`chance`] | seeded traces |
+//! | [`scratch`] | a folder for the databases |
 
+pub mod cache;
+pub mod chance;
 pub mod clients;
 pub mod commit;
+pub mod idle;
+pub mod io;
 pub mod latencies;
 pub mod machine;
+pub mod memory;
+pub mod mix;
+pub mod plot;
+pub mod report;
+pub mod scan;
 pub mod scratch;
+pub mod soak;
+pub mod wal;
 
 /// Why a measurement failed.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
