@@ -464,7 +464,8 @@ impl Database {
     /// A poisoned database is closed without a checkpoint; its log stays, to be recovered.
     ///
     /// # Errors
-    /// [`Error::Locked`] if a transaction is open. If the checkpoint fails the log stays.
+    /// [`Error::Locked`] if a transaction is open. If the checkpoint fails the log stays. If the future is dropped the file
+    /// stays open, and can be used or closed.
     pub async fn close(&self, io: &IoHandle, synchronous: Synchronous) -> Result<()> {
         let Some(store) = &self.store else {
             return Ok(());
@@ -482,7 +483,9 @@ impl Database {
         if phase == Phase::Wal && !poisoned && !store.read_only {
             match store.lock.lock(LockLevel::Exclusive) {
                 Ok(()) => {
+                    let lowering = Lowering(self);
                     result = self.last_checkpoint(io, store, synchronous).await;
+                    std::mem::forget(lowering);
                 }
                 // Others go on with the log.
                 Err(error) if error.is_busy() => {}
@@ -539,6 +542,20 @@ impl Database {
             store.delete_log(io)?;
         }
         Ok(())
+    }
+}
+
+/// A close that is given up in the middle lets others in again.
+struct Lowering<'a>(&'a Database);
+
+impl Drop for Lowering<'_> {
+    fn drop(&mut self) {
+        let state = self.0.state();
+        let lowers = !state.alone && !state.keeps_lock && !state.orphaned;
+        if let Some(store) = self.0.store.as_ref().filter(|_| lowers) {
+            // What cannot be weakened now is unlocked when the file is closed.
+            let _ = store.lock.unlock(LockLevel::Shared);
+        }
     }
 }
 

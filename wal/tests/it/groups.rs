@@ -278,6 +278,36 @@ fn threads_that_give_up_leading_stop_nobody() {
         .expect("nobody reads");
 }
 
+#[test]
+fn a_close_that_is_given_up_keeps_nobody_out() {
+    for polls in 0.. {
+        let (disk, io, store) = prepared(20);
+        let other = IoHandle::builder()
+            .driver(DriverChoice::Simulated(disk.process()))
+            .build();
+        let closed = io.block_on(within(polls, store.db.close(&io, Synchronous::Full)));
+        if let Some(closed) = &closed {
+            closed.as_ref().expect("nobody reads");
+        }
+        let geometry = Geometry::new(512, 0).expect("a page size");
+        let theirs = Store::open(&other, Path::new("/db"), geometry);
+        let written = other.block_on(write(theirs.db.clone(), other.clone(), 3, 7));
+        written.expect("another process writes");
+        let written = io.block_on(write(store.db.clone(), io.clone(), 4, 8));
+        written.expect("and so does this one");
+        io.block_on(async {
+            let mut tx = store.tx();
+            tx.begin_read().await.expect("reads");
+            assert_eq!((byte(&tx, 3).await, byte(&tx, 4).await), (7, 8));
+            tx.end_read();
+        });
+        if closed.is_some() {
+            assert!(polls > 1, "it waits for its writes");
+            break;
+        }
+    }
+}
+
 /// Drives a future until it has waited so often.
 async fn within<T>(polls: u32, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
