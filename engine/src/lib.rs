@@ -14,7 +14,7 @@ mod builder;
 mod connection;
 mod connection_pool;
 mod core_meters;
-mod counters;
+pub mod counters;
 mod error;
 mod extension;
 mod histogram;

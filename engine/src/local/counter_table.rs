@@ -7,7 +7,7 @@
 //! | bound | NULL; of a distribution, the largest value of the bucket |
 //! | value | how many |
 //!
-//! The counters are those of [`crate::counters`]; a distribution has a row for each bucket that is not empty.
+//! The counters are those of [`mod@crate::counters`]; a distribution has a row for each bucket that is not empty.
 
 use ringwood_format::value::Value;
 use ringwood_vdbe::vtab::{
