@@ -3,9 +3,9 @@
 //! Source: SQLite's `walker.c`.
 
 use super::{
-    Expr, ExprKind, FrameBound, FromClause, FunctionCall, InsertSource, JoinConstraint, Limit,
-    Over, QualifiedName, ResultColumn, Select, SelectCore, SortTerm, Source, TriggerStmt,
-    UpsertAction, WindowDef, With,
+    BinaryOp, Expr, ExprKind, FrameBound, FromClause, FunctionCall, InsertSource, JoinConstraint,
+    Limit, Literal, Over, QualifiedName, ResultColumn, Select, SelectCore, SortTerm, Source,
+    TriggerStmt, UpsertAction, WindowDef, With,
 };
 
 /// What stands below an expression.
@@ -19,7 +19,8 @@ pub enum Child<'a> {
     Table(&'a QualifiedName),
 }
 
-/// Hands what stands directly below an expression to `f`, in the order of the text.
+/// Hands what stands directly below an expression to `f`, in the order of the text. Left of an empty list (`x IN ()`)
+/// nothing does, unless a function is called there: what it is does not matter, as in stock SQLite.
 pub fn children<'a>(expr: &'a Expr, f: &mut dyn FnMut(Child<'a>)) {
     match &expr.kind {
         ExprKind::Literal(_) | ExprKind::Id(_) | ExprKind::Column(_) | ExprKind::Variable(_) => {}
@@ -29,7 +30,9 @@ pub fn children<'a>(expr: &'a Expr, f: &mut dyn FnMut(Child<'a>)) {
         ExprKind::Binary(_, operands) => operands.iter().for_each(|e| f(Child::Expr(e))),
         ExprKind::Between { operands, .. } => operands.iter().for_each(|e| f(Child::Expr(e))),
         ExprKind::InList { operands, .. } => {
-            f(Child::Expr(&operands.0));
+            if !operands.1.is_empty() || calls_function(&operands.0) {
+                f(Child::Expr(&operands.0));
+            }
             operands.1.iter().for_each(|e| f(Child::Expr(e)));
         }
         ExprKind::InSelect { operands, .. } => {
@@ -60,6 +63,42 @@ pub fn children<'a>(expr: &'a Expr, f: &mut dyn FnMut(Child<'a>)) {
         ExprKind::Exists(select) | ExprKind::Subquery(select) => f(Child::Select(select)),
         ExprKind::Row(elements) => elements.iter().for_each(|e| f(Child::Expr(e))),
         ExprKind::Raise(raise) => raise.message.iter().for_each(|e| f(Child::Expr(e))),
+    }
+}
+
+/// Whether a function is called, outside subqueries.
+pub(crate) fn calls_function(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Literal(Literal::Current(_)) | ExprKind::Call(_) | ExprKind::Like(_) => true,
+        ExprKind::Binary(BinaryOp::Arrow | BinaryOp::LongArrow, ..) => true,
+        ExprKind::Literal(_)
+        | ExprKind::Id(_)
+        | ExprKind::Column(_)
+        | ExprKind::Variable(_)
+        | ExprKind::Exists(_)
+        | ExprKind::Subquery(_)
+        | ExprKind::Raise(_) => false,
+        ExprKind::Unary(_, inner) | ExprKind::IsNull(inner) | ExprKind::NotNull(inner) => {
+            calls_function(inner)
+        }
+        ExprKind::Binary(_, operands) => operands.iter().any(calls_function),
+        ExprKind::Between { operands, .. } => operands.iter().any(calls_function),
+        ExprKind::InList { operands, .. } => {
+            calls_function(&operands.0) || operands.1.iter().any(calls_function)
+        }
+        ExprKind::InSelect { operands, .. } => calls_function(&operands.0),
+        ExprKind::InTable(in_table) => calls_function(&in_table.expr),
+        ExprKind::Case(case) => {
+            case.operand.as_ref().is_some_and(calls_function)
+                || case
+                    .arms
+                    .iter()
+                    .any(|(when, then)| calls_function(when) || calls_function(then))
+                || case.otherwise.as_ref().is_some_and(calls_function)
+        }
+        ExprKind::Cast(cast) => calls_function(&cast.expr),
+        ExprKind::Collate(collate) => calls_function(&collate.expr),
+        ExprKind::Row(items) => items.iter().any(calls_function),
     }
 }
 

@@ -5,7 +5,7 @@
 //! Source: SQLite's `sqlite3ExprCodeGetColumnOfTable`, `sqlite3ColumnDefault`.
 
 use crate::bound::Expr;
-use crate::compiler::{ColumnSource, Compiler, CursorOverride, Result, SqlError};
+use crate::compiler::{ColumnSource, Compiler, CursorOverride, Reals, Result, SqlError};
 use crate::schema::Table;
 use ringwood_format::affinity::Affinity;
 use ringwood_vdbe::{Opcode, P4};
@@ -39,7 +39,7 @@ impl Compiler<'_> {
             }
             ColumnSource::Register {
                 reg,
-                unstored: false,
+                reals: Reals::Read,
             } => {
                 // A coroutine will overwrite its registers: a copy, not an alias.
                 self.op(Opcode::Copy, reg, target, 0);
@@ -48,7 +48,7 @@ impl Compiler<'_> {
             }
             ColumnSource::Register {
                 reg,
-                unstored: true,
+                reals: Reals::Unstored,
             } => {
                 let affinity = self
                     .cursor_table(cursor)
@@ -60,6 +60,10 @@ impl Compiler<'_> {
                 }
                 Ok(reg)
             }
+            ColumnSource::Register {
+                reg,
+                reals: Reals::AsTheyAre,
+            } => Ok(reg),
         }
     }
 

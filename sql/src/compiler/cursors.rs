@@ -9,6 +9,18 @@ use ringwood_format::key::{KeyColumn, KeyInfo};
 use ringwood_vdbe::{Opcode, P4, ResultCode};
 use std::sync::Arc;
 
+/// What registers of REAL columns hold, and what a read makes of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reals {
+    /// A row that was read.
+    Read,
+    /// A row about to be stored: perhaps an integer, of which a read makes a real.
+    Unstored,
+    /// A row just stored, of which RETURNING tells: perhaps a real that records keep as an integer, and who copies it into
+    /// a record (by `ifnull(x, 0)`, say) gets that integer, as in stock SQLite.
+    AsTheyAre,
+}
+
 /// Where the columns of a cursor are to be read from instead of from the cursor itself.
 #[derive(Clone, Debug)]
 pub enum CursorOverride {
@@ -27,8 +39,8 @@ pub enum CursorOverride {
         first: i32,
         /// The register of the rowid, if there is one.
         rowid: Option<i32>,
-        /// Whether a REAL column may hold an integer there (a row about to be stored), which a read makes a real.
-        unstored: bool,
+        /// Whether a REAL column may hold an integer there.
+        reals: Reals,
     },
     /// From another cursor that has the same columns in another order: column n of this cursor is column
     /// `map[n]` there (an automatic index, a materialised copy); -1 there is the rowid.
@@ -73,7 +85,7 @@ pub enum ColumnSource {
         /// Which.
         reg: i32,
         /// See [`CursorOverride::Registers`].
-        unstored: bool,
+        reals: Reals,
     },
 }
 
@@ -179,7 +191,7 @@ impl Compiler<'_> {
             Some(CursorOverride::Registers {
                 first,
                 rowid,
-                unstored,
+                reals,
             }) => {
                 let reg = match (usize::try_from(column), &info.table) {
                     (Err(_), _) => rowid.unwrap_or(*first),
@@ -188,7 +200,11 @@ impl Compiler<'_> {
                 };
                 ColumnSource::Register {
                     reg,
-                    unstored: *unstored && column >= 0,
+                    reals: if column < 0 && *reals == Reals::Unstored {
+                        Reals::Read
+                    } else {
+                        *reals
+                    },
                 }
             }
             Some(CursorOverride::Mapped { cursor, map, rowid }) => {

@@ -33,7 +33,7 @@ mod virtual_tables;
 
 use context::Tools;
 pub use context::{CompileContext, CompileFlags, Limits, SqlError, Workshop};
-pub use cursors::{ColumnSource, CursorInfo, CursorOverride, IndexedExpr};
+pub use cursors::{ColumnSource, CursorInfo, CursorOverride, IndexedExpr, Reals};
 pub use optimizations::Optimizations;
 
 use crate::ast;

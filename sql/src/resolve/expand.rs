@@ -22,7 +22,7 @@ use crate::ast::{
     self, ExprKind, Indexed, JoinConstraint, JoinType, ResultColumn, SelectCore, Source,
 };
 use crate::compiler::{Result, SqlError};
-use crate::schema::TableKind;
+use crate::schema::{Table, TableKind};
 use ringwood_vdbe::ResultCode;
 use std::sync::Arc;
 
@@ -99,7 +99,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         walk: &mut Expansion,
     ) -> Result<Names> {
         let withs = self.withs.len();
-        if let Some(with) = &select.with {
+        if let (Some(with), None) = (&select.with, &walk.wrong) {
             self.push_with(with)?;
         }
         let last = select.compounds.len();
@@ -218,6 +218,9 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
                 let mut columns = table.clone();
                 if let TableKind::View { .. } = table.kind {
                     columns = self.view_select(db, &table)?.1; // rule 4
+                    if walk.wrong.is_some() {
+                        self.expand_view(db, &table, walk);
+                    }
                 }
                 if let Indexed::By(index) = indexed {
                     let is = |have: &Arc<crate::schema::Index>| {
@@ -231,6 +234,23 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
                 let names = names.map(|column| column.name.clone()).collect();
                 Ok(shown(alias.or(Some(table.name.clone())), names))
             }
+        }
+    }
+
+    /// A view's own SELECT after something was wrong: rule 3 is its rule, too, but the query around goes on.
+    fn expand_view(&mut self, db: usize, view: &Arc<Table>, walk: &mut Expansion) {
+        let schema: &'a crate::schema::Schema = self.c.ctx.schema;
+        let kept = schema.dbs[db].table(&view.name);
+        let Some(TableKind::View { select, .. }) = kept.map(|kept| &kept.kind) else {
+            return;
+        };
+        let withs = std::mem::take(&mut self.withs);
+        let fixed = std::mem::replace(&mut self.fixed_db, (db != 1).then_some(db));
+        let end = self.expand(select, walk);
+        self.fixed_db = fixed;
+        self.withs = withs;
+        if let Err(e) = end {
+            walk.wrong = Some(e);
         }
     }
 

@@ -8,6 +8,7 @@
 use super::Resolver;
 use super::names::Wanted;
 use super::select::NameMode;
+use crate::ast::walk::calls_function;
 use crate::ast::{self, ExprKind, Literal, Span};
 use crate::bound::walk::{Constness, is_constant};
 use crate::bound::{
@@ -319,8 +320,17 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
     }
 
     fn in_list(&mut self, not: bool, left: &'a ast::Expr, list: &'a [ast::Expr]) -> Result<Expr> {
-        if list.is_empty() {
+        if list.is_empty() && !calls_function(left) {
             return Ok(Expr::Bool(not)); // whatever the left side is
+        }
+        if list.is_empty() {
+            // The function may be an aggregate, which makes the query another one.
+            let op = if not { BinaryOp::Or } else { BinaryOp::And };
+            let bound = self.expr(left)?;
+            if bound.is_vector() {
+                return Ok(Expr::Bool(not));
+            }
+            return Ok(Expr::binary(op, Expr::Bool(not), bound));
         }
         if let (ExprKind::Row(fields), true) = (&left.kind, true) {
             return self.in_rows(not, left, fields.len(), list);
@@ -575,42 +585,6 @@ pub(super) fn is_false_conjunction(operands: &[ast::Expr; 2]) -> bool {
 /// `5 IS NULL`
 fn is_null_test_of_literal([left, right]: &[ast::Expr; 2]) -> bool {
     matches!(right.kind, ExprKind::Literal(Literal::Null)) && is_literal(left)
-}
-
-/// Whether a function is called, outside subqueries.
-fn calls_function(expr: &ast::Expr) -> bool {
-    match &expr.kind {
-        ExprKind::Literal(Literal::Current(_)) | ExprKind::Call(_) | ExprKind::Like(_) => true,
-        ExprKind::Binary(ast::BinaryOp::Arrow | ast::BinaryOp::LongArrow, ..) => true,
-        ExprKind::Literal(_)
-        | ExprKind::Id(_)
-        | ExprKind::Column(_)
-        | ExprKind::Variable(_)
-        | ExprKind::Exists(_)
-        | ExprKind::Subquery(_)
-        | ExprKind::Raise(_) => false,
-        ExprKind::Unary(_, inner) | ExprKind::IsNull(inner) | ExprKind::NotNull(inner) => {
-            calls_function(inner)
-        }
-        ExprKind::Binary(_, operands) => operands.iter().any(calls_function),
-        ExprKind::Between { operands, .. } => operands.iter().any(calls_function),
-        ExprKind::InList { operands, .. } => {
-            calls_function(&operands.0) || operands.1.iter().any(calls_function)
-        }
-        ExprKind::InSelect { operands, .. } => calls_function(&operands.0),
-        ExprKind::InTable(in_table) => calls_function(&in_table.expr),
-        ExprKind::Case(case) => {
-            case.operand.as_ref().is_some_and(calls_function)
-                || case
-                    .arms
-                    .iter()
-                    .any(|(when, then)| calls_function(when) || calls_function(then))
-                || case.otherwise.as_ref().is_some_and(calls_function)
-        }
-        ExprKind::Cast(cast) => calls_function(&cast.expr),
-        ExprKind::Collate(collate) => calls_function(&collate.expr),
-        ExprKind::Row(items) => items.iter().any(calls_function),
-    }
 }
 
 /// Whether a call outside subqueries passes the test.

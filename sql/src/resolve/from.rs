@@ -683,8 +683,10 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         Ok(Expr::binary(BinaryOp::Eq, value, other))
     }
 
-    /// Resolves the ON clauses in the scope of all items.
-    pub(super) fn resolve_ons(&mut self, ons: &[OnClause<'a>]) -> Result<()> {
+    /// Resolves the ON clauses in the scope of all items. Whether one that may not refers to an item to its right: that
+    /// is said when all else is resolved.
+    pub(super) fn resolve_ons(&mut self, ons: &[OnClause<'a>]) -> Result<bool> {
+        let mut refers_to_right = false;
         for clause in ons {
             let Some(on) = clause.on else {
                 self.resolve_args(clause.item, clause.args)?;
@@ -695,19 +697,15 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             self.in_on = false;
             let bound = bound?;
             let scope = self.scope();
-            if scope.items[0].join.left_of_right {
-                let later = &scope.items[clause.item + 1..];
-                let uses_later = later
-                    .iter()
-                    .any(|item| crate::bound::walk::uses_cursor(&bound, item.cursor));
-                if uses_later {
-                    return Err(SqlError::error("ON clause references tables to its right"));
-                }
+            if scope.items[0].join.left_of_right || scope.items[clause.item].join.is_outer() {
+                let mut later = scope.items[clause.item + 1..].iter();
+                refers_to_right |=
+                    later.any(|item| crate::bound::walk::uses_cursor(&bound, item.cursor));
             }
             let item = &mut scope.items[clause.item];
             item.on = Expr::and(item.on.take(), Some(bound));
         }
-        Ok(())
+        Ok(refers_to_right)
     }
 }
 

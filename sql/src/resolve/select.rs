@@ -264,13 +264,16 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         if let Some(where_clause) = &clause.where_clause {
             select.where_ = Some(self.expr(where_clause)?);
         }
-        self.resolve_ons(ons)?;
+        let refers_to_right = self.resolve_ons(ons)?;
         self.scope().in_where = false;
         self.scope().allow_aggregates = true;
         self.scope().allow_windows = true;
         select.order_by = self.order_by(order_by)?;
         self.scope().allow_windows = false;
         select.group_by = self.group_by(&clause.group_by)?;
+        if refers_to_right {
+            return Err(SqlError::error("ON clause references tables to its right"));
+        }
         let scope = self.scope();
         select.flags.window = scope.main_window.is_some();
         select.flags.multi_part = scope.multi_part;

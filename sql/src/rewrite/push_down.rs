@@ -72,7 +72,9 @@ pub(super) fn push_down(c: &mut Compiler<'_>, select: &mut Select, i: usize) -> 
     let mut part = Some(&mut **inner);
     while let Some(this) = part {
         let substitution = Substitution::new(c, cursor, cursor, false, &this.result, &first);
-        for term in &terms {
+        // Rows of VALUES are all taken: the term outside decides them.
+        let takes = this.rows.is_empty();
+        for term in terms.iter().filter(|_| takes) {
             let mut term = term.clone();
             renew_subqueries(&mut term, &mut || c.next_subquery());
             substitution.expr(c, &mut term);
@@ -88,14 +90,11 @@ pub(super) fn push_down(c: &mut Compiler<'_>, select: &mut Select, i: usize) -> 
     Ok(())
 }
 
-/// Whether terms may go into the subquery at all: not into VALUES, and into compounds that compare rows only if all
-/// columns compare by bytes.
+/// Whether terms may go into the subquery at all: not into several rows of VALUES alone, and into compounds that compare
+/// rows only if all columns compare by bytes.
 fn may_receive(c: &Compiler<'_>, inner: &Select) -> bool {
     let parts = parts_of(inner);
-    if parts
-        .iter()
-        .any(|part| !part.rows.is_empty() || part.flags.values)
-    {
+    if parts.iter().all(|part| !part.rows.is_empty()) {
         return false;
     }
     if inner.flags.recursive || inner.flags.multi_part {

@@ -210,6 +210,11 @@ fn recursion() {
 }
 
 #[test]
+fn drawn() {
+    script("drawn", include_str!("../../scripts/drawn.sql"));
+}
+
+#[test]
 fn mistakes() {
     script("mistakes", include_str!("../../scripts/mistakes.sql"));
 }

@@ -20,7 +20,7 @@
 use super::Loops;
 use super::bloom::filter_columns;
 use crate::bound::{Expr, walk};
-use crate::compiler::{Compiler, CursorOverride, Optimizations, Result};
+use crate::compiler::{Compiler, CursorOverride, Optimizations, Reals, Result};
 use crate::plan::term::{ExprRef, On, Rows};
 use crate::plan::{ClauseId, LoopFlags, Mask};
 use crate::schema::{CollationName, Index, IndexColumn, IndexKey, IndexOrigin};
@@ -132,7 +132,7 @@ impl<'q> Loops<'q> {
                 let by = CursorOverride::Registers {
                     first: result,
                     rowid: None,
-                    unstored: false,
+                    reals: Reals::Read,
                 };
                 c.override_cursor(item.cursor, Some(by));
             }

@@ -4,7 +4,7 @@
 
 use super::Loops;
 use crate::bound::Expr;
-use crate::compiler::{Compiler, CursorOverride, Result, SqlError};
+use crate::compiler::{Compiler, CursorOverride, Reals, Result, SqlError};
 use crate::plan::term::{ExprRef, Rows};
 use crate::plan::{LoopFlags, Ops, TermId};
 use ringwood_vdbe::Opcode;
@@ -33,7 +33,7 @@ impl<'q> Loops<'q> {
             CursorOverride::Registers {
                 first: result,
                 rowid: None,
-                unstored: false,
+                reals: Reals::Read,
             },
         );
     }

@@ -16,7 +16,7 @@ use super::{Destination, DestinationKind};
 use crate::ast::Materialized;
 use crate::authorizer::ActionCode;
 use crate::bound::{FromClause, FromItem, FromSource, Select};
-use crate::compiler::{Compiler, CursorOverride, FromRows, Optimizations, Result};
+use crate::compiler::{Compiler, CursorOverride, FromRows, Optimizations, Reals, Result};
 use crate::plan::cost::{self, LogEst};
 use ringwood_vdbe::Opcode;
 
@@ -113,7 +113,7 @@ impl Compiler<'_> {
         let source = CursorOverride::Registers {
             first: result,
             rowid: None,
-            unstored: false,
+            reals: Reals::Read,
         };
         self.override_cursor(item.cursor, Some(source));
         Ok(())

@@ -10,7 +10,7 @@ use super::upsert::Upserts;
 use super::{Target, conflict_code};
 use crate::ast::ConflictAction;
 use crate::bound::Expr;
-use crate::compiler::{Compiler, CursorOverride, Result};
+use crate::compiler::{Compiler, CursorOverride, Reals, Result};
 use crate::schema::{Index, IndexKey};
 use ringwood_vdbe::opcode::p5;
 use ringwood_vdbe::{Label, Opcode, P4, ResultCode};
@@ -277,7 +277,7 @@ impl Compiler<'_> {
         let registers = CursorOverride::Registers {
             first: row.new + 1,
             rowid: Some(row.new),
-            unstored: true,
+            reals: Reals::Unstored,
         };
         let cursor = row.target.data_cursor;
         self.without_factoring(|c| c.with_override(cursor, registers, body))

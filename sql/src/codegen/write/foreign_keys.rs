@@ -77,6 +77,15 @@ pub enum Involvement {
     Moves,
 }
 
+/// Which row's keys are asked for.
+#[derive(Clone, Copy)]
+pub(super) enum Going<'a> {
+    /// A row that goes, or is changed so.
+    Old(Option<Changed<'a>>),
+    /// A row that comes.
+    New,
+}
+
 impl Compiler<'_> {
     /// The foreign keys that refer to a table: the children, and the keys.
     pub(super) fn references(
@@ -135,7 +144,7 @@ impl Compiler<'_> {
     /// Marks the columns that the checks and actions read of the old row.
     ///
     /// # Errors
-    /// `foreign key mismatch`, also of keys that the statement does not touch.
+    /// Those of [`Compiler::key_mismatch`], where another table's key means nothing.
     pub(super) fn mark_key_columns(
         &self,
         db: usize,
@@ -149,25 +158,21 @@ impl Compiler<'_> {
         for key in &table.foreign_keys {
             key.columns.iter().for_each(|column| used[*column] = true);
         }
-        let (mut checked, mut last) = (None, None);
+        let mut fits = true;
         for (child, key) in self.references(db, table) {
             match self.parent_key(&child, table, &key) {
                 Ok(found) => found
                     .parent_columns
                     .iter()
                     .for_each(|column| used[*column] = true),
-                Err(_) if self.dropping => {}
-                // The first that is checked later is reported, or else the last.
-                Err(e) => {
-                    let touched = changed.is_none_or(|c| c.touches_parent(table, &key));
-                    if touched && checked.is_none() && !self.halts_at_once(&key) {
-                        checked = Some(e.clone());
-                    }
-                    last = Some(e);
-                }
+                Err(_) => fits = false,
             }
         }
-        checked.or(last).map_or(Ok(()), Err)
+        if fits || self.dropping {
+            return Ok(());
+        }
+        let wrong = self.key_mismatch(db, table, Going::Old(changed));
+        wrong.map_or(Ok(()), Err)
     }
 
     /// The parent's key, or the error that there is none.
@@ -241,6 +246,67 @@ impl Compiler<'_> {
         Ok(())
     }
 
+    /// Of several keys that mean nothing the one that stock SQLite names, the last that it comes to: those with an action,
+    /// the last of them; else the first that is checked, the table's own before the others; else the last of all.
+    #[cold]
+    pub(super) fn key_mismatch(
+        &self,
+        db: usize,
+        table: &Table,
+        going: Going<'_>,
+    ) -> Option<SqlError> {
+        if !self.is_in_foreign_key(db, table) {
+            return None;
+        }
+        let changed = match going {
+            Going::Old(changed) => changed,
+            Going::New => None,
+        };
+        let (mut acts, mut checked, mut last) = (None, None, None);
+        for key in &table.foreign_keys {
+            let is_own_parent = key.parent.eq_ignore_ascii_case(&table.name);
+            if checked.is_some()
+                || !is_own_parent && changed.is_some_and(|c| !c.touches_child(table, key))
+            {
+                continue;
+            }
+            checked = match self.ctx.schema.dbs[db].table(&key.parent) {
+                None => Some(self.no_such_parent(db, key)),
+                Some(parent) => self.parent_key(table, parent, key).err(),
+            };
+        }
+        for (child, key) in self.references(db, table) {
+            let Err(error) = self.parent_key(&child, table, &key) else {
+                continue;
+            };
+            last = Some(error.clone());
+            if changed.is_some_and(|c| !c.touches_parent(table, &key)) {
+                continue;
+            }
+            if checked.is_none() && !self.halts_at_once(&key) {
+                checked = Some(error.clone());
+            }
+            let action = match changed {
+                Some(_) => key.on_update,
+                None => key.on_delete,
+            };
+            let is_deferred =
+                action == ForeignKeyAction::Restrict && self.ctx.flags.defer_foreign_keys;
+            if action != ForeignKeyAction::NoAction && !is_deferred {
+                acts = Some(error);
+            }
+        }
+        match going {
+            Going::Old(_) => acts.or(checked).or(last),
+            Going::New => checked,
+        }
+    }
+
+    fn no_such_parent(&self, db: usize, key: &ForeignKey) -> SqlError {
+        let db = &self.ctx.schema.dbs[db].name;
+        SqlError::error(format!("no such table: {db}.{}", key.parent))
+    }
+
     /// Rule 1.
     fn halts_at_once(&self, key: &ForeignKey) -> bool {
         !key.deferred
@@ -261,11 +327,7 @@ impl Compiler<'_> {
         let parent = self.ctx.schema.dbs[db].table(&key.parent).cloned();
         let Some(parent) = parent else {
             if !self.dropping {
-                let db = &self.ctx.schema.dbs[db].name;
-                return Err(SqlError::error(format!(
-                    "no such table: {db}.{}",
-                    key.parent
-                )));
+                return Err(self.no_such_parent(db, key));
             }
             // Rule 6.
             if let Some(old) = old {

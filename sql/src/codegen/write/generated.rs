@@ -10,7 +10,7 @@
 use super::Target;
 use crate::bound::walk::for_each_column;
 use crate::codegen::column::type_check_letters;
-use crate::compiler::{Compiler, CursorOverride, Result, SqlError};
+use crate::compiler::{Compiler, CursorOverride, Reals, Result, SqlError};
 use crate::resolve::{Place, resolve_self_at};
 use crate::schema::Table;
 use ringwood_vdbe::{Opcode, P4};
@@ -75,7 +75,7 @@ impl Compiler<'_> {
         let registers = CursorOverride::Registers {
             first: row + 1,
             rowid: Some(row),
-            unstored: true,
+            reals: Reals::Unstored,
         };
         self.without_factoring(|c| {
             c.with_override(cursor, registers, |c| {

@@ -18,6 +18,7 @@
 //! Source: SQLite's `sqlite3Insert`.
 
 use super::constraints::Row;
+use super::foreign_keys::Going;
 use super::{Change, Target};
 use crate::ast::{self, InsertSource, TriggerTime};
 use crate::authorizer::ActionCode;
@@ -196,7 +197,11 @@ impl Compiler<'_> {
             upserts: upserts.as_ref(),
         };
         if !table.is_view() {
-            let replaces = self.check_row(&row)?;
+            let replaces = match self.check_row(&row) {
+                Ok(replaces) => replaces,
+                // What the row's own keys say is said after what its conflicts say, and counts.
+                Err(e) => return Err(self.key_mismatch(db, &table, Going::New).unwrap_or(e)),
+            };
             let use_seek = !replaces;
             self.check_foreign_keys(db, &table, None, Some(rowid), None)?;
             self.store_row(&row, 0, append, use_seek);

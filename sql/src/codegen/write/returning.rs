@@ -21,7 +21,7 @@ use super::Target;
 use crate::ast;
 use crate::bound::walk::{NodeMut, Walk, walk_mut};
 use crate::bound::{Expr, FromClause, FromItem, FromSource, InSet, IndexHint, JoinKind, Select};
-use crate::compiler::{Compiler, CursorOverride, Result, SqlError};
+use crate::compiler::{Compiler, CursorOverride, Reals, Result, SqlError};
 use crate::resolve::{NameMode, Resolver, Scope, output_columns, select_of_rows};
 use ringwood_format::affinity::Affinity;
 use ringwood_vdbe::Opcode;
@@ -111,7 +111,7 @@ impl Compiler<'_> {
         let registers = CursorOverride::Registers {
             first: row + 1,
             rowid: Some(row),
-            unstored: true,
+            reals: Reals::AsTheyAre,
         };
         self.override_cursor(cursor, Some(registers));
         let item = FromItem {
