@@ -114,6 +114,8 @@ async fn write_chain(
         } else {
             None
         };
+        // What was fetched is held: a crowded transaction copies no page that nobody holds.
+        let mut held = None;
         loop {
             match tx.page_mut(page) {
                 Ok(data) => {
@@ -124,9 +126,10 @@ async fn write_chain(
                     );
                     break;
                 }
-                Err(stop) => drop(fetch(tx, stop).await?),
+                Err(stop) => held = Some(fetch(tx, stop).await?),
             }
         }
+        drop(held);
         at += count;
         match next {
             Some(next) => {
@@ -192,15 +195,18 @@ pub(crate) async fn overwrite_chain(
         let old = tx.page(page).await?;
         if !payload.is_at(at, &old[range.clone()]) {
             drop(old);
+            // What was fetched is held: a crowded transaction copies no page that nobody holds.
+            let mut held = None;
             loop {
                 match tx.page_mut(page) {
                     Ok(data) => {
                         payload.copy_to(at, &mut data[range]);
                         break;
                     }
-                    Err(stop) => drop(fetch(tx, stop).await?),
+                    Err(stop) => held = Some(fetch(tx, stop).await?),
                 }
             }
+            drop(held);
         }
         at = end;
     }

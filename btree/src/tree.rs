@@ -47,15 +47,18 @@ pub async fn create_tree(tx: &mut Tx, kind: TreeKind) -> Result<PageNo> {
 /// Makes page `root` an empty tree.
 pub(crate) async fn init_root(tx: &mut Tx, root: PageNo, kind: TreeKind) -> Result<()> {
     let geometry = tx.geometry();
+    // What was fetched is held: a crowded transaction copies no page that nobody holds.
+    let mut held = None;
     loop {
         match tx.page_mut(root) {
             Ok(data) => {
                 PageBuild::new(data, kind.leaf(), geometry, root).finish();
                 break;
             }
-            Err(stop) => drop(fetch(tx, stop).await?),
+            Err(stop) => held = Some(fetch(tx, stop).await?),
         }
     }
+    drop(held);
     changed(tx, root);
     Ok(())
 }
