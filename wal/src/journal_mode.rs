@@ -1,7 +1,7 @@
 //! `PRAGMA journal_mode`: which journal, and switching between a rollback journal and a log.
 //!
 //! ```text
-//!  Rollback ── lock exclusively, delete a stale log, commit a header that says 2 to a new log ──► Wal
+//!  Rollback ── lock exclusively, delete a stale log, commit a header that says 2 to a new log, checkpoint ──► Wal
 //!     ▲                                                                                           │
 //!     └── delete the log ◄── checkpoint ◄── commit a header that says 1 to the log ◄── lock ──────┘
 //!
@@ -11,6 +11,7 @@
 //! Rules:
 //! 1. The header changes by a commit of the log, so a crash at any moment leaves a database in one mode or the other;
 //!    one whose log has frames is opened with its log, whatever its header says, by us as by SQLite.
+//!    The checkpoint puts it into the file, where others look for it, and lets the first writer begin the log anew.
 //! 2. An empty file takes the mode that it will be made with.
 //! 3. A database without a file knows MEMORY and OFF.
 //! 4. From the look around for other readers to the end nobody of this process comes in: the log would go under his feet.
@@ -132,7 +133,13 @@ impl Tx {
             Ok(()) => self.write_versions(2).await,
             Err(error) => Err(error),
         };
-        if result.is_err() {
+        if result.is_ok() {
+            self.end_read();
+            let none = Busy::default();
+            let (mode, synchronous) = (CheckpointMode::Passive, self.synchronous);
+            // What cannot be checkpointed now stays in the log.
+            let _ = db.checkpoint(&self.io, mode, synchronous, &none).await;
+        } else {
             self.rollback();
             self.end_read();
             let poisoned = db.state().poisoned;
