@@ -7,4 +7,6 @@ fn main() {
         .warnings(true)
         .compile("ringwood_variadic");
     println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libsqlite3.so.0");
+    // Its own functions are its own, though another SQLite in the process has some of the same names.
+    println!("cargo:rustc-cdylib-link-arg=-Wl,-Bsymbolic-functions");
 }

@@ -8,7 +8,7 @@
 //! Rules:
 //! 1. A blob's row that is changed by anything but the blob itself ends the blob: `SQLITE_ABORT` from then on. Where the
 //!    connection has changed rows since the last look, the row is looked at again.
-//! 2. A write is a statement of its own, unless a transaction was begun.
+//! 2. While a blob is open it is a statement that runs: its transaction ends when it is closed.
 //!
 //! Cost: the whole value is held in memory, and a write rewrites its row.
 //!
@@ -17,7 +17,7 @@
 use std::cell::{Cell, RefCell};
 use std::ffi::{c_char, c_int, c_void};
 
-use ringwood::local::BlobColumn;
+use ringwood::local::{BlobColumn, Statement};
 
 use crate::boundary::{bytes_mut, c_api, from_handle, into_handle, name, object, put};
 use crate::code;
@@ -32,6 +32,8 @@ pub struct sqlite3_blob {
     rowid: Cell<i64>,
     bytes: RefCell<Vec<u8>>,
     writable: bool,
+    /// Rule 2.
+    hold: RefCell<Option<Statement>>,
     expired: Cell<bool>,
     /// The connection's count of changes at the last look.
     seen: Cell<u64>,
@@ -113,14 +115,16 @@ c_api! {
         let writable = flags != 0;
         let opened = db.engine(|conn| {
             let column = conn.blob_column(&database, &table, &column, writable)?;
+            let hold = conn.hold(&database, writable)?;
             let bytes = conn.blob_read(&column, rowid)?;
-            Ok::<_, ringwood::Error>((column, bytes))
+            Ok::<_, ringwood::Error>((column, bytes, hold))
         });
         match opened.and_then(|opened| Ok(opened?)) {
-            Ok((column, bytes)) => {
+            Ok((column, bytes, hold)) => {
                 db.dependents.set(db.dependents.get() + 1);
                 put(out, into_handle(sqlite3_blob {
                     db, column, rowid: Cell::new(rowid), bytes: RefCell::new(bytes), writable,
+                    hold: RefCell::new(Some(hold)),
                     expired: Cell::new(false),
                     seen: Cell::new(db.glance(0, ringwood::LocalConnection::total_changes)),
                 }));
@@ -157,10 +161,18 @@ c_api! {
     fn sqlite3_blob_close(it: *mut sqlite3_blob) -> c_int = code::INTERNAL => {
         let Some(it) = from_handle(it) else { return code::OK };
         let Some(db) = object(it.db) else { return code::MISUSE };
+        let held = db.lock();
+        let hold = it.hold.borrow_mut().take();
+        let finished = db.engine(|_| hold.map_or(Ok(()), |mut hold| hold.finish()));
+        let code = match finished.and_then(|finished| Ok(finished?)) {
+            Ok(()) => code::OK,
+            Err(failure) => db.fail(failure),
+        };
         db.dependents.set(db.dependents.get() - 1);
         drop(it);
+        drop(held);
         db.release();
-        code::OK
+        code
     }
 
     /// The size of a blob.

@@ -25,6 +25,7 @@ pub(crate) struct Settings {
     /// `SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION`, and the SQL function.
     pub(crate) extensions: Cell<bool>,
     pub(crate) extension_function: Cell<bool>,
+    pub(crate) extension_registered: Cell<bool>,
     /// Others, by number: remembered, so that they are told as they were set.
     others: RefCell<Vec<(c_int, bool)>>,
 }

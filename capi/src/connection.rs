@@ -65,6 +65,10 @@ pub struct sqlite3 {
     pub(crate) hooks: Hooks,
     pub(crate) tracing: Tracing,
     pub(crate) settings: crate::config::Settings,
+    pub(crate) loaded: crate::extension::Loaded,
+    pub(crate) vtabs: crate::vtab::Running,
+    /// The names of the application's modules.
+    pub(crate) vtabs_named: RefCell<Vec<String>>,
     /// Names and files of databases, as they were given out.
     names: RefCell<Vec<CString>>,
     filenames: RefCell<Vec<(String, Filename)>>,
@@ -114,6 +118,9 @@ impl sqlite3 {
             hooks: Hooks::default(),
             tracing: Tracing::default(),
             settings: crate::config::Settings::default(),
+            loaded: crate::extension::Loaded::default(),
+            vtabs: crate::vtab::Running::default(),
+            vtabs_named: RefCell::default(),
             names: RefCell::default(),
             filenames: RefCell::default(),
             client_data: RefCell::default(),
@@ -125,6 +132,11 @@ impl sqlite3 {
     #[inline]
     pub(crate) fn lock(&self) -> Held<'_> {
         self.mutex.held()
+    }
+
+    /// Whether a call of the engine is under way: this one comes from a callback of it.
+    pub(crate) fn is_inside(&self) -> bool {
+        self.inside.get() > 0
     }
 
     /// The handle of this connection.
@@ -335,6 +347,7 @@ fn end(db: *mut sqlite3) {
             let _ = conn.close();
         }
         it.client_data.borrow_mut().clear();
+        it.loaded.close();
         drop(held);
     }
     drop(from_handle(db));
@@ -348,6 +361,8 @@ fn close(db: *mut sqlite3, waits: bool) -> c_int {
         return code::MISUSE;
     };
     let held = it.lock();
+    // Virtual tables go first: statements of theirs are none that are left over.
+    it.ask((), LocalConnection::disconnect_virtual_tables);
     if it.is_used() && !waits {
         let message = "unable to close due to unfinalized statements or unfinished backups";
         return it.fail(Failure::new(code::BUSY, message));

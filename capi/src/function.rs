@@ -344,6 +344,28 @@ fn register(
     db.settle(done.and_then(|done| Ok(done?)))
 }
 
+/// A function that a virtual table has in the place of another.
+pub(crate) fn foreign(
+    db: *const sqlite3,
+    scalar: Call,
+    user_data: *mut c_void,
+) -> Arc<ringwood_vdbe::func::ScalarClosure> {
+    let callbacks = Callbacks {
+        db,
+        user_data,
+        scalar,
+        step: None,
+        finish: None,
+        value: None,
+        inverse: None,
+        _destructor: Arc::new(UserData {
+            data: std::ptr::null_mut(),
+            destructor: None,
+        }),
+    };
+    Arc::new(move |cx, args| callbacks.call(callbacks.scalar, cx, None, args))
+}
+
 /// What an application keeps for an argument.
 struct Auxiliary {
     data: *mut c_void,

@@ -2,9 +2,9 @@
 //!
 //! In reading order: [`boundary`] (how a call becomes a call of Rust), [`code`], [`memory`], [`mutex`], [`connection`],
 //! [`error`], [`statement`], [`bind`], [`mod@column`], [`value`], [`exec`], [`expanded`]; what an application registers:
-//! [`function`], [`result`], [`collation`], [`hook`], [`trace`], [`vtab`], [`extension`]; whole databases: [`backup`],
+//! [`function`], [`result`], [`collation`], [`hook`], [`trace`], [`vtab`], [`extension`], [`routines`]; whole databases: [`backup`],
 //! [`blob`], [`serialize`]; the rest: [`config`], [`library`], [`printf`], [`variadic`], [`uri`], [`status`], [`metadata`],
-//! [`file_control`], [`vfs`], [`session`].
+//! [`file_control`], [`vfs`], [`session`], [`changeset`].
 //!
 //! **Invariant**: no panic crosses the boundary; handles that SQLite would recognize as misused are recognized.
 //! **Absent**: SQL, pages, files. What a function does is the engine's business.
@@ -19,6 +19,7 @@ pub mod backup;
 pub mod bind;
 pub mod blob;
 pub mod boundary;
+pub mod changeset;
 pub mod code;
 pub mod collation;
 pub mod column;
@@ -37,6 +38,7 @@ pub mod metadata;
 pub mod mutex;
 pub mod printf;
 pub mod result;
+pub mod routines;
 pub mod serialize;
 pub mod session;
 pub mod statement;

@@ -7,7 +7,7 @@ use std::ffi::{CString, c_char, c_int, c_void};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use ringwood_sql::lex::{KEYWORDS, Token, complete_statement, keyword};
+use ringwood_sql::lex::{KEYWORDS, Token, complete_statement, incomplete_statement, keyword};
 use ringwood_vdbe::func::connection::{OPTIONS, SQLITE_SOURCE_ID, SQLITE_VERSION};
 
 use crate::boundary::{bytes, bytes_mut, c_api, c_string, counted16, from_utf16, put, text};
@@ -177,6 +177,21 @@ c_api! {
     /// Whether a text is a whole number of statements.
     fn sqlite3_complete(sql: *const c_char) -> c_int = 0 => {
         text(sql).map_or(0, |sql| c_int::from(complete_statement(sql)))
+    }
+
+    /// What a text lacks to be complete: 0 nothing; 16 if it is empty; else bit fields: 1, what ends the statement (from
+    /// bit 8), what closes a string or comment (from 16), open parentheses (from 32).
+    fn sqlite3_incomplete(sql: *const c_char) -> i64 = 0 => {
+        let Some(sql) = text(sql) else { return i64::from(code::MISUSE) };
+        let missing = incomplete_statement(sql);
+        if missing.is_empty {
+            return 16;
+        }
+        let lacks = missing.end > 0 || missing.close > 0;
+        i64::from(missing.parens) << 32
+            | i64::from(missing.close) << 16
+            | i64::from(missing.end) << 8
+            | i64::from(lacks)
     }
 
     /// The same for UTF-16.

@@ -95,6 +95,7 @@ impl sqlite3_stmt {
             return db.fail(Failure::code(code::MISUSE));
         };
         let mut needed = 0;
+        let outer = db.tracing.steps(self);
         let outcome = loop {
             let outcome = db.engine(|_| inner.step()).and_then(|step| Ok(step?));
             match outcome {
@@ -103,6 +104,7 @@ impl sqlite3_stmt {
                 other => break other,
             }
         };
+        db.tracing.steps(outer);
         match outcome {
             Ok(true) => {
                 self.has_row.set(true);

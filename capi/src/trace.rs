@@ -28,6 +28,8 @@ pub(crate) struct Tracing {
     modern: Cell<(Modern, *mut c_void)>,
     legacy: Cell<(Legacy, *mut c_void)>,
     profile: Cell<(Profile, *mut c_void)>,
+    /// The statement that is stepped.
+    running: Cell<*const sqlite3_stmt>,
 }
 
 impl Default for Tracing {
@@ -38,8 +40,19 @@ impl Default for Tracing {
             modern: Cell::new((None, none())),
             legacy: Cell::new((None, none())),
             profile: Cell::new((None, none())),
+            running: Cell::new(std::ptr::null()),
         }
     }
+}
+
+/// Every line of a text as a comment.
+fn commented(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len() + 3);
+    for line in text.split_inclusive(|b| *b == b'\n') {
+        out.extend_from_slice(b"-- ");
+        out.extend_from_slice(line);
+    }
+    out
 }
 
 impl Tracing {
@@ -57,14 +70,66 @@ impl Tracing {
         }
     }
 
-    pub(crate) fn begun(&self, _db: &sqlite3, statement: &sqlite3_stmt, inner: &Statement) {
+    /// A run begins; what a step of another one runs is told as a comment.
+    pub(crate) fn begun(&self, db: &sqlite3, statement: &sqlite3_stmt, inner: &Statement) {
         let handle = std::ptr::from_ref(statement).cast_mut().cast();
-        self.tell(STMT, handle, statement.text().as_ptr().cast_mut().cast());
+        let within = db.is_inside();
+        if within && self.mask.get() & STMT != 0 {
+            let text = c_string([b"-- ", statement.text().to_bytes()].concat());
+            self.tell(STMT, handle, text.as_ptr().cast_mut().cast());
+        } else {
+            self.tell(STMT, handle, statement.text().as_ptr().cast_mut().cast());
+        }
         if let (Some(call), argument) = self.legacy.get() {
-            let text = c_string(statement.expanded(inner));
+            let text = if within {
+                commented(statement.text().to_bytes())
+            } else {
+                statement.expanded(inner)
+            };
+            let text = c_string(text);
             // SAFETY: the application's function, with its own argument; the text lives until it returns.
             unsafe { call(argument, text.as_ptr()) }
         }
+    }
+
+    /// A step of a statement begins, or ends; the statement that was stepped before.
+    pub(crate) fn steps(&self, statement: *const sqlite3_stmt) -> *const sqlite3_stmt {
+        self.running.replace(statement)
+    }
+
+    /// The program of a trigger begins; of a foreign key's action, without a name, the statement's own text is told.
+    fn trigger_begun(&self, name: Option<&str>) {
+        let running = self.running.get();
+        let Some(statement) = crate::statement::statement(running) else {
+            return;
+        };
+        let text = match name {
+            Some(name) => c_string(format!("-- TRIGGER {name}")),
+            None => statement.text().clone(),
+        };
+        self.tell(
+            STMT,
+            running.cast_mut().cast(),
+            text.as_ptr().cast_mut().cast(),
+        );
+        if let (Some(call), argument) = self.legacy.get() {
+            // SAFETY: as in `begun`.
+            unsafe { call(argument, text.as_ptr()) }
+        }
+    }
+
+    /// Who traces is told of triggers too.
+    fn watch_triggers(db: &sqlite3) {
+        let wanted = db.tracing.mask.get() & STMT != 0 || db.tracing.legacy.get().0.is_some();
+        let handle = db.handle();
+        let hook = wanted.then(|| -> ringwood_vdbe::env::TriggerHook {
+            Box::new(move |name| {
+                if let Some(db) = connection(handle) {
+                    db.tracing.trigger_begun(name);
+                }
+            })
+        });
+        db.ask((), |conn| conn.trigger_hook(hook));
     }
 
     pub(crate) fn row(&self, _db: &sqlite3, statement: &sqlite3_stmt) {
@@ -100,6 +165,7 @@ c_api! {
         db.tracing.mask.set(if is_off { 0 } else { mask });
         db.tracing.modern.set((call.filter(|_| !is_off), argument));
         db.tracing.legacy.set((None, std::ptr::null_mut()));
+        Tracing::watch_triggers(db);
         code::OK
     }
 
@@ -110,7 +176,9 @@ c_api! {
         let _held = db.lock();
         db.tracing.mask.set(0);
         db.tracing.modern.set((None, std::ptr::null_mut()));
-        db.tracing.legacy.replace((call, argument)).1
+        let before = db.tracing.legacy.replace((call, argument)).1;
+        Tracing::watch_triggers(db);
+        before
     }
 
     /// Who is told how long statements took, in nanoseconds.

@@ -183,6 +183,12 @@ c_api! {
         file
     }
 
+    /// The file object of a database whose journal has that name: files here are no objects of C's.
+    fn sqlite3_database_file_object(_file: *const c_char) -> *mut std::ffi::c_void
+    = std::ptr::null_mut() => {
+        std::ptr::null_mut()
+    }
+
     /// The rollback journal of a database.
     fn sqlite3_filename_journal(file: *const c_char) -> *const c_char = std::ptr::null() => {
         beside(file, 0)

@@ -130,6 +130,11 @@ fn callbacks_see_what_they_see_on_stock() {
 }
 
 #[test]
+fn a_module_is_asked_what_stock_asks() {
+    compare("vtab");
+}
+
+#[test]
 fn every_function_that_clients_want_is_exported() {
     let listed = Command::new("nm")
         .args(["-D", "--defined-only"])

@@ -107,6 +107,9 @@ pub type RollbackHook = Box<dyn FnMut()>;
 /// Called every so many instructions; `true` interrupts the statement.
 pub type ProgressHandler = Box<dyn FnMut() -> bool>;
 
+/// Called when the program of a trigger begins, with its name; without one that of a foreign key's action.
+pub type TriggerHook = Box<dyn FnMut(Option<&str>)>;
+
 /// The application's callbacks.
 #[derive(Default)]
 pub struct Hooks {
@@ -116,6 +119,8 @@ pub struct Hooks {
     pub commit: Option<CommitHook>,
     /// After a rollback.
     pub rollback: Option<RollbackHook>,
+    /// When the program of a trigger begins.
+    pub trigger: Option<TriggerHook>,
     /// Every so many instructions.
     pub progress: Option<(u64, ProgressHandler)>,
 }
@@ -187,6 +192,8 @@ pub struct Env {
     pub schema_changed: bool,
     /// Schemas in memory are not to be trusted any more (rule 3): the engine reads them again and clears this.
     pub schema_reset: bool,
+    /// Virtual tables that are being destroyed: statements of theirs may drop trees, though a statement is running.
+    pub(crate) destroying: u32,
     /// Counts rollbacks: a writing statement that was half-way through one cannot go on.
     pub rollbacks: u64,
     /// Counts rollbacks of schema changes: no statement that was half-way through one can go on.
@@ -230,6 +237,7 @@ impl Env {
             interrupt: Arc::new(AtomicBool::new(false)),
             schema_changed: false,
             schema_reset: false,
+            destroying: 0,
             rollbacks: 0,
             schema_rollbacks: 0,
             expirations: 0,

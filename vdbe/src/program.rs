@@ -76,6 +76,8 @@ pub struct SubProgram {
     pub cursor_count: u32,
     /// Which trigger it is: the subprograms of one trigger (one for each conflict action) have the same number.
     pub trigger: u32,
+    /// The trigger's name; none if it is the action of a foreign key.
+    pub name: Option<Arc<str>>,
 }
 
 /// A program that can be run, any number of times and in several VMs.
@@ -163,12 +165,13 @@ impl Program {
     }
 
     /// Makes it a subprogram.
-    pub fn into_subprogram(self, trigger: u32) -> SubProgram {
+    pub fn into_subprogram(self, trigger: u32, name: Option<Arc<str>>) -> SubProgram {
         SubProgram {
             insns: self.insns,
             mem_count: self.mem_count,
             cursor_count: self.cursor_count,
             trigger,
+            name,
         }
     }
 

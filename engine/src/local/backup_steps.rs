@@ -11,12 +11,14 @@
 //! 2. The target is locked for writing from the first step on; its readers see what it was until the backup is done, and
 //!    after one that was given up.
 //! 3. A step that is given up has ended: it holds no snapshot, and the next one copies its pages again.
-//! 4. A target with pages has the source's page size.
+//! 4. A target whose pages have another size is written anew at the last step, if it is a file with a rollback journal;
+//!    otherwise it is refused.
+//! 5. A source without pages makes the target an empty database of one page.
 //!
 //! Source: SQLite's `sqlite3_backup_init`, `sqlite3_backup_step`.
 
 use ringwood_vdbe::{Error as VdbeError, ResultCode};
-use ringwood_wal::{Error as StoreError, Field, Tx, TxState};
+use ringwood_wal::{Database, DbOptions, Error as StoreError, Field, Tx, TxState};
 
 use super::LocalConnection;
 use super::backup::database_index;
@@ -101,7 +103,7 @@ impl Backup {
     ///
     /// # Errors
     /// `SQLITE_BUSY` if a lock cannot be had: the step can be made again. `SQLITE_READONLY` if the target's page size is
-    /// another one. Others end the backup.
+    /// another one and stays (rule 4). Others end the backup.
     pub fn step(&mut self, pages: i32) -> Result<bool> {
         let io = self.source.io().clone();
         io.block_on(self.step_async(pages))
@@ -125,33 +127,71 @@ impl Backup {
         }
         self.page_count = self.source.page_count();
         if self.page_count == 0 {
-            // Nothing was ever written there, so nothing is to be had.
-            self.target.rollback();
-            self.target.end_read();
+            self.empty_target().await.map_err(failure)?;
             self.done = true;
             return Ok(true);
         }
         let count = u32::try_from(pages).unwrap_or(u32::MAX);
-        self.next = self
-            .target
-            .replace_some(&self.source, self.next, count)
-            .await
-            .map_err(failure)?;
-        if self.next <= self.page_count {
-            return Ok(false);
+        if self.target.geometry() != self.source.geometry() {
+            self.next = self.next.saturating_add(count).min(self.page_count + 1);
+            if self.next <= self.page_count {
+                return Ok(false);
+            }
+            self.target
+                .rewrite_with(&self.source)
+                .await
+                .map_err(failure)?;
+            self.target.begin_write().await.map_err(failure)?;
+        } else {
+            self.next = self
+                .target
+                .replace_some(&self.source, self.next, count)
+                .await
+                .map_err(failure)?;
+            if self.next <= self.page_count {
+                return Ok(false);
+            }
+            self.target
+                .end_replacing(self.page_count)
+                .map_err(failure)?;
         }
-        self.target
-            .end_replacing(self.page_count)
-            .and_then(|()| {
-                // Whoever knew the old schema reads the new one.
-                let cookie = self.cookie.wrapping_add(1);
-                self.target.set_header_field(Field::SchemaCookie, cookie)
-            })
-            .map_err(failure)?;
-        self.target.commit().await.map_err(failure)?;
-        self.target.end_read();
+        self.renew_cookie().await.map_err(failure)?;
         self.done = true;
         Ok(true)
+    }
+
+    /// Whoever knew the old schema reads the new one. Commits.
+    async fn renew_cookie(&mut self) -> Result<(), StoreError> {
+        let cookie = self.cookie.wrapping_add(1);
+        self.target.set_header_field(Field::SchemaCookie, cookie)?;
+        self.target.commit().await?;
+        self.target.end_read();
+        Ok(())
+    }
+
+    /// Rule 5.
+    async fn empty_target(&mut self) -> Result<(), StoreError> {
+        if self.target.page_count() == 0 {
+            self.target.rollback();
+            self.target.end_read();
+            return Ok(());
+        }
+        let options = DbOptions {
+            geometry: self.source.geometry(),
+            ..DbOptions::default()
+        };
+        let store = Database::memory(self.target.database().pool(), options);
+        let mut empty = Tx::new(store, self.source.io().clone());
+        empty.begin_write().await?;
+        if self.target.geometry() == empty.geometry() {
+            self.target.replace_with(&empty).await?;
+        } else {
+            self.target.rewrite_with(&empty).await?;
+            self.target.begin_write().await?;
+        }
+        empty.rollback();
+        empty.end_read();
+        self.renew_cookie().await
     }
 
     async fn lock_target(&mut self) -> Result<()> {
@@ -162,10 +202,12 @@ impl Backup {
         let geometry = self.source.geometry();
         let fits = self.target.geometry() == geometry || self.target.set_geometry(geometry);
         self.target.end_read();
-        if !fits {
+        self.target.begin_write().await.map_err(failure)?;
+        if !fits && !self.target.can_rewrite() {
+            self.target.rollback();
+            self.target.end_read();
             return Err(failure(StoreError::ReadOnly));
         }
-        self.target.begin_write().await.map_err(failure)?;
         self.cookie = self.target.header_field(Field::SchemaCookie);
         self.next = 1;
         Ok(())

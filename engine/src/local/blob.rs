@@ -1,14 +1,16 @@
 //! Values of rows, read and written by their place: what incremental blobs are made of.
 //!
+//! While a blob is open a statement [holds](LocalConnection::hold) the transaction, as SQLite's blobs do.
+//!
 //! A write is an UPDATE of the one column, made without triggers, hooks and counts of changes: the row keeps its shape, so
 //! that nothing else of the table has to know.
 //!
 //! Source: SQLite's `sqlite3_blob_open`, whose messages these are.
 
 use ringwood_sql::schema::{IndexKey, Table, TableKind};
-use ringwood_vdbe::{Mem, ResultCode};
+use ringwood_vdbe::{Mem, Opcode, P4, ProgramBuilder, ResultCode};
 
-use super::LocalConnection;
+use super::{LocalConnection, Statement};
 use crate::error::{Error, Result};
 use crate::value::ValueRef;
 
@@ -94,6 +96,35 @@ impl LocalConnection {
             read: format!("SELECT {column} FROM {table} WHERE rowid = ?1"),
             write: format!("UPDATE {table} SET {column} = ?1 WHERE rowid = ?2"),
         })
+    }
+
+    /// A statement that stands in the transaction of a database, reading or writing, until it is
+    /// [finished](Statement::finish) or dropped: as long as a blob is open it is one.
+    ///
+    /// # Errors
+    /// `SQLITE_BUSY` if the lock cannot be had; `SQLITE_ERROR` for an unknown database.
+    pub fn hold(&self, database: &str, writable: bool) -> Result<Statement> {
+        let Some(db) = self.database_index(database) else {
+            return refuse(format!("unknown database {database}"));
+        };
+        let mut builder = ProgramBuilder::new();
+        builder.op4(
+            Opcode::Transaction,
+            db as i32,
+            i32::from(writable),
+            0,
+            P4::Int(0),
+        );
+        builder.op(Opcode::Integer, 1, 1, 0);
+        builder.op(Opcode::ResultRow, 1, 1, 0);
+        builder.op(Opcode::Halt, 0, 0, 0);
+        builder.set_mem_count(1);
+        builder.about.databases = 1 << db;
+        let program = builder.finish().map_err(|e| Error::from_vdbe(e, b""))?;
+        let expirations = self.inner.with_env(|env| env.expirations);
+        let mut statement = Statement::of(&self.inner, (program, expirations), b"");
+        statement.step()?;
+        Ok(statement)
     }
 
     /// The bytes of a blob or a text.

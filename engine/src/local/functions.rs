@@ -311,6 +311,12 @@ impl LocalConnection {
         self.inner.with_env(|env| env.hooks.commit = hook);
     }
 
+    /// Calls `hook` when the program of a trigger begins, with its name, or that of a foreign key's action, without one.
+    /// `None` takes it away. The hook must not use the connection.
+    pub fn trigger_hook(&self, hook: Option<ringwood_vdbe::env::TriggerHook>) {
+        self.inner.with_env(|env| env.hooks.trigger = hook);
+    }
+
     /// Calls `hook` after a rollback. `None` takes it away.
     pub fn rollback_hook(&self, hook: Option<Box<dyn FnMut()>>) {
         self.inner.with_env(|env| env.hooks.rollback = hook);

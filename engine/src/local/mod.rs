@@ -97,6 +97,8 @@ pub(crate) struct Inner {
     attached: RefCell<Vec<Store>>,
     /// Whether the connection may only read.
     read_only: bool,
+    /// Whether the main database is a file without a name.
+    main_is_temporary: Cell<bool>,
     /// The number of the schema that was read last, whichever database's it was.
     generation: Cell<i32>,
     /// `PRAGMA temp_store_directory`.
@@ -236,6 +238,7 @@ impl LocalConnection {
                 store: Cell::new(Some(store)),
                 attached: RefCell::default(),
                 read_only,
+                main_is_temporary: Cell::new(false),
                 generation: Cell::new(0),
                 temp_directory: RefCell::default(),
                 next_vacuum: Cell::default(),

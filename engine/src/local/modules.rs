@@ -146,6 +146,14 @@ impl LocalConnection {
     }
 }
 
+impl LocalConnection {
+    /// Disconnects all virtual tables, before the connection is closed; one that is used again is connected again.
+    pub fn disconnect_virtual_tables(&self) {
+        self.inner.virtual_tables.forget_all();
+        self.inner.expire();
+    }
+}
+
 /// Runs SQL for virtual tables.
 pub(super) struct Nested(pub(super) Weak<Inner>);
 

@@ -59,6 +59,7 @@ impl LocalConnection {
         } else {
             (uri::place_of(name.to_vec()), options.clone())
         };
+        let is_temporary = place == Place::Temporary;
         let path = match place {
             Place::Memory | Place::Temporary => PathBuf::new(),
             Place::File(path) => path,
@@ -68,7 +69,9 @@ impl LocalConnection {
             store.take_seat().await;
             Ok::<_, Error>(store)
         })?;
-        Ok(LocalConnection::on_store(io.clone(), store, Arc::default()))
+        let connection = LocalConnection::on_store(io.clone(), store, Arc::default());
+        connection.inner.main_is_temporary.set(is_temporary);
+        Ok(connection)
     }
 }
 

@@ -47,9 +47,18 @@ impl Inner {
         statement: &Statement,
         text: &[u8],
     ) -> Result<Program> {
+        let mut is_fresh = false;
         loop {
             let schema = self.schema(env).await?;
             match self.compile_under(env, &schema, statement, text) {
+                // What is not there may have been made by somebody else since the schema was read.
+                Err(error) if may_be_news(&error) && !is_fresh => {
+                    is_fresh = true;
+                    if !Self::is_schema_stale(env).await {
+                        return Err(Error::from_vdbe(error.into(), text));
+                    }
+                    self.forget_schema();
+                }
                 Err(error) if error.is_connecting() => {
                     let tables = self.virtual_tables.clone();
                     if let Some(pending) = tables.take_pending() {
@@ -81,7 +90,8 @@ impl Inner {
         let known = self.schema.borrow().clone();
         let schema = known.filter(|_| !env.schema_reset)?;
         match self.compile_under(&env, &schema, statement, text) {
-            Err(error) if error.is_connecting() => None,
+            // Connecting waits, and so does the look whether the schema is still that of the file.
+            Err(error) if error.is_connecting() || may_be_news(&error) => None,
             Err(error) => Some(Err(Error::from_vdbe(error.into(), text))),
             Ok(program) => Some(
                 self.check_program(&program)
@@ -89,6 +99,19 @@ impl Inner {
                     .map_err(|e| Error::from_vdbe(e, text)),
             ),
         }
+    }
+
+    /// Whether a schema in memory is another one than its file's, which somebody else has changed.
+    async fn is_schema_stale(env: &mut Env) -> bool {
+        for db in &mut env.dbs {
+            let known = db.schema_cookie;
+            // A file that cannot be read now tells nothing: the statement's error stays.
+            let now = db.tx.glance().await;
+            if now.is_ok_and(|tx| tx.header_field(Field::SchemaCookie) != known) {
+                return true;
+            }
+        }
+        false
     }
 
     fn compile_under(
@@ -188,6 +211,11 @@ impl Inner {
             edit(Arc::make_mut(&mut Rc::make_mut(schema).dbs[db]));
         }
     }
+}
+
+/// Whether an error is about a name that somebody else may have made meanwhile (SQLite's `Parse.checkSchema`).
+fn may_be_news(error: &SqlError) -> bool {
+    error.message.starts_with("no such ") || error.message.contains(" has no column named ")
 }
 
 /// Reads a database's schema in a snapshot of its own, or in the transaction that is open.

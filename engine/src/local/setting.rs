@@ -291,7 +291,14 @@ impl Inner {
             }
             Setting::TrustedSchema => return flag(flags.trusted_schema),
             // What is no file is not mapped, and says nothing.
-            Setting::MmapSize if tx.database().path().is_none() => return Ok(Value::Null),
+            // Of a file, be it one without a name.
+            Setting::MmapSize
+                if tx.database().path().is_none()
+                    && !tx.database().options().spill
+                    && !(db == 0 && self.main_is_temporary.get()) =>
+            {
+                return Ok(Value::Null);
+            }
             Setting::JournalSizeLimit => remembered(-1),
             Setting::CacheSpill => match remembered(1) {
                 0 => 0,
@@ -392,6 +399,10 @@ async fn set_page_size(env: &mut Env, db: usize, number: i64) -> Result<Option<u
         return Ok(None);
     };
     env.dbs[db].tx.glance().await?.set_geometry(geometry);
+    // Temporary tables, while there are none, come in pages of that size too.
+    if let Some(temp) = env.dbs.get_mut(1) {
+        temp.tx.glance().await?.set_geometry(geometry);
+    }
     Ok(size)
 }
 

@@ -151,7 +151,11 @@ impl Statement {
         }
     }
 
-    fn of(conn: &Rc<Inner>, (program, expirations): (Program, u64), sql: &[u8]) -> Statement {
+    pub(super) fn of(
+        conn: &Rc<Inner>,
+        (program, expirations): (Program, u64),
+        sql: &[u8],
+    ) -> Statement {
         let about = Rc::new(About::new(sql, &program));
         conn.statements.add(&about);
         let (vm, mut text) = conn.load(program);

@@ -143,7 +143,7 @@ impl Compiler<'_> {
             )));
         }
         Self::check_alterable(of)?;
-        Self::check_object_name(new)?;
+        self.check_object_name(new)?;
         if of.table.is_view() {
             return Err(SqlError::error(format!("view {old} may not be altered")));
         }
@@ -177,7 +177,6 @@ impl Compiler<'_> {
             let table = self.connected(of.db, &of.table)?;
             let operand = self.vtab_operand(of.db, &table);
             let reg = self.alloc_reg();
-            self.op4(Opcode::VBegin, 0, 0, 0, operand.clone());
             self.op4(Opcode::String8, 0, reg, 0, P4::text(new));
             self.op4(Opcode::VRename, reg, 0, 0, operand);
         }

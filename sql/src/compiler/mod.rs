@@ -169,6 +169,10 @@ pub struct Compiler<'a> {
     pub(crate) accessor: Option<Arc<str>>,
     /// While it is not 0, the authorizer is not asked.
     pub(crate) unasked: u32,
+    /// How many SELECTs around each other are being resolved; those within the outermost, about which the authorizer is
+    /// asked once that is done: their names, and in whose text they stand.
+    pub(crate) selects: u32,
+    pub(crate) inner_selects: Vec<(crate::bound::SelectId, Option<Arc<str>>)>,
 }
 
 /// What is known of a common table expression of the statement.
@@ -240,6 +244,8 @@ impl<'a> Compiler<'a> {
             virtual_items: Vec::new(),
             accessor: None,
             unasked: 0,
+            selects: 0,
+            inner_selects: Vec::new(),
         }
     }
 

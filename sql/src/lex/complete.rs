@@ -60,51 +60,84 @@ const fn next(state: State, sign: Sign) -> State {
     }
 }
 
+/// What a text lacks to be complete.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Missing {
+    /// Nothing but blanks and comments has been read.
+    pub is_empty: bool,
+    /// The string, quoted name or comment in which it ends: what closes it, `-` and `/` for comments; 0 for none.
+    pub close: u8,
+    /// What ends the statement: 0 nothing, 1 `;`, 2 `END;`, 3 `;END;`.
+    pub end: u8,
+    /// How many more `(` there are than `)`.
+    pub parens: i32,
+}
+
 /// Whether `text` ends with a complete statement: its last token, comments and blanks aside, is a semicolon that
 /// ends one. A text of blanks only is not complete; neither is one that ends within a string or a comment.
 pub fn complete_statement(text: &[u8]) -> bool {
+    let missing = incomplete_statement(text);
+    !missing.is_empty && missing.end == 0 && matches!(missing.close, 0 | b'-')
+}
+
+/// What `text` lacks to end with a complete statement.
+pub fn incomplete_statement(text: &[u8]) -> Missing {
     let text = &text[..memchr::memchr(0, text).unwrap_or(text.len())];
     let mut state = State::Nothing;
+    let mut parens = 0;
     let mut at = 0;
+    let mut close = 0;
     while let Some(&byte) = text.get(at) {
         let mut end = at + 1;
-        let sign = match byte {
-            b';' => Sign::Semicolon,
-            b' ' | b'\r' | b'\t' | b'\n' | 0x0c => Sign::Blank,
+        let found = |found: Option<usize>, length: usize| found.map(|found| found + length);
+        let (sign, ends) = match byte {
+            b';' => (Sign::Semicolon, Some(0)),
+            b' ' | b'\r' | b'\t' | b'\n' | 0x0c => (Sign::Blank, Some(0)),
             b'/' if text.get(end) == Some(&b'*') => {
-                let Some(found) = memchr::memmem::find(&text[at + 2..], b"*/") else {
-                    return false;
-                };
-                end = at + 2 + found + 2;
-                Sign::Blank
+                end += 1;
+                close = b'/';
+                (
+                    Sign::Blank,
+                    found(memchr::memmem::find(&text[end..], b"*/"), 2),
+                )
             }
             b'-' if text.get(end) == Some(&b'-') => {
-                let Some(found) = memchr::memchr(b'\n', &text[at..]) else {
-                    return state == State::Start;
-                };
-                end = at + found + 1;
-                Sign::Blank
+                close = b'-';
+                (Sign::Blank, found(memchr::memchr(b'\n', &text[end..]), 1))
             }
             b'[' | b'"' | b'\'' | b'`' => {
-                let close = if byte == b'[' { b']' } else { byte };
-                let Some(found) = memchr::memchr(close, &text[end..]) else {
-                    return false;
-                };
-                end += found + 1;
-                Sign::Other
+                close = if byte == b'[' { b']' } else { byte };
+                (Sign::Other, found(memchr::memchr(close, &text[end..]), 1))
             }
             byte if is_id_byte(byte) => {
                 while text.get(end).is_some_and(|byte| is_id_byte(*byte)) {
                     end += 1;
                 }
-                word(&text[at..end])
+                (word(&text[at..end]), Some(0))
             }
-            _ => Sign::Other,
+            _ => {
+                parens += i32::from(byte == b'(') - i32::from(byte == b')');
+                (Sign::Other, Some(0))
+            }
         };
+        let Some(length) = ends else {
+            break;
+        };
+        close = 0;
         state = next(state, sign);
-        at = end;
+        at = end + length;
     }
-    state == State::Start
+    Missing {
+        is_empty: state == State::Nothing && close == 0,
+        close,
+        end: match state {
+            State::Nothing | State::Start => 0,
+            State::Normal | State::Explain | State::Create | State::End => 1,
+            State::Trigger => 3,
+            State::Semi => 2,
+        },
+        parens: if state == State::Start { 0 } else { parens },
+    }
 }
 
 fn word(word: &[u8]) -> Sign {

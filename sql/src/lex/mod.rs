@@ -24,7 +24,7 @@
 mod complete;
 mod token;
 
-pub use complete::complete_statement;
+pub use complete::{Missing, complete_statement, incomplete_statement};
 pub use token::{KEYWORDS, Token, keyword};
 
 /// A token and where it stands.

@@ -275,6 +275,12 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         else {
             let message = if self.c.ctx.functions.exists(name) && !self.is_internal(name) {
                 format!("wrong number of arguments to function {name}()")
+            } else if matches!(
+                self.scopes.last().and_then(|scope| scope.definition),
+                Some(Definition::Trusted(_))
+            ) {
+                // The definition was made where there was one.
+                format!("unknown function: {name}()")
             } else {
                 format!("no such function: {name}")
             };

@@ -10,7 +10,7 @@
 //! 2. A query's parts from the last to the first; in each: FROM, joins, stars; then the queries in its expressions:
 //!    result columns, WHERE and ON, GROUP BY, HAVING, ORDER BY, LIMIT, windows, arguments of table-valued functions.
 //! 3. An unknown star is noted and the walk goes on; the next query ends it, and what that says last counts. Once
-//!    something is wrong, common table expressions are not found any more.
+//!    something is wrong, common table expressions are not found any more, but for the recursive uses of one.
 //! 4. A view's own SELECT was checked by itself, names included, when the view was looked up.
 //!
 //! Source: SQLite's `selectExpander`, `resolveFromTermToCte`, `sqlite3WalkSelect`.
@@ -209,7 +209,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
                 Ok(shown(alias.or(Some(bound.table.name.clone())), names))
             }
             Source::Table { name, indexed } => {
-                if name.schema.is_none() && walk.wrong.is_none() {
+                if name.schema.is_none() {
                     if let Some((of, names)) = self.expand_cte(name, indexed, walk)? {
                         return Ok(shown(alias.or(Some(of)), names));
                     }
@@ -266,6 +266,9 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         if let Some(known) = uses.find(|known| known.places.contains(&place)) {
             return Ok(Some((known.name.clone(), known.columns.clone())));
         }
+        if walk.wrong.is_some() {
+            return Ok(None);
+        }
         let found = self.withs.iter().enumerate().rev().find_map(|(i, frame)| {
             let ctes = &frame.with.ctes;
             let cte = ctes.iter().find(|cte| cte.name.matches(&name.name))?;
@@ -298,7 +301,9 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             .as_ref()
             .map_or(parts, |recursion| recursion.first);
         let mut names = self.expand_parts(&cte.select, 0, first, walk)?;
-        super::cte::check_columns(cte, names.len())?;
+        if walk.wrong.is_none() || !names.is_empty() {
+            super::cte::check_columns(cte, names.len())?;
+        }
         if !cte.columns.is_empty() {
             names = cte
                 .columns
@@ -402,7 +407,6 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             Child::Select(select) => self.expand(select, walk).map(drop),
             Child::Table(name) => {
                 let is_cte = name.schema.is_none()
-                    && walk.wrong.is_none()
                     && self
                         .expand_cte(name, &Indexed::Unspecified, walk)?
                         .is_some();

@@ -446,11 +446,12 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         if let Some(escape) = &like.escape {
             args.push(self.expr(escape)?);
         }
-        let written = String::from_utf8_lossy(self.slice(like.op_span)).into_owned();
-        let name = if written.is_empty() {
-            like.op.name().to_owned()
+        // As it is written, where the text is at hand: the expression of an index is from another one.
+        let written = self.slice(like.op_span);
+        let name = if written.eq_ignore_ascii_case(like.op.name().as_bytes()) {
+            String::from_utf8_lossy(written).into_owned()
         } else {
-            written
+            like.op.name().to_owned()
         };
         let call = self.operator_call(&name, args, like.op_span)?;
         Ok(if like.not {

@@ -10,6 +10,7 @@ use super::expr::{any_call, compound_op};
 use super::scope::Scope;
 use crate::ast::{self, Distinctness, SelectCore};
 use crate::authorizer::ActionCode;
+use crate::bound::walk::{NodeMut, Walk, walk_select_mut};
 use crate::bound::{CompoundOp, Expr, FromClause, ResultColumn, Select, SelectFlags, SelectId};
 use crate::compiler::{Result, SqlError};
 
@@ -32,6 +33,22 @@ pub(super) struct Part {
     pub scope: Scope,
 }
 
+/// A SELECT that the authorizer ignores has no rows.
+fn ignore(select: &mut Select) {
+    select.limit = Some(Expr::Integer(0));
+}
+
+fn ignore_inner(outermost: &mut Select, id: SelectId) {
+    walk_select_mut(outermost, &mut |node| {
+        if let NodeMut::Select(select) = node {
+            if select.id == id {
+                ignore(select);
+            }
+        }
+        Walk::Continue
+    });
+}
+
 /// How deep queries may nest, views included: so deep a stack of 2 MiB lets them be compiled. Stock SQLite takes a few
 /// hundred, as its parser's stack allows.
 const NESTING_MAX: u32 = 200;
@@ -44,9 +61,15 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             self.push_with(with)?;
         }
         self.enter()?;
-        let allowed = self.c.authorize(ActionCode::Select, None, None, None)?;
+        let is_outermost = self.c.selects == 0;
+        if is_outermost {
+            self.c.inner_selects.clear();
+        }
+        let allowed = !is_outermost || self.c.authorize(ActionCode::Select, None, None, None)?;
         self.prepared += 1;
+        self.c.selects += 1;
         let bound = self.select_body(select, names);
+        self.c.selects -= 1;
         self.prepared -= 1;
         self.leave();
         self.withs.truncate(withs);
@@ -56,10 +79,30 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             Err(e) => return Err(e),
         };
         if !allowed {
-            // It is ignored: as if it had no rows.
-            bound.limit = Some(Expr::Integer(0));
+            ignore(&mut bound);
+        }
+        if self.c.asks() {
+            if is_outermost {
+                self.ask_about_inner(&mut bound)?;
+            } else {
+                let accessor = self.c.accessor.clone();
+                self.c.inner_selects.push((bound.id, accessor));
+            }
         }
         Ok(bound)
+    }
+
+    /// Asks about the SELECTs within one: stock SQLite prepares them once all names are resolved.
+    fn ask_about_inner(&mut self, outermost: &mut Select) -> Result<()> {
+        for (id, accessor) in std::mem::take(&mut self.c.inner_selects) {
+            let before = std::mem::replace(&mut self.c.accessor, accessor);
+            let allowed = self.c.authorize(ActionCode::Select, None, None, None);
+            self.c.accessor = before;
+            if !allowed? {
+                ignore_inner(outermost, id);
+            }
+        }
+        Ok(())
     }
 
     /// One level of nesting more.

@@ -29,7 +29,8 @@ mod window;
 pub(crate) use flatten::twin;
 
 use crate::bound::walk::{
-    Constness, Node, NodeMut, Walk, has_function, has_subquery, is_constant, walk, walk_mut,
+    Constness, Likeness, Node, NodeMut, Walk, has_function, has_subquery, is_constant, likeness,
+    walk, walk_mut,
 };
 use crate::bound::{BinaryOp, Expr, FromSource, Select};
 use crate::compiler::{Compiler, Optimizations, Result};
@@ -136,7 +137,7 @@ fn rewrite_from(c: &mut Compiler<'_>, select: &mut Select, is_compound: bool) ->
         }
     }
     if !select.group_by.is_empty() && select.having.is_some() {
-        having_to_where(select);
+        having_to_where(c, select);
     }
     if select.where_.as_ref().is_some_and(has_exists) && c.optimizes(Optimizations::EXISTS_TO_JOIN)
     {
@@ -271,7 +272,7 @@ fn is_complex(select: &Select) -> bool {
 }
 
 /// Moves the terms of HAVING that only GROUP BY terms decide to WHERE.
-fn having_to_where(select: &mut Select) {
+fn having_to_where(c: &Compiler<'_>, select: &mut Select) {
     let Some(having) = select.having.take() else {
         return;
     };
@@ -280,9 +281,8 @@ fn having_to_where(select: &mut Select) {
     let mut terms = Vec::new();
     split_and(having, &mut terms);
     for term in terms {
-        if depends_on_groups_only(&term, &select.group_by)
-            && !matches!(term, Expr::Integer(_) | Expr::Bool(_))
-        {
+        let is_false = matches!(term, Expr::Integer(0) | Expr::Bool(false));
+        if !is_false && depends_on_groups_only(c, &term, &select.group_by) {
             moved = Expr::and(moved, Some(term));
         } else {
             kept = Expr::and(kept, Some(term));
@@ -309,13 +309,12 @@ fn split_and(expr: Expr, terms: &mut Vec<Expr>) {
 }
 
 /// Whether the value is the same for all rows of a group (SQLite's sqlite3ExprIsConstantOrGroupBy).
-fn depends_on_groups_only(expr: &Expr, group_by: &[Expr]) -> bool {
+fn depends_on_groups_only(c: &Compiler<'_>, expr: &Expr, group_by: &[Expr]) -> bool {
     walk(expr, &mut |node| match node {
         Node::Select(_) => Walk::Stop,
         Node::Expr(expr) => {
-            let is_group = |group: &Expr| {
-                crate::bound::walk::same(group, expr) && !has_custom_collation(group)
-            };
+            let is_group =
+                |group: &Expr| likeness(group, expr) < Likeness::Different && is_binary(c, group);
             if group_by.iter().any(is_group) {
                 return Walk::Prune;
             }
@@ -333,9 +332,10 @@ fn depends_on_groups_only(expr: &Expr, group_by: &[Expr]) -> bool {
     })
 }
 
-/// Terms under a collation other than BINARY stay: equal values of a group may differ.
-fn has_custom_collation(expr: &Expr) -> bool {
-    matches!(expr, Expr::Collate { .. })
+/// Terms over groups of another collation stay: equal values of a group may differ.
+fn is_binary(c: &Compiler<'_>, group: &Expr) -> bool {
+    let collation = c.collation_name(group);
+    collation.is_none_or(|name| name.as_str().eq_ignore_ascii_case("BINARY"))
 }
 
 fn is_constant_call(expr: &Expr) -> bool {

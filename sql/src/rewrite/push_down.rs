@@ -58,7 +58,7 @@ pub(super) fn push_down(c: &mut Compiler<'_>, select: &mut Select, i: usize) -> 
         terms.retain(|term| {
             let mut inside = term.clone();
             substitution.expr(c, &mut inside);
-            super::depends_on_groups_only(&inside, partition)
+            super::depends_on_groups_only(c, &inside, partition)
         });
     }
     if terms.is_empty() {

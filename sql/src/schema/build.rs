@@ -12,7 +12,7 @@ use super::define::{add_index, define_index, define_table};
 use super::memo::Memo;
 use super::statistics::{self, SampleRow};
 use super::{DbSchema, Index, NameMap, Table, TableKind, Trigger, VirtualDef};
-use crate::ast::{CreateTrigger, CreateView, ObjectKind, Stmt, TableBody};
+use crate::ast::{self, CreateTrigger, CreateView, ObjectKind, Stmt, TableBody};
 use crate::compiler::{Result, SqlError};
 use crate::lex::{Token, lex};
 use crate::parse::parse_statement;
@@ -251,7 +251,12 @@ impl DbSchemaBuilder {
                 index.name = name.into();
                 add_index(owner, Arc::new(index));
             }
-            Stmt::CreateView(create) => self.view(name, *create, text),
+            Stmt::CreateView(create) => {
+                self.check_databases(("view", &create.name.name), sql, |add| {
+                    ast::walk::tables_of_select(&create.select, add);
+                })?;
+                self.view(name, *create, text);
+            }
             Stmt::CreateTrigger(create) => self.trigger(name, *create, text)?,
             Stmt::CreateVirtualTable(create) => {
                 let args = create
@@ -285,6 +290,15 @@ impl DbSchemaBuilder {
         if self.schema.triggers.get(name).is_some() {
             return Err(format!("trigger {name} already exists"));
         }
+        let object = ("trigger", &create.name.name);
+        self.check_databases(object, sql.as_bytes(), |add| {
+            if let Some(when) = &create.when {
+                ast::walk::tables_of_expr(when, add);
+            }
+            for step in &create.steps {
+                ast::walk::tables_of_step(&step.stmt, add);
+            }
+        })?;
         let trigger = Arc::new(Trigger {
             name: name.into(),
             old_columns: names_after_old(sql.as_bytes()),
@@ -301,6 +315,30 @@ impl DbSchemaBuilder {
             }
         }
         Ok(())
+    }
+
+    /// A trigger or a view that is not temporary names objects of its own database only, whatever that is called now.
+    fn check_databases<'s>(
+        &self,
+        (kind, name): (&str, &ast::Name),
+        sql: &[u8],
+        tables: impl FnOnce(&mut dyn FnMut(&'s ast::QualifiedName)),
+    ) -> Result<(), String> {
+        let own = &self.schema.name;
+        if own.eq_ignore_ascii_case("temp") {
+            return Ok(());
+        }
+        let mut other = None;
+        tables(&mut |table| {
+            let schema = table.schema.as_ref().map(|schema| &*schema.text);
+            other = other.or(schema.filter(|schema| !schema.eq_ignore_ascii_case(own)));
+        });
+        other.map_or(Ok(()), |other| {
+            let written = String::from_utf8_lossy(name.span.slice(sql));
+            Err(format!(
+                "{kind} {written} cannot reference objects in database {other}"
+            ))
+        })
     }
 
     fn next_order(&mut self) -> u32 {

@@ -230,6 +230,22 @@ fn expr_collation(expr: &Expr, table: &Table) -> Option<CollationName> {
     }
 }
 
+/// A type without the quotes around all of it (SQLite's sqlite3DequoteToken).
+fn unquoted(name: &str) -> &str {
+    let is_quote = |c: char| matches!(c, '"' | '\'' | '[' | '`');
+    let inner = name.get(1..name.len().saturating_sub(1));
+    match inner {
+        Some(inner)
+            if name.len() >= 3
+                && name.starts_with(['"', '\'', '[', '`'])
+                && !inner.contains(is_quote) =>
+        {
+            inner
+        }
+        _ => name,
+    }
+}
+
 /// The estimated size of a column in units of four bytes.
 fn column_size(decl_type: Option<&str>) -> u64 {
     let Some(declared) = decl_type else { return 1 };
@@ -307,7 +323,7 @@ impl<'t> Definition<'t> {
         let decl_type = def
             .type_name
             .as_ref()
-            .map(|name| Arc::<str>::from(&*name.text));
+            .map(|name| Arc::<str>::from(unquoted(&name.text)));
         let number = table.columns.len();
         table.columns.push(Column {
             affinity: decl_type

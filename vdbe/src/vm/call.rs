@@ -67,17 +67,23 @@ fn expand_arguments(def: &FunctionDef, args: &mut [Mem]) {
 }
 
 /// Keeps the `Env`'s door open while a function of the application runs; built-in ones do not look for it.
-struct Opened(Option<Door>);
+pub(super) struct Opened(Option<Door>);
 
 impl Opened {
+    /// For code that may be the application's.
+    #[inline]
+    pub(super) fn always(env: &mut Env) -> Opened {
+        let here: *mut Env = env;
+        env.door.set(here);
+        Opened(Some(env.door.clone()))
+    }
+
     #[inline]
     fn new(def: &FunctionDef, env: &mut Env) -> Opened {
         if def.flags.contains(FunctionFlags::BUILTIN) {
             return Opened(None);
         }
-        let here: *mut Env = env;
-        env.door.set(here);
-        Opened(Some(env.door.clone()))
+        Opened::always(env)
     }
 }
 

@@ -157,6 +157,9 @@ pub(super) fn enter(
     });
     s.code = code;
     s.changes = 0;
+    if let Some(hook) = &mut env.hooks.trigger {
+        hook(program.subprograms[n as usize].name.as_deref());
+    }
     Ok(true)
 }
 

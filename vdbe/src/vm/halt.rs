@@ -21,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::opcode::p5;
 use crate::program::Program;
 use crate::result_code::ResultCode;
+use crate::vtab::VirtualTable;
 use ringwood_wal::{AutoVacuum, JournalMode, TxState};
 
 /// What becomes of the statement savepoint.
@@ -35,11 +36,16 @@ enum Statement {
 pub(super) async fn halt(program: &Program, s: &mut State, env: &mut Env) -> Result<()> {
     let mut committed = Ok(());
     if s.status == Status::Running && needs_commit(program, s, env) {
-        frame::unwind(s, env);
-        s.close_all();
+        close_cursors(s, env);
         committed = commit_all(env).await;
     }
     halt_now(program, s, env, committed)
+}
+
+/// Closes all cursors; those of virtual tables may use the connection meanwhile.
+pub(super) fn close_cursors(s: &mut State, env: &mut Env) {
+    frame::unwind(s, env);
+    env.outside(|| s.close_all());
 }
 
 /// Whether something has to be made durable before the run can end.
@@ -63,8 +69,7 @@ pub(super) fn halt_now(
     if s.status != Status::Running {
         return committed;
     }
-    frame::unwind(s, env);
-    s.close_all();
+    close_cursors(s, env);
     if program.is_reader {
         settle(program, s, env, committed);
     }
@@ -83,8 +88,7 @@ pub(super) fn halt_now(
 /// Ends a run without waiting: a reader gives its snapshot up, a writer in autocommit mode is rolled back, and inside a
 /// transaction the statement is undone. If it is `torn`, in the middle of a change, the whole transaction goes.
 pub(super) fn abandon(program: &Program, s: &mut State, env: &mut Env, torn: bool) {
-    frame::unwind(s, env);
-    s.close_all();
+    close_cursors(s, env);
     if program.is_reader {
         if torn && !env.autocommit {
             give_transaction_up(s, env);
@@ -220,9 +224,25 @@ fn close_statement(s: &mut State, env: &mut Env, what: Statement) {
     let number = env.savepoints.len();
     if what == Statement::RollBack {
         env.violations = s.statement_violations;
-        env.virtual_tables.tell(|table| table.rollback_to(number));
+        tell(env, |table| table.rollback_to(number));
     }
-    env.virtual_tables.tell(|table| table.release(number));
+    tell(env, |table| table.release(number));
+}
+
+/// Tells virtual tables in the transaction about a savepoint.
+pub(super) fn tell(env: &mut Env, what: impl Fn(&mut dyn VirtualTable)) {
+    if env.virtual_tables.has_active() {
+        let tables = env.virtual_tables.clone();
+        env.outside(|| tables.tell(what));
+    }
+}
+
+/// Tells virtual tables how the transaction ended.
+fn end_transaction(env: &mut Env, committed: bool) {
+    if env.virtual_tables.has_active() {
+        let tables = env.virtual_tables.clone();
+        env.outside(|| tables.end_transaction(committed));
+    }
 }
 
 /// Commits every database that was written to.
@@ -271,7 +291,7 @@ pub(super) async fn commit_all(env: &mut Env) -> Result<()> {
                 .push((db.name.clone(), db.tx.database().log_frames().0));
         }
     }
-    env.virtual_tables.end_transaction(true);
+    end_transaction(env, true);
     Ok(())
 }
 
@@ -308,7 +328,7 @@ pub(super) fn roll_back_all(env: &mut Env) {
         env.expirations += 1;
         env.schema_rollbacks += 1;
     }
-    env.virtual_tables.end_transaction(false);
+    end_transaction(env, false);
     env.rollbacks += 1;
     env.violations = Violations::default();
     env.defer_foreign_keys = false;

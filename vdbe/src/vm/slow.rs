@@ -82,7 +82,7 @@ pub(super) async fn slow(program: &Program, s: &mut State, env: &mut Env) -> Res
             vtab::wait(s, env, insn).await?;
             return Ok(Next::Again);
         }
-        Opcode::VBegin => vtab::begin(env, insn).await?,
+        Opcode::VBegin => vtab::begin(s, env, insn).await?,
         Opcode::VCheck => vtab::check(s, env, insn).await?,
         Opcode::VCreate => vtab::create(env, insn).await?,
         Opcode::VDestroy => vtab::destroy(env, insn).await?,

@@ -3,7 +3,8 @@
 //! Source: SQLite's opcodes of those names.
 
 use super::halt::{
-    close_savepoints, commit_all, foreign_key_error, halt, halt_now, needs_commit, roll_back_all,
+    close_cursors, close_savepoints, commit_all, foreign_key_error, halt_now, needs_commit,
+    roll_back_all,
 };
 use super::slow::Next;
 use super::state::State;
@@ -46,7 +47,7 @@ pub(super) fn transaction(program: &Program, s: &mut State, env: &mut Env, insn:
     let id = needs_savepoint.then(|| db.tx.savepoint());
     if let Some(id) = id {
         let number = env.savepoints.len();
-        env.virtual_tables.tell(|table| table.savepoint(number));
+        super::halt::tell(env, |table| table.savepoint(number));
         s.statement.push((insn.p1 as u8, id));
         s.statement_violations = env.violations;
     }
@@ -122,25 +123,32 @@ pub(super) async fn autocommit(
     } else {
         env.autocommit = on;
     }
+    match end_transaction(program, s, env).await {
+        // COMMIT may be tried again.
+        Err(error) if !env.autocommit => Err(error),
+        ended => {
+            close_savepoints(env);
+            ended.map(|()| Next::Done)
+        }
+    }
+}
+
+/// The end of the program, whose autocommit mode was turned on. Where readers are in the way of the commit it is off
+/// again, and the transaction goes on.
+async fn end_transaction(program: &Program, s: &mut State, env: &mut Env) -> Result<()> {
     let mut committed = Ok(());
     if needs_commit(program, s, env) {
-        s.close_all();
+        close_cursors(s, env);
         committed = commit_all(env).await;
         if let Err(error) = &committed {
-            // Readers are in the way: the transaction goes on, and COMMIT may be tried again.
             let is_busy = error.code.primary() == ResultCode::BUSY;
             if is_busy && env.dbs.iter().any(|db| db.tx.state() == TxState::Write) {
                 env.autocommit = false;
-                return committed.map(|()| Next::Done);
+                return committed;
             }
         }
     }
-    if let Err(error) = halt_now(program, s, env, committed) {
-        close_savepoints(env);
-        return Err(error);
-    }
-    close_savepoints(env);
-    Ok(Next::Done)
+    halt_now(program, s, env, committed)
 }
 
 const BEGIN: i32 = 0;
@@ -175,7 +183,7 @@ pub(super) async fn savepoint(
             .collect();
         let violations = env.violations;
         let number = env.savepoints.len();
-        env.virtual_tables.tell(|table| table.savepoint(number));
+        super::halt::tell(env, |table| table.savepoint(number));
         env.savepoints.push(Savepoint {
             name: name.to_vec(),
             ids,
@@ -203,12 +211,14 @@ pub(super) async fn savepoint(
             return Err(foreign_key_error());
         }
         env.autocommit = true;
-        if let Err(error) = halt(program, s, env).await {
-            env.autocommit = env.savepoints.is_empty();
-            return Err(error);
-        }
-        close_savepoints(env);
-        return Ok(Next::Done);
+        return match end_transaction(program, s, env).await {
+            // RELEASE may be tried again.
+            Err(error) if !env.autocommit => Err(error),
+            ended => {
+                close_savepoints(env);
+                ended.map(|()| Next::Done)
+            }
+        };
     }
     if releases {
         for (store, id) in &env.savepoints[at].ids {
@@ -217,7 +227,7 @@ pub(super) async fn savepoint(
             }
         }
         env.savepoints.truncate(at);
-        env.virtual_tables.tell(|table| table.release(at));
+        super::halt::tell(env, |table| table.release(at));
         return Ok(Next::Advance);
     }
     env.savepoints.truncate(at + 1);
@@ -227,7 +237,7 @@ pub(super) async fn savepoint(
             db.tx.rollback_to(*id)?;
         }
     }
-    env.virtual_tables.tell(|table| table.rollback_to(at));
+    super::halt::tell(env, |table| table.rollback_to(at));
     env.rollbacks += 1;
     if env.schema_changed {
         // The transaction may still hold schema changes from before the savepoint: `schema_changed` stays.

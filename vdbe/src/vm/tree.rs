@@ -227,7 +227,7 @@ pub(super) async fn create(s: &mut State, env: &mut Env, insn: &Insn) -> Result<
 
 /// Destroy.
 pub(super) async fn destroy(s: &mut State, env: &mut Env, insn: &Insn) -> Result<()> {
-    if env.active_read > 1 {
+    if env.active_read > 1 + env.destroying {
         return Err(Error::code(ResultCode::LOCKED));
     }
     let root = root_page(i64::from(insn.p1))?;

@@ -3,11 +3,13 @@
 //! Rules:
 //! 1. A step that has to wait stops the loop with `Slow`; what is awaited then is the object's own `wait`, and the step is
 //!    made again.
-//! 2. The first change of a table in a transaction is preceded by its `begin`; it then hears of savepoints, of the commit,
+//! 2. While a table of the application runs, the `Env`'s door is open.
+//! 3. The first change of a table in a transaction is preceded by its `begin`; it then hears of savepoints, of the commit,
 //!    and of the rollback.
 //!
 //! Source: SQLite's `OP_VOpen` and its kin, `sqlite3VtabBegin`, `sqlite3VtabSync`, `sqlite3VtabSavepoint`.
 
+use super::call::Opened;
 use super::cursor::{Slot, VtabCursor};
 use super::state::{State, no_cursor, tx_of};
 use super::trap::{Step, Trap};
@@ -43,7 +45,7 @@ fn table(env: &Env, insn: &Insn) -> Result<Rc<Connected>> {
 }
 
 /// VOpen.
-pub(super) fn open(s: &mut State, env: &Env, insn: &Insn) -> Step {
+pub(super) fn open(s: &mut State, env: &mut Env, insn: &Insn) -> Step {
     let slot = &mut s.cursors[insn.p1 as usize];
     let connected = table(env, insn)?;
     if let Slot::Virtual(open) = slot {
@@ -51,7 +53,7 @@ pub(super) fn open(s: &mut State, env: &Env, insn: &Insn) -> Step {
             return Ok(());
         }
     }
-    let cursor = connected.take()?.open()?;
+    let cursor = env.outside(|| connected.take()?.open())?;
     *slot = Slot::Virtual(Box::new(VtabCursor {
         cursor,
         table: connected,
@@ -82,6 +84,7 @@ pub(super) fn filter(s: &mut State, env: &mut Env, insn: &Insn) -> Step<bool> {
     let count = mems[first + 1].raw_int() as usize;
     let args = &mut mems[first + 2..first + 2 + count];
     args.iter_mut().for_each(Mem::expand);
+    let _door = Opened::always(env);
     let mut cx = VtabContext {
         facts: &mut env.facts,
         no_change: false,
@@ -98,6 +101,7 @@ pub(super) fn next(s: &mut State, env: &mut Env, insn: &Insn) -> Step<bool> {
     if c.null_row {
         return Ok(false);
     }
+    let _door = Opened::always(env);
     let mut cx = VtabContext {
         facts: &mut env.facts,
         no_change: false,
@@ -126,6 +130,7 @@ pub(super) fn column(s: &mut State, env: &mut Env, insn: &Insn) -> Step {
     if no_change {
         out.set_no_change();
     }
+    let _door = Opened::always(env);
     let mut cx = VtabContext {
         facts: &mut env.facts,
         no_change,
@@ -163,7 +168,7 @@ async fn retry<T>(
 ) -> Result<T> {
     let mut table = connected.take()?;
     loop {
-        match step(&mut **table) {
+        match env.outside(|| step(&mut **table)) {
             Ok(value) => return Ok(value),
             Err(VtabStop::Wait) => table.wait(WaitContext::new(env)).await?,
             Err(VtabStop::Fail(error)) => return Err(*error),
@@ -171,23 +176,25 @@ async fn retry<T>(
     }
 }
 
-async fn begin_table(env: &mut Env, connected: &Rc<Connected>) -> Result<()> {
+async fn begin_table(s: &State, env: &mut Env, connected: &Rc<Connected>) -> Result<()> {
     let tables = env.virtual_tables.clone();
     if tables.is_active(connected) {
         return Ok(());
     }
     retry(connected, env, |table| table.begin()).await?;
     tables.set_active(connected);
-    for number in 0..env.savepoints.len() {
-        connected.with(|table| table.savepoint(number))?;
+    // Of the savepoints that are open it hears of the innermost: the statement's, if it has one.
+    let open = env.savepoints.len() + usize::from(!s.statement.is_empty());
+    if let Some(innermost) = open.checked_sub(1) {
+        env.outside(|| connected.with(|table| table.savepoint(innermost)))?;
     }
     Ok(())
 }
 
-/// VBegin (rule 2).
-pub(super) async fn begin(env: &mut Env, insn: &Insn) -> Result<()> {
+/// VBegin (rule 3).
+pub(super) async fn begin(s: &State, env: &mut Env, insn: &Insn) -> Result<()> {
     let connected = table(env, insn)?;
-    begin_table(env, &connected).await
+    begin_table(s, env, &connected).await
 }
 
 /// The last chance of tables to refuse a commit.
@@ -219,8 +226,8 @@ pub(super) async fn create(env: &mut Env, insn: &Insn) -> Result<()> {
         args: parts.map(str::to_owned).collect(),
         is_new: true,
     };
+    forget(env, &db, name);
     let tables = env.virtual_tables.clone();
-    tables.forget(&db, name);
     let connected = match tables.connect(&args) {
         Ok(connected) => connected,
         Err(ConnectError::Fail(error)) => return Err(error),
@@ -231,14 +238,21 @@ pub(super) async fn create(env: &mut Env, insn: &Insn) -> Result<()> {
             tables.connect_pending(pending, env).await?
         }
     };
-    let made = match retry(&connected, env, |table| table.create()).await {
-        Ok(()) => begin_table(env, &connected).await,
-        Err(error) => Err(error),
-    };
-    if made.is_err() {
-        tables.forget(&db, name);
+    // To be made is to begin: such a table hears of the commit.
+    let made = retry(&connected, env, |table| table.create()).await;
+    if made.is_ok() {
+        tables.set_active(&connected);
+    } else {
+        drop(connected);
+        forget(env, &db, name);
     }
     made
+}
+
+/// Disconnects a table, which may use the connection as it goes.
+fn forget(env: &mut Env, db: &str, table: &str) {
+    let tables = env.virtual_tables.clone();
+    env.outside(|| tables.forget(db, table));
 }
 
 /// VDestroy.
@@ -251,8 +265,11 @@ pub(super) async fn destroy(env: &mut Env, insn: &Insn) -> Result<()> {
     let Some(connected) = env.virtual_tables.find(&db, &name) else {
         return Ok(());
     };
-    retry(&connected, env, |table| table.destroy()).await?;
-    env.virtual_tables.forget(&db, &name);
+    env.destroying += 1;
+    let destroyed = retry(&connected, env, |table| table.destroy()).await;
+    env.destroying -= 1;
+    destroyed?;
+    forget(env, &db, &name);
     Ok(())
 }
 
@@ -276,8 +293,7 @@ pub(super) async fn rename(s: &mut State, env: &mut Env, insn: &Insn) -> Result<
     let name = String::from_utf8_lossy(&name).into_owned();
     let connected = table(env, insn)?;
     retry(&connected, env, |table| table.rename(&name)).await?;
-    env.virtual_tables
-        .forget(&connected.args.db, &connected.args.table);
+    forget(env, &connected.args.db, &connected.args.table);
     Ok(())
 }
 

@@ -421,6 +421,12 @@ impl<'a> WaitContext<'a> {
         self.env
     }
 
+    /// Runs code of the application that may use the connection ([`Env::door`](crate::Env)): for the C interface.
+    #[doc(hidden)]
+    pub fn outside<T>(&mut self, run: impl FnOnce() -> T) -> T {
+        self.env.outside(run)
+    }
+
     /// For the tables about statements.
     #[doc(hidden)]
     pub async fn about_statements(

@@ -152,14 +152,27 @@ impl VirtualTables {
 
     /// Forgets a module; whether there was one.
     pub fn remove(&self, name: &str) -> bool {
-        let mut modules = self.modules.borrow_mut();
-        let before = modules.len();
-        modules.retain(|(have, _)| !have.eq_ignore_ascii_case(name));
-        let mut tables = self.tables.borrow_mut();
-        tables.retain(|table| {
-            !(table.args.db.is_empty() && table.args.module.eq_ignore_ascii_case(name))
+        self.forget_where(|table| {
+            table.args.db.is_empty() && table.args.module.eq_ignore_ascii_case(name)
         });
-        modules.len() < before
+        let is_it = |(have, _): &Named| have.eq_ignore_ascii_case(name);
+        let at = self.modules.borrow().iter().position(is_it);
+        let removed = at.map(|at| self.modules.borrow_mut().remove(at));
+        removed.is_some()
+    }
+
+    /// Disconnects tables. They are dropped when nothing is borrowed any more: a table of the application's may use its
+    /// connection as it goes.
+    fn forget_where(&self, is_gone: impl Fn(&Connected) -> bool) {
+        let all = std::mem::take(&mut *self.tables.borrow_mut());
+        let (gone, stay): (Vec<_>, Vec<_>) = all.into_iter().partition(|table| is_gone(table));
+        self.tables.borrow_mut().extend(stay);
+        drop(gone);
+    }
+
+    /// Disconnects all tables, as the connection ends.
+    pub fn forget_all(&self) {
+        self.forget_where(|_| true);
     }
 
     /// The module of that name.
@@ -274,16 +287,14 @@ impl VirtualTables {
 
     /// Disconnects a table.
     pub fn forget(&self, db: &str, table: &str) {
-        self.tables.borrow_mut().retain(|t| {
-            !(t.args.db.eq_ignore_ascii_case(db) && t.args.table.eq_ignore_ascii_case(table))
+        self.forget_where(|t| {
+            t.args.db.eq_ignore_ascii_case(db) && t.args.table.eq_ignore_ascii_case(table)
         });
     }
 
     /// Disconnects all tables of a database.
     pub fn forget_db(&self, db: &str) {
-        self.tables
-            .borrow_mut()
-            .retain(|t| !t.args.db.eq_ignore_ascii_case(db));
+        self.forget_where(|t| t.args.db.eq_ignore_ascii_case(db));
     }
 
     /// What [`ConnectError::Wait`] was about.
@@ -352,6 +363,7 @@ impl VirtualTables {
             return;
         }
         for table in self.active() {
+            // A table that runs hears of it from its own statement.
             let _ = table.with(|table| tell(table));
         }
     }

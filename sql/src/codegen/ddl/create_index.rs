@@ -98,7 +98,7 @@ impl Compiler<'_> {
             return Err(SqlError::error("virtual tables may not be indexed"));
         }
         let name = &*create.name.name.text;
-        Self::check_object_name(name)?;
+        self.check_object_name(name)?;
         if schema.dbs[db].table(name).is_some() {
             return Err(SqlError::error(format!(
                 "there is already a table named {name}"

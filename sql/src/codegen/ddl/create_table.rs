@@ -124,7 +124,7 @@ impl Compiler<'_> {
         may: impl FnOnce(&mut Self, usize) -> Result<bool>,
     ) -> Result<Option<usize>> {
         let db = self.new_object_db(name, temp)?;
-        Self::check_object_name(&name.name.text)?;
+        self.check_object_name(&name.name.text)?;
         if !may(self, db)? {
             return Ok(None);
         }

@@ -61,7 +61,7 @@ impl Compiler<'_> {
     ) -> Result<Option<(usize, Arc<Table>)>> {
         let (db, table_db, table) = self.table_to_watch(create)?;
         let name = &*create.name.name.text;
-        Self::check_object_name(name)?;
+        self.check_object_name(name)?;
         if self.ctx.schema.dbs[db].triggers.get(name).is_some() {
             if create.if_not_exists {
                 self.uses_db(db);

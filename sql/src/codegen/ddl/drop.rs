@@ -98,9 +98,7 @@ impl Compiler<'_> {
         self.authorize_schema_delete(db, &["tbl_name", "type"])?;
         if table.is_virtual() {
             // Its module may have to put away what it has; without a module the table cannot be dropped.
-            let connected = self.connected(db, &table)?;
-            let operand = self.vtab_operand(db, &connected);
-            self.op4(Opcode::VBegin, 0, 0, 0, operand);
+            self.connected(db, &table)?;
         }
         if !table.is_view() {
             self.clear_statistics(db, "tbl", name)?;

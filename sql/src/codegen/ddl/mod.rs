@@ -99,7 +99,10 @@ impl Compiler<'_> {
     }
 
     /// Refuses names that are kept for the engine.
-    pub(crate) fn check_object_name(name: &str) -> Result<()> {
+    pub(crate) fn check_object_name(&self, name: &str) -> Result<()> {
+        if self.ctx.flags.writable_schema {
+            return Ok(());
+        }
         if name.len() >= 7 && name.as_bytes()[..7].eq_ignore_ascii_case(b"sqlite_") {
             return Err(SqlError::error(format!(
                 "object name reserved for internal use: {name}"

@@ -163,10 +163,12 @@ impl Loops<'_> {
         );
         let lp = &mut self.plan.levels[i].lp;
         lp.flags |= LoopFlags::IN_ABLE;
-        if at > 0 && !lp.flags.contains(LoopFlags::IN_SEEKSCAN) {
+        // A virtual table has no cursor that could be asked for hope.
+        let no_hope = LoopFlags::IN_SEEKSCAN | LoopFlags::VIRTUAL;
+        if at > 0 && !lp.flags.intersects(no_hope) {
             lp.flags |= LoopFlags::IN_EARLYOUT;
         }
-        let seek_scan = lp.flags.contains(LoopFlags::IN_SEEKSCAN);
+        let no_hope = lp.flags.intersects(no_hope);
         let code = &mut self.levels[i];
         if code.ins.is_empty() {
             code.next = c.label();
@@ -192,7 +194,7 @@ impl Loops<'_> {
                 step: leads.then_some(if reverse { Opcode::Prev } else { Opcode::Next }),
             });
         }
-        if at > 0 && !seek_scan {
+        if at > 0 && !no_hope {
             c.op(Opcode::SeekHit, code.index_cursor, 0, at as i32);
         }
         Ok(())

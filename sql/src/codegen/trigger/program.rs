@@ -207,9 +207,13 @@ impl Compiler<'_> {
         self.set_reg_count(self.programs.main_registers);
         self.take_effects(&sub);
         let program = sub.finish_subprogram()?;
+        let name = match &wanted.cause {
+            Cause::Trigger { trigger, .. } => Some(trigger.name.clone()),
+            Cause::Action(_) => None,
+        };
         self.programs
             .made
-            .push(program.into_subprogram(wanted.trigger));
+            .push(program.into_subprogram(wanted.trigger, name));
         Ok(())
     }
 
