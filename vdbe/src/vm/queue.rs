@@ -10,8 +10,8 @@
 //! 2. Only the first record can be read, and taken out.
 //! 3. What does not fit into the memory that a temporary store may have is moved into a tree, and is a tree from then on.
 //!
-//! Cost: about 100 instructions to put a record in that becomes the first, 30 for each halving where it is taken out;
-//! a tree takes about 3,500 for both.
+//! Cost, counted over 32,767 records that come and go depth first: 280 instructions to put one in and 230 to take one
+//! out; of a tree 2,130 and 620.
 //!
 //! **Absent:** seeking, walking: nobody asks a queue for that.
 
