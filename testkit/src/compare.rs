@@ -1,4 +1,4 @@
-//! The same SQL on both engines, statement by statement: rows, column names, errors, changes.
+//! The same SQL on both engines, statement by statement: rows, column names, declared types, errors, changes.
 
 use crate::engine::{Answer, Cell, Engine, EngineError};
 
@@ -54,9 +54,17 @@ pub fn answered(
     let (theirs, ours) = (expected.run(sql), got.run(sql));
     let what = match (&theirs, &ours) {
         (Ok(a), Ok(b)) => answers(a, b, sql).or_else(|| {
-            let facts = |engine: &dyn Engine| (engine.changes(), engine.last_insert_rowid());
+            let facts = |engine: &dyn Engine| {
+                (
+                    engine.changes(),
+                    engine.last_insert_rowid(),
+                    engine.total_changes(),
+                )
+            };
             let (a, b) = (facts(expected), facts(got));
-            (a != b).then(|| format!("changes, last_insert_rowid: expected {a:?}, got {b:?}"))
+            (a != b).then(|| {
+                format!("changes, last_insert_rowid, total_changes: expected {a:?}, got {b:?}")
+            })
         }),
         (Err(a), Err(b)) => errors(a, b),
         (Ok(a), Err(b)) => Some(format!("expected {} rows, got error: {b}", a.rows.len())),
@@ -90,6 +98,14 @@ fn answers(a: &Answer, b: &Answer, sql: &str) -> Option<String> {
         return Some(format!(
             "columns: expected {:?}, got {:?}",
             a.columns, b.columns
+        ));
+    }
+    // Ours has none where stock SQLite makes one up (COMPAT.md, known differences).
+    let differs = |(a, b): (&Option<String>, &Option<String>)| b.is_some() && a != b;
+    if a.types.iter().zip(&b.types).any(differs) {
+        return Some(format!(
+            "declared types: expected {:?}, got {:?}",
+            a.types, b.types
         ));
     }
     if a.columns == ["id", "parent", "notused", "detail"] {

@@ -25,6 +25,8 @@ impl std::fmt::Display for EngineError {
 pub struct Answer {
     /// Result column names.
     pub columns: Vec<String>,
+    /// The types that the columns behind them were declared with.
+    pub types: Vec<Option<String>>,
     /// The rows.
     pub rows: Vec<Vec<Cell>>,
 }
@@ -39,6 +41,9 @@ pub trait Engine {
 
     /// Rows changed by the last statement that changed some.
     fn changes(&self) -> u64;
+
+    /// Rows changed since the connection was opened, by triggers and keys too.
+    fn total_changes(&self) -> u64;
 
     /// The rowid of the last insert.
     fn last_insert_rowid(&self) -> i64;

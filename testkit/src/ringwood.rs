@@ -63,6 +63,11 @@ impl Engine for Ringwood {
             answer.columns = (0..width)
                 .map(|i| statement.column_name(i).to_owned())
                 .collect();
+            let columns = statement.columns();
+            answer.types = columns
+                .iter()
+                .map(|column| column.decl_type.map(str::to_owned))
+                .collect();
             answer.rows.clear();
             while statement.step().map_err(|e| convert(&e))? {
                 answer
@@ -76,6 +81,10 @@ impl Engine for Ringwood {
 
     fn changes(&self) -> u64 {
         self.connection.changes()
+    }
+
+    fn total_changes(&self) -> u64 {
+        self.connection.total_changes()
     }
 
     fn last_insert_rowid(&self) -> i64 {

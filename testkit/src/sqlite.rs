@@ -71,6 +71,10 @@ impl Engine for Sqlite {
         let mut batch = rusqlite::Batch::new(&self.connection, sql);
         while let Some(mut statement) = batch.next().map_err(convert)? {
             answer.columns = statement.column_names().map(str::to_owned).collect();
+            let types = statement.columns();
+            answer.types = types
+                .map(|column| column.decl_type().map(str::to_owned))
+                .collect();
             answer.rows.clear();
             let width = statement.column_count();
             let mut rows = statement.raw_query();
@@ -87,6 +91,10 @@ impl Engine for Sqlite {
 
     fn changes(&self) -> u64 {
         self.connection.changes()
+    }
+
+    fn total_changes(&self) -> u64 {
+        self.connection.total_changes()
     }
 
     fn last_insert_rowid(&self) -> i64 {

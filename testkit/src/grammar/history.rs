@@ -1,4 +1,7 @@
-//! A history: a schema, rows, then statement after statement on both engines.
+//! A history: a schema, rows, then statement after statement on both engines; some on files, which each engine then
+//! reads of the other.
+
+use std::path::{Path, PathBuf};
 
 use crate::compare::{Difference, answered, compare};
 use crate::queries::Dice;
@@ -52,11 +55,71 @@ fn beginning(dice: &mut Dice) -> Vec<String> {
     script
 }
 
+/// The files of a history, each engine's own, until it is dropped.
+struct Files(PathBuf);
+
+impl Files {
+    /// In a folder that no other thread has; in memory, where there is such a place.
+    fn new() -> Option<Files> {
+        let shm = Path::new("/dev/shm");
+        let folder = if shm.is_dir() {
+            shm.to_path_buf()
+        } else {
+            std::env::temp_dir()
+        };
+        let thread = format!("{:?}", std::thread::current().id());
+        let digits: String = thread.chars().filter(char::is_ascii_digit).collect();
+        let folder = folder.join(format!("ringwood-differ-{}-{digits}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).ok()?;
+        Some(Files(folder))
+    }
+
+    fn open(&self, stock: &str, ours: &str) -> Option<(Sqlite, Ringwood)> {
+        let stock = Sqlite::open(&self.0.join(stock)).ok()?;
+        Some((stock, Ringwood::open(&self.0.join(ours)).ok()?))
+    }
+
+    /// Each engine reads what the other wrote.
+    fn swapped(&self, catalog: &Catalog) -> Option<Difference> {
+        let Some((mut stock, mut ours)) = self.open("ours", "stock") else {
+            return Some(Difference {
+                sql: String::new(),
+                what: "the other's file does not open".to_owned(),
+            });
+        };
+        let mut all = vec!["PRAGMA integrity_check".to_owned()];
+        let lasting = catalog.writable().into_iter();
+        let lasting = lasting.filter(|table| !table.name.contains('.'));
+        all.extend(lasting.map(|table| format!("SELECT * FROM {}", table.name)));
+        all.iter().find_map(|sql| {
+            let mut difference = compare(&mut stock, &mut ours, sql)?;
+            // What was changed was changed before.
+            if difference.what.starts_with("changes, ") {
+                return None;
+            }
+            difference.what.insert_str(0, "in the other's file: ");
+            Some(difference)
+        })
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
 /// Runs one until the first difference that is not documented, or its end.
 pub fn run(options: Options) -> Found {
     let mut dice = Dice::new(options.seed);
     let mut catalog = Catalog::default();
-    let (mut stock, mut ours) = (Sqlite::memory(), Ringwood::memory());
+    // Every fourth is on files.
+    let files = options.seed.is_multiple_of(4).then(Files::new).flatten();
+    let (mut stock, mut ours) = files
+        .as_ref()
+        .and_then(|files| files.open("stock", "ours"))
+        .unwrap_or_else(|| (Sqlite::memory(), Ringwood::memory()));
     let mut found = Found::default();
     let mut next = beginning(&mut dice);
     let tables = 2 + dice.below(3);
@@ -119,8 +182,12 @@ pub fn run(options: Options) -> Found {
         found.history.push(sql);
         if let Some(difference) = difference {
             found.difference = Some(difference);
-            break;
+            return found;
         }
+    }
+    if let Some(files) = files {
+        drop((stock, ours));
+        found.difference = files.swapped(&catalog);
     }
     found
 }
