@@ -92,7 +92,7 @@ fn wants_empty(_db: *mut sqlite3) -> bool {
 
 /// Gives the message of an error out.
 fn tell(db: *mut sqlite3, rc: c_int, message: *mut *mut c_char) -> c_int {
-    let failed = connection(db).filter(|_| rc != code::OK);
+    let failed = connection(db).filter(|_| rc != code::OK && !message.is_null());
     let text = failed.map(|db| memory::text_of(db.error.borrow().text()));
     put(message, text.unwrap_or(std::ptr::null_mut()));
     rc

@@ -96,8 +96,7 @@ fn load(db: &sqlite3, file: &[u8], entry: Option<&[u8]>) -> Result<(), Failure> 
     let shown = String::from_utf8_lossy(file);
     if file.len() > PATH_MAX {
         return Err(refused(format!(
-            "unable to open shared library [{:.4096}]",
-            shown
+            "unable to open shared library [{shown:.4096}]"
         )));
     }
     if file.is_empty() {

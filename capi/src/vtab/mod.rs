@@ -372,8 +372,8 @@ c_api! {
         };
         match asked.right_side(i) {
             None => code::MISUSE,
-            Some(None) => code::NOTFOUND,
-            Some(Some(found)) => {
+            Some(found) if found.is_null() => code::NOTFOUND,
+            Some(found) => {
                 put(value, found);
                 code::OK
             }

@@ -125,14 +125,11 @@ impl Asked {
         is_in
     }
 
-    /// None if there is no such constraint; else the value, if it is known.
-    pub(super) fn right_side(&self, i: usize) -> Option<Option<*mut sqlite3_value>> {
+    /// None if there is no such constraint; else the value, null if it is not known.
+    pub(super) fn right_side(&self, i: usize) -> Option<*mut sqlite3_value> {
         let value = self.values.get(i)?;
-        Some(
-            value
-                .as_ref()
-                .map(|value| std::ptr::from_ref(&**value).cast_mut()),
-        )
+        let pointer = |value: &sqlite3_value| std::ptr::from_ref(value).cast_mut();
+        Some(value.as_deref().map_or(std::ptr::null_mut(), pointer))
     }
 
     /// Takes the plan's text: what is to be freed of it is.

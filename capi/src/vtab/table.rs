@@ -162,7 +162,7 @@ impl VirtualTable for Table {
         unsafe { (*cursor).table = self.handle.table };
         Ok(Box::new(Cursor {
             handle: self.handle.clone(),
-            cursor,
+            object: cursor,
             text: None,
         }))
     }
@@ -327,7 +327,7 @@ fn pointers(values: &[sqlite3_value]) -> Vec<*mut sqlite3_value> {
 /// A scan.
 struct Cursor {
     handle: Rc<Handle>,
-    cursor: *mut sqlite3_vtab_cursor,
+    object: *mut sqlite3_vtab_cursor,
     /// The plan's text: the method may keep the pointer.
     text: Option<(Arc<str>, CString)>,
 }
@@ -336,7 +336,7 @@ impl Drop for Cursor {
     fn drop(&mut self) {
         if let Some(method) = self.handle.methods.close {
             // SAFETY: the application's method, on its own object, once.
-            unsafe { method(self.cursor) };
+            unsafe { method(self.object) };
         }
     }
 }
@@ -356,7 +356,7 @@ impl VirtualCursor for Cursor {
         // SAFETY: the application's method, on its own object; text and values live until it returns.
         let rc = unsafe {
             method(
-                self.cursor,
+                self.object,
                 plan.number,
                 self.text
                     .as_ref()
@@ -373,7 +373,7 @@ impl VirtualCursor for Cursor {
             return Err(VtabError::code(ResultCode::MISUSE).into());
         };
         // SAFETY: the application's method, on its own object.
-        let rc = unsafe { method(self.cursor) };
+        let rc = unsafe { method(self.object) };
         Ok(self.handle.outcome(rc)?)
     }
 
@@ -382,7 +382,7 @@ impl VirtualCursor for Cursor {
         self.handle
             .methods
             .eof
-            .is_none_or(|method| unsafe { method(self.cursor) } != 0)
+            .is_none_or(|method| unsafe { method(self.object) } != 0)
     }
 
     fn column(&mut self, cx: &mut VtabContext<'_>, column: usize, out: &mut Mem) -> VtabStep {
@@ -391,7 +391,7 @@ impl VirtualCursor for Cursor {
         };
         let mut context = sqlite3_context::of_column(self.handle.db, out, cx.is_no_change());
         // SAFETY: the application's method, on its own object; the context lives until it returns.
-        let rc = unsafe { method(self.cursor, &raw mut context, column as c_int) };
+        let rc = unsafe { method(self.object, &raw mut context, column as c_int) };
         let told = context.outcome();
         self.handle.outcome(rc)?;
         Ok(told?)
@@ -403,7 +403,7 @@ impl VirtualCursor for Cursor {
         };
         let mut rowid = 0;
         // SAFETY: the application's method, on its own object.
-        let rc = unsafe { method(self.cursor, &raw mut rowid) };
+        let rc = unsafe { method(self.object, &raw mut rowid) };
         self.handle.outcome(rc)?;
         Ok(rowid)
     }
