@@ -7,6 +7,7 @@
 //! | a database | after a connection has read it and left |
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -140,6 +141,20 @@ pub fn measure(options: &Idle) -> Result<Costs, Failure> {
         let db = ringwood::Builder::new_local(&first).build().await?;
         // Cores, pools and first pages are nobody's in particular.
         let warm = [used(&db).await?, used(&db).await?, used(&db).await?];
+        // First, so that memory which others have given back is not counted as theirs.
+        let template = std::fs::read(&first)?;
+        let before = Before::now();
+        let mut open = Vec::with_capacity(options.databases);
+        for number in 0..options.databases {
+            let path = scratch.fresh(&format!("{number}.db"));
+            std::fs::write(&path, &template)?;
+            let db = ringwood::Builder::new_local(&path).build().await?;
+            drop(used(&db).await?);
+            await_last(&db, warm.len() as u64)?;
+            open.push(db);
+        }
+        let databases = before.cost_of(options.databases);
+
         let before = Before::now();
         let mut kept = Vec::with_capacity(options.connections);
         for _ in 0..options.connections {
@@ -153,19 +168,8 @@ pub fn measure(options: &Idle) -> Result<Costs, Failure> {
             use_once(conn).await?;
         }
         let of_used = before.cost_of(options.connections);
-        drop((kept, warm, db));
+        drop((kept, warm, db, open));
 
-        let template = std::fs::read(&first)?;
-        let before = Before::now();
-        let mut kept = Vec::with_capacity(options.databases);
-        for number in 0..options.databases {
-            let path = scratch.fresh(&format!("{number}.db"));
-            std::fs::write(&path, &template)?;
-            let db = ringwood::Builder::new_local(&path).build().await?;
-            drop(used(&db).await?);
-            kept.push(db);
-        }
-        let databases = before.cost_of(options.databases);
         Ok(Costs {
             fresh,
             used: of_used,
@@ -185,6 +189,18 @@ fn prepare(path: &std::path::Path, tables: usize) -> Result<(), Failure> {
         ))?;
     }
     conn.close()?;
+    Ok(())
+}
+
+/// Connections on cores end some time after their handles.
+fn await_last(db: &ringwood::Database, others: u64) -> Result<(), Failure> {
+    let began = Instant::now();
+    while db.counters().sum("core", "connections") > others {
+        if began.elapsed() > Duration::from_mins(1) {
+            return Err("a connection does not end".into());
+        }
+        std::thread::sleep(Duration::from_micros(50));
+    }
     Ok(())
 }
 
