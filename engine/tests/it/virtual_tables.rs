@@ -324,13 +324,7 @@ fn changes(lazy: bool) {
         .unwrap();
     assert_eq!(
         s.said(),
-        [
-            "create main p x|'y z'|(1,2)",
-            "made",
-            "begin",
-            "sync",
-            "commit"
-        ]
+        ["create main p x|'y z'|(1,2)", "made", "sync", "commit"]
     );
     conn.execute_batch("INSERT INTO p VALUES(1,'one'),(2,'two'),(3,'three')")
         .unwrap();

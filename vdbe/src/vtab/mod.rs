@@ -255,7 +255,7 @@ pub trait VirtualTable {
         false
     }
 
-    /// The first change of a transaction comes.
+    /// The first change of a transaction comes. A table that was made in it has begun by that, and is not told.
     ///
     /// # Errors
     /// The error of the statement.
