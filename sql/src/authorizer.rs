@@ -385,9 +385,5 @@ fn functions_of(expr: &Expr, found: &mut dyn FnMut(&str)) {
 }
 
 fn auth_error(message: &str) -> SqlError {
-    SqlError {
-        code: ResultCode::AUTH,
-        message: message.into(),
-        offset: None,
-    }
+    SqlError::new(ResultCode::AUTH, message)
 }

@@ -1,10 +1,11 @@
 //! From a parsed statement to a program: which part of the code generator it goes to.
 
-use crate::ast::{Statement, Stmt};
+use crate::ast::{Explain, Statement, Stmt};
 use crate::codegen::select::Destination;
 use crate::compiler::{CompileContext, Compiler, Result, SqlError};
 use crate::resolve::{NameMode, resolve_select};
-use ringwood_vdbe::{ColumnInfo, Explain, Opcode, Program};
+use ringwood_vdbe::{ColumnInfo, Opcode, Program};
+use std::sync::Arc;
 
 /// Compiles a statement. `text` is the text that it was parsed from.
 ///
@@ -14,7 +15,7 @@ pub fn compile<'a>(
     ctx: &'a CompileContext<'a>,
     statement: &'a Statement,
     text: &'a [u8],
-) -> Result<Program> {
+) -> Result<Arc<Program>> {
     let mut c = Compiler::new(ctx, text, statement.explain);
     c.select_numbers = statement.selects;
     if let Some(error) = &statement.error {
@@ -60,14 +61,14 @@ pub fn compile<'a>(
         Stmt::Analyze(name) => c.code_analyze(name.as_deref())?,
         Stmt::Reindex(name) => c.code_reindex(name.as_deref())?,
     }
-    let mut program = c.finish()?;
-    program.params.clear();
-    program.params.resize(statement.params.count as usize, None);
+    let params = &mut c.b.about.params;
+    params.clear();
+    params.resize(statement.params.count as usize, None);
     for name in &statement.params.names {
-        program.params[name.number as usize - 1] = Some(name.text.to_string());
+        params[name.number as usize - 1] = Some(name.text.to_string());
     }
-    explain_columns(&mut program);
-    Ok(program)
+    explain_columns(&mut c);
+    c.finish()
 }
 
 /// PRAGMA count_changes: a row that says how many rows were changed.
@@ -85,13 +86,13 @@ fn count_rows(c: &mut Compiler<'_>, name: &str) {
 }
 
 /// EXPLAIN has result columns of its own.
-fn explain_columns(program: &mut Program) {
-    let names: &[&str] = match program.explain {
+fn explain_columns(c: &mut Compiler<'_>) {
+    let names: &[&str] = match c.explain {
         Explain::No => return,
         Explain::Program => &["addr", "opcode", "p1", "p2", "p3", "p4", "p5", "comment"],
         Explain::QueryPlan => &["id", "parent", "notused", "detail"],
     };
-    program.columns = names
+    c.columns = names
         .iter()
         .map(|name| ColumnInfo {
             name: (*name).into(),

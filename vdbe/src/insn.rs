@@ -61,6 +61,15 @@ pub enum P4 {
 }
 
 impl P4 {
+    /// Whether dropping it does nothing.
+    #[inline]
+    pub(crate) fn owns_nothing(&self) -> bool {
+        matches!(
+            self,
+            P4::None | P4::Int(_) | P4::Int64(_) | P4::Real(_) | P4::SubProgram(_)
+        )
+    }
+
     /// A text operand.
     pub fn text(text: impl AsRef<[u8]>) -> P4 {
         P4::Text(Arc::from(text.as_ref()))

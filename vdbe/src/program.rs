@@ -111,24 +111,6 @@ pub struct Program {
     pub subprograms: Vec<SubProgram>,
 }
 
-impl Buffers {
-    /// Takes what `other` has and this has not.
-    pub fn absorb(&mut self, other: Buffers) {
-        if self.insns.capacity() == 0 {
-            self.insns = other.insns;
-        }
-        if self.labels.capacity() == 0 {
-            self.labels = other.labels;
-        }
-        if self.columns.capacity() == 0 {
-            self.columns = other.columns;
-        }
-        if self.params.capacity() == 0 {
-            self.params = other.params;
-        }
-    }
-}
-
 impl Program {
     /// The instructions of the main program (0), or of subprogram `code` - 1.
     #[inline]
@@ -153,14 +135,21 @@ impl Program {
     }
 
     /// Empties it; its memory is for another program, unless it is much.
-    pub(crate) fn take_buffers(&mut self) -> Buffers {
-        self.comments = Vec::new();
-        self.subprograms = Vec::new();
-        Buffers {
-            insns: emptied(&mut self.insns, INSNS_KEPT_MAX),
-            labels: Vec::new(),
-            columns: emptied(&mut self.columns, COLUMNS_KEPT_MAX),
-            params: emptied(&mut self.params, COLUMNS_KEPT_MAX),
+    pub(crate) fn clear(&mut self) {
+        // The destructor of most instructions has nothing to do, but is a call.
+        while let Some(insn) = self.insns.pop() {
+            if insn.p4.owns_nothing() {
+                std::mem::forget(insn);
+            }
+        }
+        empty(&mut self.insns, INSNS_KEPT_MAX);
+        empty(&mut self.columns, COLUMNS_KEPT_MAX);
+        empty(&mut self.params, COLUMNS_KEPT_MAX);
+        if !self.comments.is_empty() {
+            self.comments = Vec::new();
+        }
+        if !self.subprograms.is_empty() {
+            self.subprograms = Vec::new();
         }
     }
 
@@ -193,15 +182,14 @@ const LABELS_TYPICAL: usize = 8;
 const INSNS_KEPT_MAX: usize = 512;
 const COLUMNS_KEPT_MAX: usize = 64;
 
-/// A vector's memory, its elements dropped.
+/// Drops a vector's elements; its memory too, if it is much.
 #[inline]
-fn emptied<T>(list: &mut Vec<T>, kept_max: usize) -> Vec<T> {
-    let mut list = std::mem::take(list);
-    list.clear();
+fn empty<T>(list: &mut Vec<T>, kept_max: usize) {
     if list.capacity() > kept_max {
-        list = Vec::new();
+        *list = Vec::new();
+    } else {
+        list.clear();
     }
-    list
 }
 
 /// What a program says about itself besides its instructions; see the fields of [`Program`].
@@ -223,15 +211,12 @@ pub struct About {
     pub subprograms: Vec<SubProgram>,
 }
 
-/// The memory of a program that is gone, for the next one.
+/// Memory for the next program.
 #[derive(Debug, Default)]
 pub struct Buffers {
-    insns: Vec<Insn>,
+    /// A program that is gone, emptied; nobody else has a share in it.
+    pub program: Option<Arc<Program>>,
     labels: Vec<Addr>,
-    /// For [`About::columns`].
-    pub columns: Vec<ColumnInfo>,
-    /// For [`About::params`].
-    pub params: Vec<Option<String>>,
 }
 
 /// Collects instructions.
@@ -247,6 +232,8 @@ pub struct ProgramBuilder {
     pub is_subprogram: bool,
     /// Everything else that the program will say about itself.
     pub about: About,
+    /// A program that is gone: this one takes its place.
+    shell: Option<Arc<Program>>,
 }
 
 impl ProgramBuilder {
@@ -258,22 +245,27 @@ impl ProgramBuilder {
     /// An empty program in memory that is there already.
     pub fn in_buffers(buffers: Buffers) -> ProgramBuilder {
         let Buffers {
-            mut insns,
+            program: mut shell,
             mut labels,
-            columns,
-            params,
         } = buffers;
+        let mut about = About::default();
+        let mut insns = Vec::new();
+        if let Some(program) = shell.as_mut().and_then(Arc::get_mut) {
+            insns = std::mem::take(&mut program.insns);
+            about.columns = std::mem::take(&mut program.columns);
+            about.params = std::mem::take(&mut program.params);
+        }
         insns.reserve(INSNS_TYPICAL);
         labels.reserve(LABELS_TYPICAL);
         ProgramBuilder {
             insns,
+            comments: Vec::new(),
             labels,
-            about: About {
-                columns,
-                params,
-                ..About::default()
-            },
-            ..ProgramBuilder::default()
+            mem_count: 0,
+            cursor_count: 0,
+            is_subprogram: false,
+            about,
+            shell,
         }
     }
 
@@ -432,15 +424,38 @@ impl ProgramBuilder {
     ///
     /// # Errors
     /// `SQLITE_INTERNAL`, which names the instruction, if the code generator broke a rule of this module.
-    pub fn finish(self) -> Result<Program, Error> {
-        self.finish_reusing().map(|(program, _)| program)
+    pub fn finish(mut self) -> Result<Program, Error> {
+        let mut program = Program::default();
+        self.finish_in(&mut program)?;
+        Ok(program)
     }
 
-    /// As [`finish`](ProgramBuilder::finish); gives what memory the program does not need as well.
+    /// As [`finish`](ProgramBuilder::finish), for a program that is shared; gives what memory it does not need as well.
+    /// The builder is empty after that.
     ///
     /// # Errors
     /// As [`finish`](ProgramBuilder::finish).
-    pub fn finish_reusing(mut self) -> Result<(Program, Buffers), Error> {
+    pub fn finish_reusing(&mut self) -> Result<(Arc<Program>, Buffers), Error> {
+        let mut shell = self.shell.take().unwrap_or_default();
+        match Arc::get_mut(&mut shell) {
+            Some(program) => self.finish_in(program)?,
+            None => {
+                let mut program = Program::default();
+                self.finish_in(&mut program)?;
+                shell = Arc::new(program);
+            }
+        }
+        let mut labels = std::mem::take(&mut self.labels);
+        empty(&mut labels, INSNS_KEPT_MAX);
+        let buffers = Buffers {
+            program: None,
+            labels,
+        };
+        Ok((shell, buffers))
+    }
+
+    /// Puts all of it into a program that is empty.
+    fn finish_in(&mut self, program: &mut Program) -> Result<(), Error> {
         let mut readonly = true;
         let mut is_reader = false;
         for (addr, insn) in self.insns.iter_mut().enumerate() {
@@ -466,34 +481,30 @@ impl ProgramBuilder {
                 }
                 same
             });
+            program.comments = std::mem::take(&mut self.comments);
         }
-        let about = self.about;
-        let program = Program {
-            insns: self.insns,
-            comments: self.comments,
-            mem_count: self.mem_count,
-            cursor_count: self.cursor_count,
-            columns: about.columns,
-            params: about.params,
-            readonly,
-            is_reader,
-            count_changes: about.count_changes,
-            statement_journal: about.statement_journal,
-            databases: about.databases,
-            explain: about.explain,
-            subprograms: about.subprograms,
-        };
+        let about = &mut self.about;
+        program.insns = std::mem::take(&mut self.insns);
+        program.columns = std::mem::take(&mut about.columns);
+        program.params = std::mem::take(&mut about.params);
+        if !about.subprograms.is_empty() {
+            program.subprograms = std::mem::take(&mut about.subprograms);
+        }
+        program.mem_count = self.mem_count;
+        program.cursor_count = self.cursor_count;
+        program.readonly = readonly;
+        program.is_reader = is_reader;
+        program.count_changes = about.count_changes;
+        program.statement_journal = about.statement_journal;
+        program.databases = about.databases;
+        program.explain = about.explain;
         if cfg!(debug_assertions) {
             program.verify_insns()?;
             if !self.is_subprogram {
-                verify_calls(&program)?;
+                verify_calls(program)?;
             }
         }
-        let buffers = Buffers {
-            labels: emptied(&mut self.labels, INSNS_KEPT_MAX),
-            ..Buffers::default()
-        };
-        Ok((program, buffers))
+        Ok(())
     }
 }
 
@@ -520,6 +531,7 @@ fn resolve_labels(labels: &[Addr], addr: usize, insn: &mut Insn) -> Result<(), E
     }
     Ok(())
 }
+
 #[cold]
 fn broken(addr: usize, insn: &Insn, what: &str) -> Error {
     Error::new(

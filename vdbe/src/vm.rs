@@ -53,13 +53,13 @@ use crate::error::{Error, Result};
 use crate::listing::Listing;
 use crate::mem::Mem;
 use crate::opcode::{Opcode, p5};
-use crate::program::{Buffers, Explain, Program};
+use crate::program::{Explain, Program};
 use crate::result_code::ResultCode;
 use ringwood_format::value::{Value, ValueRef};
 use run::{Pause, run};
 use slow::Next;
 use state::{State, Status, tx_of_mut};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use trap::Trap;
 
 /// Why `step` returned.
@@ -72,6 +72,9 @@ pub enum Exit {
     /// The engine is to do something, answer with [`Vm::answer`], and step on.
     Request(Request),
 }
+
+/// The program of a VM that was retired.
+static NO_PROGRAM: LazyLock<Arc<Program>> = LazyLock::new(Arc::default);
 
 /// A program with its registers: a statement.
 pub struct Vm {
@@ -101,26 +104,22 @@ impl Vm {
         }
     }
 
-    /// Ends the statement for good. What is left waits for [`load`](Vm::load) and holds nothing of anybody; the buffers
-    /// are for the next program.
+    /// Ends the statement for good. What is left waits for [`load`](Vm::load) and holds nothing of anybody; the program
+    /// is emptied, for the next one, unless somebody else has a share in it.
     ///
     /// Before: it does not run (see [`abandon`](Vm::abandon)).
-    pub fn retire(&mut self) -> Buffers {
+    pub fn retire(&mut self) -> Option<Arc<Program>> {
         debug_assert!(!self.is_running(), "a running program is ended first");
         self.make_ready();
         self.state.retire();
-        match Arc::get_mut(&mut self.program) {
-            Some(program) => program.take_buffers(),
-            None => Buffers::default(), // the caller has a share in it
-        }
+        let mut program = std::mem::replace(&mut self.program, NO_PROGRAM.clone());
+        Arc::get_mut(&mut program)?.clear();
+        Some(program)
     }
 
     /// Takes a program in the place of the one that was retired.
-    pub fn load(&mut self, program: Program) {
-        match Arc::get_mut(&mut self.program) {
-            Some(old) => *old = program,
-            None => self.program = Arc::new(program),
-        }
+    pub fn load(&mut self, program: Arc<Program>) {
+        self.program = program;
         self.state.load(self.program.params.len());
         self.seen_rollbacks = (0, 0);
     }

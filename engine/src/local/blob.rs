@@ -122,7 +122,7 @@ impl LocalConnection {
         builder.about.databases = 1 << db;
         let program = builder.finish().map_err(|e| Error::from_vdbe(e, b""))?;
         let expirations = self.inner.with_env(|env| env.expirations);
-        let mut statement = Statement::of(&self.inner, (program, expirations), b"");
+        let mut statement = Statement::of(&self.inner, (program.into(), expirations), b"");
         statement.step()?;
         Ok(statement)
     }

@@ -126,7 +126,8 @@ pub(crate) struct Inner {
     cache: statement_cache::StatementCache,
     counts: Counts,
     /// What dropped statements have left.
-    spares: RefCell<Vec<statement::Spare>>,
+    #[allow(clippy::vec_box)] // they are moved in and out
+    spares: RefCell<Vec<Box<statement::Body>>>,
     /// The memory of their programs.
     workshop: Workshop,
 }

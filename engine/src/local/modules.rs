@@ -215,7 +215,7 @@ impl Inner {
                 .compile_in(env, &parsed, sql.as_bytes())
                 .await
                 .map_err(plain_error)?;
-            let mut vm = Vm::new(Arc::new(program));
+            let mut vm = Vm::new(program);
             for (i, value) in params.iter().enumerate() {
                 vm.bind_value(i + 1, value.clone())?;
             }

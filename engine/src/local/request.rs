@@ -1,7 +1,6 @@
 //! What a running program asks of the engine, and the answers.
 
 use std::rc::Rc;
-use std::sync::Arc;
 
 use ringwood_format::value::Value;
 use ringwood_sql::parse::Parser;
@@ -87,7 +86,7 @@ impl Inner {
             let program = program.map_err(|e| {
                 VdbeError::new(ResultCode::from_i32(e.extended_code()), e.message())
             })?;
-            let mut vm = Vm::new(Arc::new(program));
+            let mut vm = Vm::new(program);
             loop {
                 match vm.step(env).await? {
                     Exit::Row => {}

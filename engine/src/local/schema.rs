@@ -34,7 +34,7 @@ impl Inner {
         &self,
         statement: &Statement,
         text: &[u8],
-    ) -> Result<(Program, u64)> {
+    ) -> Result<(Arc<Program>, u64)> {
         let mut env = self.enter().await;
         let program = self.compile_in(&mut env, statement, text).await?;
         Ok((program, env.expirations))
@@ -46,7 +46,7 @@ impl Inner {
         env: &mut Env,
         statement: &Statement,
         text: &[u8],
-    ) -> Result<Program> {
+    ) -> Result<Arc<Program>> {
         let mut is_fresh = false;
         loop {
             let schema = self.schema(env).await?;
@@ -84,7 +84,7 @@ impl Inner {
         &self,
         statement: &Statement,
         text: &[u8],
-    ) -> Option<Result<(Program, u64)>> {
+    ) -> Option<Result<(Arc<Program>, u64)>> {
         let env = self.try_enter()?;
         self.sync_cookies(&env);
         let known = self.schema.borrow().clone();
@@ -120,7 +120,7 @@ impl Inner {
         schema: &Schema,
         statement: &Statement,
         text: &[u8],
-    ) -> Result<Program, SqlError> {
+    ) -> Result<Arc<Program>, SqlError> {
         let mut flags = self.flags.get();
         // It ends with the transaction.
         flags.defer_foreign_keys = env.defer_foreign_keys;

@@ -25,11 +25,7 @@ const RETRIES_MAX: u32 = 50;
 /// Parameters keep their values over [`reset`](Self::reset).
 pub struct Statement {
     conn: Rc<Inner>,
-    vm: Loaded,
-    /// The text of this statement alone.
-    sql: Vec<u8>,
-    /// What is known of it by others.
-    about: Rc<About>,
+    body: Loaded,
     /// What is compiled in its place: it is explained, or not, unlike its text.
     explained: Option<Box<[u8]>>,
     /// The last step ended the run: the next one starts over.
@@ -38,23 +34,30 @@ pub struct Statement {
     expirations: u64,
 }
 
-/// The VM of a statement: there until the statement is dropped, then it waits in the connection for the next one.
-struct Loaded(Option<Box<Vm>>);
+/// What a statement leaves to another one when it is dropped.
+pub(super) struct Body {
+    vm: Vm,
+    /// Its text, and what is known of it by others.
+    about: Rc<About>,
+}
 
-const LOADED: &str = "a statement has its VM until it is dropped";
+/// The body of a statement: there until the statement is dropped, then it waits in the connection for the next one.
+struct Loaded(Option<Box<Body>>);
+
+const LOADED: &str = "a statement has its body until it is dropped";
 
 impl Deref for Loaded {
-    type Target = Vm;
+    type Target = Body;
 
     #[inline]
-    fn deref(&self) -> &Vm {
+    fn deref(&self) -> &Body {
         self.0.as_deref().expect(LOADED)
     }
 }
 
 impl DerefMut for Loaded {
     #[inline]
-    fn deref_mut(&mut self) -> &mut Vm {
+    fn deref_mut(&mut self) -> &mut Body {
         self.0.as_deref_mut().expect(LOADED)
     }
 }
@@ -62,17 +65,9 @@ impl DerefMut for Loaded {
 /// A number of expirations that is never reached: the statement is compiled anew before its next run.
 const EXPIRED: u64 = u64::MAX;
 
-/// What a dropped statement leaves to another one.
-pub(super) struct Spare {
-    vm: Box<Vm>,
-    text: Vec<u8>,
-}
-
 /// A statement without its connection: not running, and without values of parameters.
 pub(super) struct Resting {
-    vm: Loaded,
-    sql: Vec<u8>,
-    about: Rc<About>,
+    body: Loaded,
     expirations: u64,
 }
 
@@ -86,9 +81,7 @@ impl Resting {
     pub(super) fn wake(self, conn: &Rc<Inner>) -> Statement {
         Statement {
             conn: conn.clone(),
-            vm: self.vm,
-            sql: self.sql,
-            about: self.about,
+            body: self.body,
             explained: None,
             ended: false,
             expirations: self.expirations,
@@ -103,7 +96,7 @@ const TEXT_KEPT_MAX: usize = 4096;
 impl std::fmt::Debug for Statement {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Statement")
-            .field("sql", &String::from_utf8_lossy(&self.sql))
+            .field("sql", &String::from_utf8_lossy(&self.body.about.sql))
             .finish_non_exhaustive()
     }
 }
@@ -153,18 +146,14 @@ impl Statement {
 
     pub(super) fn of(
         conn: &Rc<Inner>,
-        (program, expirations): (Program, u64),
+        (program, expirations): (Arc<Program>, u64),
         sql: &[u8],
     ) -> Statement {
-        let about = Rc::new(About::new(sql, &program));
-        conn.statements.add(&about);
-        let (vm, mut text) = conn.load(program);
-        text.extend_from_slice(sql);
+        let body = conn.load(program, sql);
+        conn.statements.add(&body.about);
         Statement {
-            vm,
+            body,
             conn: conn.clone(),
-            sql: text,
-            about,
             explained: None,
             ended: false,
             expirations,
@@ -206,17 +195,17 @@ impl Statement {
             return None; // nothing is told before it stands firm
         }
         if std::mem::take(&mut self.ended) {
-            self.vm.abandon(&mut env); // it is not running: it is made ready
+            self.body.vm.abandon(&mut env); // it is not running: it is made ready
         }
-        if self.expirations != env.expirations && !self.vm.is_running() {
+        if self.expirations != env.expirations && !self.body.vm.is_running() {
             return None;
         }
-        self.about.begin_step();
-        match self.vm.step_now(&mut env)? {
+        self.body.about.begin_step();
+        match self.body.vm.step_now(&mut env)? {
             Ok(Exit::Row) => Some(Ok(true)), // its counters wait for the run's end
             Ok(Exit::Done) => {
                 self.ended = true;
-                self.about.end_step(&self.vm);
+                self.body.about.end_step(&self.body.vm);
                 self.conn.publish(&env);
                 Some(Ok(false))
             }
@@ -228,10 +217,10 @@ impl Statement {
                 None
             }
             Err(e) => {
-                self.ended = !self.vm.is_running();
-                self.about.end_step(&self.vm);
+                self.ended = !self.body.vm.is_running();
+                self.body.about.end_step(&self.body.vm);
                 self.conn.publish(&env);
-                Some(Err(Error::from_vdbe(e, &self.sql)))
+                Some(Err(Error::from_vdbe(e, &self.body.about.sql)))
             }
         }
     }
@@ -250,24 +239,24 @@ impl Statement {
         let mut env = conn.enter().await;
         let mut retries = 0;
         if std::mem::take(&mut self.ended) {
-            self.vm.abandon(&mut env);
+            self.body.vm.abandon(&mut env);
         }
-        if self.expirations != env.expirations && !self.vm.is_running() {
+        if self.expirations != env.expirations && !self.body.vm.is_running() {
             Box::pin(self.recompile(&mut env)).await?;
         }
-        self.about.begin_step();
+        self.body.about.begin_step();
         let outcome = loop {
-            match self.vm.step(&mut env).await {
+            match self.body.vm.step(&mut env).await {
                 Ok(Exit::Row) => {
                     self.stand_firm(&mut env).await?;
-                    self.about.end_step(&self.vm);
+                    self.body.about.end_step(&self.body.vm);
                     return Ok(true);
                 }
                 Ok(Exit::Done) => break Ok(false),
                 Ok(Exit::Request(request)) => {
                     let answer = Box::pin(conn.answer(&mut env, request)).await;
                     // A failed answer is told by the next step, once the statement has been ended.
-                    let _ = self.vm.answer(&mut env, answer);
+                    let _ = self.body.vm.answer(&mut env, answer);
                 }
                 Err(e) if e.code == ResultCode::SCHEMA && retries < RETRIES_MAX => {
                     retries += 1;
@@ -280,11 +269,11 @@ impl Statement {
                         break Err(e);
                     }
                 }
-                Err(e) => break Err(Error::from_vdbe(e, &self.sql)),
+                Err(e) => break Err(Error::from_vdbe(e, &self.body.about.sql)),
             }
         };
-        self.ended = !self.vm.is_running();
-        self.about.end_step(&self.vm);
+        self.ended = !self.body.vm.is_running();
+        self.body.about.end_step(&self.body.vm);
         conn.publish(&env);
         // That there is no row, or why it fails, is told of what was read, too.
         if outcome.is_err() || self.column_count() > 0 {
@@ -299,33 +288,39 @@ impl Statement {
         for db in &mut env.dbs {
             if db.tx.is_ahead() {
                 let firm = db.tx.stand_firm().await;
-                firm.map_err(|e| Error::from_vdbe(e.into(), &self.sql))?;
+                firm.map_err(|e| Error::from_vdbe(e.into(), &self.body.about.sql))?;
             }
         }
         Ok(())
     }
 
     async fn recompile(&mut self, env: &mut ringwood_vdbe::Env) -> Result<()> {
-        let sql = self.explained.as_deref().unwrap_or(&self.sql);
+        let sql = self.explained.as_deref().unwrap_or(&self.body.about.sql);
         let limits = self.conn.limit_values.get().parser();
         let parsed = match Parser::with_limits(sql, limits).next_statement() {
             Some(Ok(parsed)) => parsed,
             // It was parsed before: the limits were made narrower.
             Some(Err(e)) => {
-                return Err(Error::from_vdbe(SqlError::of_text(&e).into(), &self.sql));
+                return Err(Error::from_vdbe(
+                    SqlError::of_text(&e).into(),
+                    &self.body.about.sql,
+                ));
             }
             None => return Ok(()),
         };
         let conn = self.conn.clone();
         let program = conn.compile_in(env, &parsed, sql).await?;
         self.expirations = env.expirations;
-        self.about.recompiled(&program);
-        let (mut vm, text) = conn.load(program);
-        for (i, value) in self.vm.bindings().iter().enumerate() {
+        self.body.about.recompiled(&program);
+        let mut vm = Vm::new(program);
+        for (i, value) in self.body.vm.bindings().iter().enumerate() {
             vm.bind_mem(i + 1, value.clone())
-                .map_err(|e| Error::from_vdbe(e, &self.sql))?;
+                .map_err(|e| Error::from_vdbe(e, &self.body.about.sql))?;
         }
-        conn.retire(std::mem::replace(&mut self.vm, vm), text);
+        let mut before = std::mem::replace(&mut self.body.vm, vm);
+        if let Some(program) = before.retire() {
+            conn.workshop.take_back(program);
+        }
         Ok(())
     }
 
@@ -373,9 +368,9 @@ impl Statement {
     pub fn reset(&mut self) {
         let conn = self.conn.clone();
         self.ended = false;
-        self.about.end_run();
+        self.body.about.end_run();
         conn.with_env(|env| {
-            self.vm.abandon(env);
+            self.body.vm.abandon(env);
             conn.publish(env);
         });
     }
@@ -384,9 +379,7 @@ impl Statement {
     pub(super) fn rest(mut self) -> (Rc<Inner>, Resting) {
         let conn = self.conn.clone();
         let resting = Resting {
-            vm: Loaded(self.vm.0.take()),
-            sql: std::mem::take(&mut self.sql),
-            about: self.about.clone(),
+            body: Loaded(self.body.0.take()),
             expirations: if self.explained.is_some() {
                 EXPIRED
             } else {
@@ -406,9 +399,9 @@ impl Statement {
         self.ended = false;
         io.block_on(async {
             let mut env = conn.enter().await;
-            let done = self.vm.reset(&mut env).await;
+            let done = self.body.vm.reset(&mut env).await;
             conn.publish(&env);
-            done.map_err(|e| Error::from_vdbe(e, &self.sql))
+            done.map_err(|e| Error::from_vdbe(e, &self.body.about.sql))
         })
     }
 
@@ -417,10 +410,10 @@ impl Statement {
     /// # Errors
     /// `SQLITE_MISUSE` while it runs; what compiling it fails with.
     pub fn set_explain(&mut self, mode: u8) -> Result<()> {
-        if self.vm.is_running() {
+        if self.body.vm.is_running() {
             return Err(Error::Misuse("the statement runs".into()));
         }
-        let text = without_explain(&self.sql);
+        let text = without_explain(&self.body.about.sql);
         let wanted = match mode {
             0 => text.to_vec(),
             1 => [b"EXPLAIN ", text].concat(),
@@ -441,18 +434,18 @@ impl Statement {
 
     /// Whether it was stepped and has not ended.
     pub fn is_running(&self) -> bool {
-        self.vm.is_running()
+        self.body.vm.is_running()
     }
 
     /// The registers of the current row; none without one.
     #[inline]
     pub fn row(&self) -> &[ringwood_vdbe::Mem] {
-        self.vm.row()
+        self.body.vm.row()
     }
 
     /// The values of its parameters.
     pub fn bindings(&self) -> &[ringwood_vdbe::Mem] {
-        self.vm.bindings()
+        self.body.vm.bindings()
     }
 
     /// Sets parameter `index` (from 1) to a register's value, whatever that is.
@@ -460,19 +453,20 @@ impl Statement {
     /// # Errors
     /// `SQLITE_RANGE` if there is no such parameter, `SQLITE_MISUSE` while it runs.
     pub fn bind_mem(&mut self, index: usize, value: ringwood_vdbe::Mem) -> Result<()> {
-        self.vm
+        self.body
+            .vm
             .bind_mem(index, value)
-            .map_err(|e| Error::from_vdbe(e, &self.sql))
+            .map_err(|e| Error::from_vdbe(e, &self.body.about.sql))
     }
 
     /// Opcodes run, steps of full scans, and sorts since it was prepared or last started.
     pub fn counters(&self) -> (u64, u64, u64) {
-        self.vm.counters()
+        self.body.vm.counters()
     }
 
     /// Its text, as it was given.
     pub fn sql_bytes(&self) -> &[u8] {
-        &self.sql
+        &self.body.about.sql
     }
 
     /// Sets parameter `index` (from 1).
@@ -480,14 +474,15 @@ impl Statement {
     /// # Errors
     /// `SQLITE_RANGE` if there is no such parameter.
     pub fn bind(&mut self, index: usize, value: impl Into<Value>) -> Result<()> {
-        self.vm
+        self.body
+            .vm
             .bind_value(index, value.into().into_stored())
-            .map_err(|e| Error::from_vdbe(e, &self.sql))
+            .map_err(|e| Error::from_vdbe(e, &self.body.about.sql))
     }
 
     /// Sets every parameter to NULL.
     pub fn clear_bindings(&mut self) {
-        self.vm.clear_bindings();
+        self.body.vm.clear_bindings();
     }
 
     /// Sets parameters from a list; those that are not in it keep their values.
@@ -569,12 +564,13 @@ impl Statement {
     /// If the last step gave no row, or there is no such column.
     #[inline]
     pub fn column(&self, index: usize) -> ValueRef<'_> {
-        self.vm.row()[index].as_value_ref().into()
+        self.body.vm.row()[index].as_value_ref().into()
     }
 
     /// The values of the current row, owned.
     pub fn values(&self) -> Vec<Value> {
-        self.vm
+        self.body
+            .vm
             .row()
             .iter()
             .map(|m| ValueRef::from(m.as_value_ref()).to_value())
@@ -593,12 +589,12 @@ impl Statement {
 
     /// The program that it was compiled to.
     pub fn program(&self) -> &Arc<Program> {
-        self.vm.program()
+        self.body.vm.program()
     }
 
     /// Its text.
     pub fn sql(&self) -> String {
-        String::from_utf8_lossy(&self.sql).into_owned()
+        String::from_utf8_lossy(&self.body.about.sql).into_owned()
     }
 
     pub(crate) fn columns_shared(&self) -> Columns {
@@ -608,45 +604,53 @@ impl Statement {
 
 impl Drop for Statement {
     fn drop(&mut self) {
-        if self.vm.0.is_none() {
+        if self.body.0.is_none() {
             return; // it rests elsewhere
         }
-        if self.vm.is_running() {
+        if self.body.vm.is_running() {
             self.reset();
         }
-        let vm = Loaded(self.vm.0.take());
-        self.conn.retire(vm, std::mem::take(&mut self.sql));
+        if let Some(body) = self.body.0.take() {
+            self.conn.retire(body);
+        }
     }
 }
 
 impl Inner {
-    /// A VM for a program, and room for its text: what is left over, or new.
-    fn load(&self, program: Program) -> (Loaded, Vec<u8>) {
+    /// A body for a program and its text: what is left over, or new.
+    fn load(&self, program: Arc<Program>, sql: &[u8]) -> Loaded {
         let spare = self.spares.borrow_mut().pop();
-        match spare {
-            Some(Spare { mut vm, text }) => {
-                vm.load(program);
-                (Loaded(Some(vm)), text)
+        let body = match spare {
+            Some(mut body) => {
+                match Rc::get_mut(&mut body.about) {
+                    Some(about) => about.renew(sql, &program),
+                    None => body.about = Rc::new(About::new(sql, &program)),
+                }
+                body.vm.load(program);
+                body
             }
-            None => {
-                let vm = Box::new(Vm::new(Arc::new(program)));
-                (Loaded(Some(vm)), Vec::new())
-            }
-        }
+            None => Box::new(Body {
+                about: Rc::new(About::new(sql, &program)),
+                vm: Vm::new(program),
+            }),
+        };
+        Loaded(Some(body))
     }
 
-    /// Keeps a VM that has ended, and the memory of its text, for another statement.
-    fn retire(&self, vm: Loaded, mut text: Vec<u8>) {
-        let Some(mut vm) = vm.0 else { return };
-        let buffers = vm.retire();
-        self.workshop.take_back(buffers);
+    /// Keeps what a statement that has ended leaves, for another one.
+    fn retire(&self, mut body: Box<Body>) {
+        if let Some(program) = body.vm.retire() {
+            self.workshop.take_back(program);
+        }
+        self.statements.remove(&body.about);
         let mut spares = self.spares.borrow_mut();
         if spares.len() < SPARES_MAX {
-            text.clear();
-            if text.capacity() > TEXT_KEPT_MAX {
-                text = Vec::new();
+            let own = Rc::get_mut(&mut body.about);
+            if own.is_none_or(|about| about.sql.capacity() > TEXT_KEPT_MAX) {
+                // Others may still know of it, or its text is long.
+                body.about = Rc::default();
             }
-            spares.push(Spare { vm, text });
+            spares.push(body);
         }
     }
 }

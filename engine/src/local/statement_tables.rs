@@ -32,7 +32,7 @@ use super::Inner;
 #[derive(Debug, Default)]
 pub(super) struct About {
     /// Its text.
-    pub(super) sql: Box<[u8]>,
+    pub(super) sql: Vec<u8>,
     columns: Cell<usize>,
     readonly: Cell<bool>,
     busy: Cell<bool>,
@@ -47,12 +47,21 @@ pub(super) struct About {
 impl About {
     /// A statement with that program.
     pub(super) fn new(sql: &[u8], program: &Program) -> About {
-        let about = About {
-            sql: sql.into(),
+        let mut about = About::default();
+        about.renew(sql, program);
+        about
+    }
+
+    /// Another statement, with that program, in the place of one that is gone.
+    pub(super) fn renew(&mut self, sql: &[u8], program: &Program) {
+        let mut text = std::mem::take(&mut self.sql);
+        text.clear();
+        text.extend_from_slice(sql);
+        *self = About {
+            sql: text,
             ..About::default()
         };
-        about.describe(program);
-        about
+        self.describe(program);
     }
 
     /// It was compiled again.
@@ -105,7 +114,7 @@ impl About {
         let int = |n: u64| Value::Integer(n as i64);
         let flag = |flag: bool| Value::Integer(i64::from(flag));
         vec![
-            Value::Text(self.sql.clone().into_vec()),
+            Value::Text(self.sql.clone()),
             int(self.columns.get() as u64),
             flag(self.readonly.get()),
             flag(self.busy.get()),
@@ -119,6 +128,9 @@ impl About {
         ]
     }
 }
+
+/// Among so many statements that were added last, one that is dropped is looked for.
+const LATELY: usize = 8;
 
 /// The statements of a connection; what is gone is swept away now and then.
 #[derive(Debug, Default)]
@@ -136,6 +148,16 @@ impl Statements {
             self.sweep_at.set(2 * list.len() + 32);
         }
         list.push(Rc::downgrade(about));
+    }
+
+    /// Takes one away, if it was added lately; the others are swept away once they are gone.
+    pub(super) fn remove(&self, about: &Rc<About>) {
+        let mut list = self.list.borrow_mut();
+        let lately = list.len().saturating_sub(LATELY);
+        let is_it = |have: &Weak<About>| std::ptr::eq(have.as_ptr(), Rc::as_ptr(about));
+        if let Some(at) = list[lately..].iter().rposition(is_it) {
+            list.remove(lately + at);
+        }
     }
 
     fn rows(&self) -> Vec<Vec<Value>> {

@@ -359,11 +359,7 @@ fn default_fits(column: &crate::schema::Column) -> Option<bool> {
 
 #[cold]
 fn corrupt() -> SqlError {
-    SqlError {
-        code: ResultCode::CORRUPT,
-        message: ResultCode::CORRUPT.message().into(),
-        offset: None,
-    }
+    SqlError::new(ResultCode::CORRUPT, ResultCode::CORRUPT.message())
 }
 
 /// The definition of a table, and where its columns end.

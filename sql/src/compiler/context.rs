@@ -6,12 +6,20 @@ use crate::parse::{ParseError, ParseErrorKind};
 use crate::resolve::Scope;
 use crate::schema::{NameMap, Schema};
 use ringwood_format::collation::Collation;
-use ringwood_vdbe::{Buffers, Error, FunctionRegistry, ResultCode, VirtualTables};
+use ringwood_vdbe::{Buffers, Error, FunctionRegistry, Program, ResultCode, VirtualTables};
 use std::cell::Cell;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 /// An error of the compiler: code, message, and the byte offset of the offending token in the text.
+///
+/// It is one pointer, so that what succeeds fits into registers.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct SqlError {
+pub struct SqlError(Box<ErrorParts>);
+
+/// What a [`SqlError`] says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ErrorParts {
     /// The extended result code.
     pub code: ResultCode,
     /// The message, in SQLite's words.
@@ -20,44 +28,72 @@ pub struct SqlError {
     pub offset: Option<u32>,
 }
 
+impl Deref for SqlError {
+    type Target = ErrorParts;
+
+    fn deref(&self) -> &ErrorParts {
+        &self.0
+    }
+}
+
+impl DerefMut for SqlError {
+    fn deref_mut(&mut self) -> &mut ErrorParts {
+        &mut self.0
+    }
+}
+
 impl SqlError {
+    /// A message under a code, without a place.
+    #[cold]
+    pub fn new(code: ResultCode, message: impl Into<String>) -> SqlError {
+        SqlError(Box::new(ErrorParts {
+            code,
+            message: message.into(),
+            offset: None,
+        }))
+    }
+
     /// `SQLITE_ERROR` with a message.
     #[cold]
     pub fn error(message: impl Into<String>) -> SqlError {
-        SqlError {
-            code: ResultCode::ERROR,
-            message: message.into(),
-            offset: None,
-        }
+        SqlError::new(ResultCode::ERROR, message)
     }
 
     /// `SQLITE_ERROR` with a message and a place.
     #[cold]
     pub fn at(offset: u32, message: impl Into<String>) -> SqlError {
-        SqlError {
-            code: ResultCode::ERROR,
-            message: message.into(),
-            offset: Some(offset),
-        }
+        SqlError::error(message).or_at(offset)
     }
 
     /// What is wrong with a text.
     #[cold]
     pub fn of_text(error: &ParseError) -> SqlError {
-        SqlError {
-            code: match error.kind {
-                ParseErrorKind::TooBig => ResultCode::TOOBIG,
-                _ => ResultCode::ERROR,
-            },
-            message: error.to_string(),
-            offset: error.offset,
-        }
+        let code = match error.kind {
+            ParseErrorKind::TooBig => ResultCode::TOOBIG,
+            _ => ResultCode::ERROR,
+        };
+        let mut made = SqlError::new(code, error.to_string());
+        made.offset = error.offset;
+        made
     }
 
     /// An error for a part of the dialect that is not there yet.
     #[cold]
     pub fn unsupported(what: &str) -> SqlError {
         SqlError::error(format!("{what} not supported yet"))
+    }
+
+    /// What it says.
+    pub fn into_message(self) -> String {
+        self.0.message
+    }
+
+    /// The same error without a place.
+    #[cold]
+    #[must_use]
+    pub fn placeless(mut self) -> SqlError {
+        self.offset = None;
+        self
     }
 
     /// The same error, with a place if it has none.
@@ -79,20 +115,25 @@ impl std::error::Error for SqlError {}
 
 impl From<Error> for SqlError {
     fn from(e: Error) -> SqlError {
-        SqlError {
+        SqlError(Box::new(ErrorParts {
             code: e.code,
             message: e.message,
             offset: e.offset,
-        }
+        }))
     }
 }
 
 impl From<SqlError> for Error {
     fn from(e: SqlError) -> Error {
+        let ErrorParts {
+            code,
+            message,
+            offset,
+        } = *e.0;
         Error {
-            code: e.code,
-            message: e.message,
-            offset: e.offset,
+            code,
+            message,
+            offset,
         }
     }
 }
@@ -241,10 +282,10 @@ impl Workshop {
         self.0.set(Some(tools));
     }
 
-    /// Takes the memory of a program that is gone.
-    pub fn take_back(&self, buffers: Buffers) {
+    /// Takes a program that is gone and has been emptied: the next one is made in its place.
+    pub fn take_back(&self, program: Arc<Program>) {
         let mut tools = self.take();
-        tools.buffers.absorb(buffers);
+        tools.buffers.program.get_or_insert(program);
         self.put(tools);
     }
 }

@@ -233,11 +233,10 @@ impl Compiler<'_> {
             CollationName::Other(name) => match self.ctx.collations.get(name) {
                 Some(collation) => collation.clone(),
                 None => {
-                    return Err(super::SqlError {
-                        code: ResultCode::ERROR_MISSING_COLLSEQ,
-                        message: format!("no such collation sequence: {name}"),
-                        offset: None,
-                    });
+                    return Err(super::SqlError::new(
+                        ResultCode::ERROR_MISSING_COLLSEQ,
+                        format!("no such collation sequence: {name}"),
+                    ));
                 }
             },
         })

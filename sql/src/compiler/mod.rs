@@ -148,7 +148,7 @@ pub struct Compiler<'a> {
     /// Whether the statement has subqueries in expressions.
     pub(crate) has_subqueries: bool,
     /// Memory that nobody uses now.
-    pub(crate) tools: Box<Tools>,
+    tools: Option<Box<Tools>>,
     cursors: Vec<CursorInfo>,
     mem_count: i32,
     temps: SmallVec<[i32; 8]>,
@@ -227,7 +227,7 @@ impl<'a> Compiler<'a> {
             virtual_columns: Vec::new(),
             has_subqueries: false,
             cursors: std::mem::take(&mut tools.cursors),
-            tools,
+            tools: Some(tools),
             mem_count: 0,
             temps: SmallVec::new(),
             temp_range: (0, 0),
@@ -247,6 +247,12 @@ impl<'a> Compiler<'a> {
             selects: 0,
             inner_selects: Vec::new(),
         }
+    }
+
+    /// Memory that nobody uses now.
+    #[inline]
+    pub(crate) fn tools(&mut self) -> &mut Tools {
+        self.tools.get_or_insert_default()
     }
 
     /// Whether an optimisation is on.
@@ -521,8 +527,8 @@ impl<'a> Compiler<'a> {
         Ok(self.b.finish()?)
     }
 
-    /// Emits Halt, the transactions and the constants, and hands out the program.
-    pub fn finish(mut self) -> Result<Program> {
+    /// Emits Halt, the transactions and the constants, and hands out the program: once.
+    pub fn finish(&mut self) -> Result<Arc<Program>> {
         self.end_change()?;
         self.op(Opcode::Halt, 0, 0, 0);
         if self.used_dbs != 0 || !self.constants.is_empty() || self.here() > 1 {
@@ -547,10 +553,11 @@ impl<'a> Compiler<'a> {
                 let sequence = self.programs.sequences[i].clone();
                 self.read_sequence(&sequence)?;
             }
-            let constants = std::mem::take(&mut self.constants);
             self.factor_constants = false;
-            for constant in &constants {
-                self.expr_code(&constant.expr, constant.reg)?;
+            if !self.constants.is_empty() {
+                for constant in &std::mem::take(&mut self.constants) {
+                    self.expr_code(&constant.expr, constant.reg)?;
+                }
             }
             self.op(Opcode::Goto, 0, 1, 0);
         }
@@ -566,13 +573,14 @@ impl<'a> Compiler<'a> {
         self.b.set_mem_count(self.mem_count as u32);
         self.b.set_cursor_count(self.cursors.len() as u32);
         let (program, buffers) = self.b.finish_reusing()?;
-        self.cursors.clear();
-        if self.cursors.capacity() > CURSORS_KEPT_MAX {
-            self.cursors = Vec::new();
+        let mut tools = self.tools.take().unwrap_or_default();
+        tools.buffers = buffers;
+        tools.cursors = std::mem::take(&mut self.cursors);
+        tools.cursors.clear();
+        if tools.cursors.capacity() > CURSORS_KEPT_MAX {
+            tools.cursors = Vec::new();
         }
-        self.tools.cursors = self.cursors;
-        self.tools.buffers.absorb(buffers);
-        self.ctx.workshop.put(self.tools);
+        self.ctx.workshop.put(tools);
         Ok(program)
     }
 }

@@ -24,11 +24,10 @@ use std::sync::Arc;
 impl SqlError {
     /// Rule 3.
     fn connecting() -> SqlError {
-        SqlError {
-            code: ResultCode::LOCKED_VTAB,
-            message: "a virtual table is being connected".into(),
-            offset: None,
-        }
+        SqlError::new(
+            ResultCode::LOCKED_VTAB,
+            "a virtual table is being connected",
+        )
     }
 
     /// Whether it is that of rule 3.

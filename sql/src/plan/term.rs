@@ -16,7 +16,7 @@
 //! 3. When all children of a term have been coded, so is the term ([`crate::codegen::loops`] counts them down).
 
 use super::cost::LogEst;
-use super::{Clause, ClauseId, EXPR, Mask, Ops, TermFlags, TermId};
+use super::{Clause, ClauseId, Mask, Ops, TermFlags, TermId};
 use crate::bound::{BinaryOp, Expr, FromItem, In, JoinKind, UnaryOp};
 use crate::schema::CollationName;
 use ringwood_format::affinity::Affinity;
@@ -139,7 +139,7 @@ pub struct Term<'q> {
     pub parent: Option<TermId>,
     /// The cursor of the column that it constrains, or -1.
     pub cursor: i32,
-    /// The column, [`super::ROWID`] or [`EXPR`].
+    /// The column, [`super::ROWID`] or [`super::EXPR`].
     pub column: i16,
     /// For a field of a row-value IN: which one, counted from 1.
     pub field: u16,
@@ -196,11 +196,6 @@ impl<'q> Term<'q> {
     #[inline]
     pub fn constrains(&self, cursor: i32, column: i16) -> bool {
         self.cursor == cursor && self.column == column
-    }
-
-    /// Whether it constrains an expression that some index may hold.
-    pub fn on_expression(&self) -> bool {
-        self.column == EXPR
     }
 }
 

@@ -532,10 +532,7 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
     /// A subquery as a value: one row is enough.
     fn subquery(&mut self, select: &'a ast::Select, span: Span) -> Result<Subquery> {
         self.forbid("subqueries", span, false)
-            .map_err(|e| SqlError {
-                offset: None, // a subquery has no place in stock SQLite
-                ..e
-            })?;
+            .map_err(SqlError::placeless)?; // as in stock SQLite
         self.c.has_subqueries = true;
         let (mut select, correlated) = self.inner_select(select)?;
         select.flags.limit_of_use = select.limit.is_none();

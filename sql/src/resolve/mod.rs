@@ -97,7 +97,7 @@ impl<'r, 'a, 'c: 'a> Resolver<'r, 'c, 'a> {
     pub fn new(c: &'r mut Compiler<'c>) -> Resolver<'r, 'c, 'a> {
         let text = c.text;
         let (foreign_text, fixed_db) = (c.foreign_text, c.fixed_db);
-        let scopes = std::mem::take(&mut c.tools.scopes);
+        let scopes = std::mem::take(&mut c.tools().scopes);
         Resolver {
             c,
             scopes,
@@ -166,7 +166,7 @@ impl<'r, 'a, 'c: 'a> Resolver<'r, 'c, 'a> {
 impl Drop for Resolver<'_, '_, '_> {
     fn drop(&mut self) {
         self.scopes.clear();
-        self.c.tools.scopes = std::mem::take(&mut self.scopes);
+        self.c.tools().scopes = std::mem::take(&mut self.scopes);
     }
 }
 

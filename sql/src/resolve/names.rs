@@ -463,22 +463,24 @@ fn lookup_single(scope: &Scope, wanted: Wanted<'_>, db: Option<usize>) -> Option
 }
 
 /// Whether the name before the dot is the item's.
+#[inline]
 fn names_item(item: &FromItem, table: &str, has_db: bool, db: Option<usize>) -> bool {
-    let is_subquery = matches!(item.source, crate::bound::FromSource::Select(_))
-        || (item.table.root == 0 && !item.table.is_virtual());
-    if has_db
-        && (is_subquery && !matches!(item.table.kind, crate::schema::TableKind::View { .. })
-            || db != Some(item.db))
-    {
+    if has_db && !is_in_database(item, db) {
         return false;
     }
-    if let Some(alias) = &item.alias {
-        return alias.eq_ignore_ascii_case(table);
-    }
-    if item.table.name.eq_ignore_ascii_case(table) {
-        return true;
-    }
-    item.table.root == 1 && names_schema_table(&item.table, table, has_db)
+    let name = item.alias.as_ref().unwrap_or(&item.table.name);
+    name.eq_ignore_ascii_case(table)
+        || item.table.root == 1
+            && item.alias.is_none()
+            && names_schema_table(&item.table, table, has_db)
+}
+
+/// Whether the database before the dots is the item's; a subquery is in none.
+fn is_in_database(item: &FromItem, db: Option<usize>) -> bool {
+    let is_subquery = matches!(item.source, crate::bound::FromSource::Select(_))
+        || (item.table.root == 0 && !item.table.is_virtual());
+    let is_view = matches!(item.table.kind, crate::schema::TableKind::View { .. });
+    db == Some(item.db) && (is_view || !is_subquery)
 }
 
 /// `sqlite_schema` and its other names.

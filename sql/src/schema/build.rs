@@ -203,7 +203,7 @@ impl DbSchemaBuilder {
             return Err(String::new());
         }
         let text: Arc<str> = String::from_utf8_lossy(sql).into();
-        let message = |e: SqlError| e.message;
+        let message = SqlError::into_message;
         match statement.kind {
             Stmt::CreateTable(create) => {
                 if root < 1 || matches!(create.body, TableBody::Select(_)) {
@@ -577,9 +577,5 @@ fn malformed(name: &str, reason: &str) -> SqlError {
     } else {
         format!("malformed database schema ({name}) - {reason}")
     };
-    SqlError {
-        code: ResultCode::CORRUPT,
-        message,
-        offset: None,
-    }
+    SqlError::new(ResultCode::CORRUPT, message)
 }

@@ -169,7 +169,7 @@ impl Database {
                 request.control |= Control::USE_LIMIT;
             }
         }
-        match loops::begin(&mut c, request) {
+        match loops::begin(&mut c, &mut request) {
             Ok(running) => {
                 let trace = running.trace();
                 if let Err(e) = running.end(&mut c) {

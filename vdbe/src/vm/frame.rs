@@ -107,6 +107,13 @@ impl Frames {
         self.stack.len()
     }
 
+    /// Nothing is kept for another statement.
+    pub(super) fn retire(&mut self) {
+        if self.stack.capacity() != 0 || self.idle.capacity() != 0 {
+            *self = Frames::default();
+        }
+    }
+
     /// Ephemeral tables end with the run.
     pub(super) fn close_idle(&mut self) {
         for slot in self.idle.iter_mut().flatten().flat_map(|s| &mut s.cursors) {

@@ -98,6 +98,9 @@ const KEPT_MAX: usize = 512;
 
 #[inline]
 fn empty<T>(list: &mut Vec<T>) {
+    if list.is_empty() && list.capacity() <= KEPT_MAX {
+        return; // as most are, and a list of what has a destructor is not even looked at
+    }
     if list.capacity() > KEPT_MAX {
         *list = Vec::new();
     }
@@ -157,7 +160,7 @@ impl State {
         empty(&mut self.statement);
         empty(&mut self.pins);
         empty(&mut self.payload);
-        self.frames = Frames::default();
+        self.frames.retire();
         self.result = Mem::new();
         self.temp = None;
         self.outcome.error = None;

@@ -39,7 +39,7 @@ impl Compiler<'_> {
                 ast::walk::tables_of_step(&step.stmt, &mut add);
             }
             self.check_databases("trigger", &create.name.name, db, &sources)
-                .map_err(|error| SqlError::error(error.message))?;
+                .map_err(|error| SqlError::error(error.into_message()))?;
         }
         self.writes_db(false, db);
         self.add_definition(

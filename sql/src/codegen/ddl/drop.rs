@@ -207,11 +207,7 @@ impl Compiler<'_> {
     /// Frees a tree and mends the row of the one that moved into its place.
     fn destroy_tree(&mut self, db: usize, root: u32) -> Result<()> {
         if root < 2 {
-            return Err(SqlError {
-                code: ResultCode::CORRUPT,
-                message: "corrupt schema".into(),
-                offset: None,
-            });
+            return Err(SqlError::new(ResultCode::CORRUPT, "corrupt schema"));
         }
         self.may_abort = true;
         self.authorize_schema_update(db, &["rootpage"], &["rootpage"], &[])?;

@@ -33,7 +33,7 @@ impl Loops<'_> {
         }
         c.place(self.break_label);
         c.query_loop = self.outer_rows;
-        c.tools.planner = Memory::of(&mut self.plan, &mut self.levels);
+        c.tools().planner = Memory::of(&mut self.plan, &mut self.levels);
         Ok(())
     }
 

@@ -22,7 +22,7 @@ const KEPT_MAX: usize = 64;
 impl Memory {
     /// Gives the lists to a plan, which has none; the list of its levels' code.
     pub(super) fn lend(self, plan: &mut Where<'_>) -> Vec<LevelCode> {
-        plan.terms = emptied(self.terms);
+        plan.terms = self.terms;
         plan.clauses = self.clauses;
         plan.loops = self.loops;
         plan.levels = self.places;
@@ -53,8 +53,8 @@ fn kept<T>(list: &mut Vec<T>) -> Vec<T> {
 
 /// The memory of a list of terms, for terms of another statement: collecting in place keeps it.
 #[inline]
-fn emptied<'a>(mut terms: Vec<Term<'_>>) -> Vec<Term<'a>> {
-    terms.clear();
+fn emptied<'a>(terms: Vec<Term<'_>>) -> Vec<Term<'a>> {
+    debug_assert!(terms.is_empty(), "terms of a statement stay with it");
     let none = terms.into_iter().map(|_| unreachable!("it is empty"));
     none.collect()
 }
@@ -76,6 +76,7 @@ mod tests {
             TermFlags::empty(),
         ));
         let place = terms.as_ptr().addr();
+        terms.clear();
         let terms: Vec<Term<'static>> = emptied(terms);
         assert_eq!((terms.capacity(), terms.as_ptr().addr()), (5, place));
     }

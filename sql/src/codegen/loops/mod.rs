@@ -159,7 +159,7 @@ pub struct Loops<'q> {
 ///
 /// # Errors
 /// More than 64 sources; INDEXED BY an index that is of no use; whatever the expressions bring.
-pub fn begin<'q>(c: &mut Compiler<'_>, mut request: Request<'q>) -> Result<Box<Loops<'q>>> {
+pub fn begin<'q>(c: &mut Compiler<'_>, request: &mut Request<'q>) -> Result<Box<Loops<'q>>> {
     if request
         .order
         .as_ref()
@@ -188,11 +188,11 @@ pub fn begin<'q>(c: &mut Compiler<'_>, mut request: Request<'q>) -> Result<Box<L
         index_base: request.index_cursor,
         outer_rows: c.query_loop,
     });
-    loops.levels = std::mem::take(&mut c.tools.planner).lend(&mut loops.plan);
+    loops.levels = std::mem::take(&mut c.tools().planner).lend(&mut loops.plan);
     loops.plan.new_clause(false, None); // the WHERE
-    analyze(c, &mut loops.plan, &mut request)?;
+    analyze(c, &mut loops.plan, request)?;
     if loops.plan.level_count == 0 {
-        loops.no_sources(c, &request);
+        loops.no_sources(c, request);
     }
     loops.constant_terms(c)?;
     loops.plan.choose()?;

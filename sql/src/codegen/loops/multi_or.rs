@@ -88,7 +88,7 @@ impl<'q> Loops<'q> {
             c.explain_push(|| format!("INDEX {}", n + 1));
             let mut request = Request::of(sources.clone(), terms, Control::OR_SUBCLAUSE);
             request.index_cursor = shared_cursor;
-            let inner = begin(c, request)?;
+            let inner = begin(c, &mut request)?;
             inner.explain_disjunct(c);
             let jump = self.test_seen(c, i, &inner, seen, n, n + 1 == disjuncts.len())?;
             c.op(Opcode::Gosub, return_reg, body.into(), 0);

@@ -79,8 +79,8 @@ impl Loops<'_> {
         for argument in crate::plan::virtual_table::arguments(source.item) {
             terms.push((ExprRef::made(argument), On::Where));
         }
-        let request = Request::of(sources, terms, Control::RIGHT_JOIN);
-        let inner = begin(c, request)?;
+        let mut request = Request::of(sources, terms, Control::RIGHT_JOIN);
+        let inner = begin(c, &mut request)?;
         let next = inner.continue_label;
         let columns = self.key_columns(i);
         let first = c.alloc_regs(columns.len());

@@ -199,7 +199,7 @@ impl Compiler<'_> {
             request.control |= Control::WANT_DISTINCT | Control::AGG_DISTINCT;
             request.result = Some(wish);
         }
-        let loops = loops::begin(self, request)?;
+        let loops = loops::begin(self, &mut request)?;
         if wish.is_some() {
             self.decide_distinct(id, loops.distinct());
             self.settle_distinct(id);
@@ -328,7 +328,7 @@ impl Compiler<'_> {
             request.control |= Control::WANT_DISTINCT | Control::AGG_DISTINCT;
             request.result = Some(wish);
         }
-        let loops = loops::begin(self, request)?;
+        let loops = loops::begin(self, &mut request)?;
         if wish.is_some() && loops.order_satisfied() == count {
             self.decide_distinct(id, loops.distinct());
         }

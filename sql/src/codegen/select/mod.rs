@@ -163,7 +163,7 @@ impl Compiler<'_> {
             .as_deref()
             .map(|pass| self.open_windows(pass))
             .transpose()?;
-        let loops = loops::begin(self, request)?;
+        let loops = loops::begin(self, &mut request)?;
         estimate = estimate.min(loops.rows());
         if let Some(distinct) = &mut distinct {
             if loops.distinct() != Distinct::Noop {

@@ -198,11 +198,7 @@ impl Compiler<'_> {
         sub.programs = std::mem::take(&mut self.programs);
         sub.programs.main_registers = self.reg_count();
         // The text is not the statement's: no place in it.
-        let placeless = |error: SqlError| SqlError {
-            offset: None,
-            ..error
-        };
-        sub.code_program(&wanted).map_err(placeless)?;
+        sub.code_program(&wanted).map_err(SqlError::placeless)?;
         self.programs = std::mem::take(&mut sub.programs);
         self.set_reg_count(self.programs.main_registers);
         self.take_effects(&sub);

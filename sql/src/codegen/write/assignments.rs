@@ -52,8 +52,10 @@ pub(super) struct Assignments {
 
 impl Assignments {
     fn new(table: &Table) -> Assignments {
+        let mut columns = Vec::with_capacity(table.columns.len());
+        columns.resize_with(table.columns.len(), || None);
         Assignments {
-            columns: vec![None; table.columns.len()],
+            columns,
             changed: SmallVec::from_elem(false, table.columns.len()),
             rowid: None,
             key: false,

@@ -47,11 +47,10 @@ impl Compiler<'_> {
         }
         let found = self.ctx.schema.dbs[db].table("sqlite_sequence").cloned();
         let Some(sequence) = found.filter(|t| t.has_rowid() && t.columns.len() == 2) else {
-            return Err(SqlError {
-                code: ResultCode::CORRUPT,
-                message: ResultCode::CORRUPT.message().to_owned(),
-                offset: None,
-            });
+            return Err(SqlError::new(
+                ResultCode::CORRUPT,
+                ResultCode::CORRUPT.message(),
+            ));
         };
         let name_reg = self.alloc_main_regs(4);
         let sequence = Sequence {

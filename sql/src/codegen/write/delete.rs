@@ -137,8 +137,8 @@ impl Compiler<'_> {
             keys = self.alloc_reg();
             self.op(Opcode::Null, 0, keys, 0);
         }
-        let request = Request::table(item, where_, control, target.index_cursor);
-        let loops = loops::begin(self, request)?;
+        let mut request = Request::table(item, where_, control, target.index_cursor);
+        let loops = loops::begin(self, &mut request)?;
         let one_pass = loops.one_pass;
         let (table_cursor, index_cursor) = loops.one_pass_cursors;
         if one_pass != OnePass::Single {

@@ -486,7 +486,7 @@ impl Compiler<'_> {
             item.columns_used = columns_used(where_, item.cursor);
         }
         let from = FromClause { items: vec![item] };
-        let loops = loops::begin(self, Request::new(&from, &[], where_.as_ref()))?;
+        let loops = loops::begin(self, &mut Request::new(&from, &[], where_.as_ref()))?;
         self.op(Opcode::FkCounter, i32::from(key.deferred), step, 0);
         loops.end(self)?;
         if let Some(skip) = skip {

@@ -217,8 +217,8 @@ impl Compiler<'_> {
         {
             control |= Control::ONEPASS_MULTIROW;
         }
-        let request = Request::table(&item, where_.as_ref(), control, target.index_cursor);
-        let loops = loops::begin(self, request)?;
+        let mut request = Request::table(&item, where_.as_ref(), control, target.index_cursor);
+        let loops = loops::begin(self, &mut request)?;
         let mut one_pass = loops.one_pass;
         let (table_cursor, index_cursor) = loops.one_pass_cursors;
         let wanted = |cursor: i32| {

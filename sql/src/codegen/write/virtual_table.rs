@@ -82,8 +82,8 @@ impl Compiler<'_> {
         let rows = self.alloc_cursor(None);
         let (key, record) = (self.alloc_reg(), self.alloc_reg());
         self.op(Opcode::OpenEphemeral, rows, 1, 0);
-        let request = Request::table(item, where_, Control::empty(), 0);
-        let loops = loops::begin(self, request)?;
+        let mut request = Request::table(item, where_, Control::empty(), 0);
+        let loops = loops::begin(self, &mut request)?;
         self.code_column_into(item.cursor, Self::virtual_key(table), key)?;
         self.op(Opcode::MakeRecord, key, 1, record);
         let rowid = self.alloc_reg();
@@ -119,8 +119,8 @@ impl Compiler<'_> {
         let first = self.alloc_regs(count);
         let (record, number) = (self.alloc_reg(), self.alloc_reg());
         self.op(Opcode::OpenEphemeral, rows, count as i32, 0);
-        let request = Request::table(item, where_, Control::empty(), 0);
-        let loops = loops::begin(self, request)?;
+        let mut request = Request::table(item, where_, Control::empty(), 0);
+        let loops = loops::begin(self, &mut request)?;
         for (i, value) in columns.iter().enumerate() {
             let reg = first + 2 + i as i32;
             match value {
