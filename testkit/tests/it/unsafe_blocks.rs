@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// How many uses each crate may have; a ratchet, which may only fall without a word in the commit.
-const ALLOWED: [(&str, usize); 2] = [("io", 70), ("pager", 33)];
+const ALLOWED: [(&str, usize); 3] = [("io", 76), ("pager", 33), ("capi", 104)];
 
 fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(dir).expect("a folder") {
@@ -20,7 +20,7 @@ fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
 fn each_unsafe_block_says_why_it_is_sound() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     for name in [
-        "format", "io", "pager", "wal", "btree", "vdbe", "sql", "engine", "cli", "testkit",
+        "format", "io", "pager", "wal", "btree", "vdbe", "sql", "engine", "capi", "cli", "testkit",
     ] {
         let mut files = Vec::new();
         sources(&root.join(name).join("src"), &mut files);
