@@ -314,7 +314,7 @@ impl Cursor {
         };
         let start = self.entry.payload_at as usize;
         let entry = page.get(start..start + self.entry.local_size as usize);
-        entry.is_some_and(|entry| have_equal_keys(entry, record, info.columns.len()))
+        entry.is_some_and(|entry| have_equal_keys(entry, record, info.unique_columns().len()))
     }
 
     fn locate_key(

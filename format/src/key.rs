@@ -45,6 +45,9 @@ pub struct KeyColumn {
 pub struct KeyInfo {
     /// The key columns in order; a record may have more columns behind them.
     pub columns: Vec<KeyColumn>,
+    /// How many of the last columns entries may be searched by although those before them tell any two entries apart: the
+    /// rowid or primary key behind the columns of a UNIQUE index of NOT NULL columns (SQLite's nAllField - nKeyField).
+    pub behind: usize,
     /// The encoding of texts in the records.
     pub encoding: TextEncoding,
 }
@@ -54,8 +57,15 @@ impl KeyInfo {
     pub fn binary(count: usize, encoding: TextEncoding) -> KeyInfo {
         KeyInfo {
             columns: vec![KeyColumn::default(); count],
+            behind: 0,
             encoding,
         }
+    }
+
+    /// The columns that tell any two entries apart.
+    #[inline]
+    pub fn unique_columns(&self) -> &[KeyColumn] {
+        &self.columns[..self.columns.len() - self.behind]
     }
 }
 

@@ -86,3 +86,17 @@ CREATE TABLE m3(a REFERENCES m3 DEFERRABLE INITIALLY DEFERRED, b UNIQUE ON CONFL
 DELETE FROM m3 WHERE a;
 UPDATE m3 SET b = 1;
 INSERT INTO m3 VALUES(1, 2);
+-- A UNIQUE index of NOT NULL columns is searched by what is behind its key, too.
+CREATE TABLE behind(a, b, c, d NOT NULL UNIQUE, PRIMARY KEY(b)) WITHOUT ROWID;
+INSERT INTO behind(a, b, c, d) VALUES (x'61', 5, 1, 2.5), ('', 0, 1, '');
+SELECT s1.c, s1.b FROM behind s1 JOIN behind s2 ON s1.d = s2.d WHERE s1.b = s2.a ORDER BY s1.c, s1.b;
+SELECT s1.c, s1.b FROM behind s1 JOIN behind s2 ON s1.d = s2.d WHERE s1.b > s2.a;
+CREATE TABLE behind_rowid(k TEXT NOT NULL UNIQUE, v);
+INSERT INTO behind_rowid VALUES ('one', 1), ('two', 2), ('three', 3);
+SELECT v FROM behind_rowid WHERE k = 'two' AND rowid > 1;
+SELECT v FROM behind_rowid WHERE k = 'two' AND rowid > 2;
+SELECT v FROM behind_rowid WHERE k = 'two' AND rowid < 2;
+UPDATE behind SET d = 7 WHERE b = 5;
+REPLACE INTO behind VALUES (1, 9, 2, '');
+SELECT * FROM behind ORDER BY d;
+PRAGMA integrity_check;

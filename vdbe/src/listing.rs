@@ -137,8 +137,9 @@ impl P4 {
             P4::Real(r) => return explain_value(ValueRef::Real(*r)),
             P4::Text(t) | P4::Affinity(t) | P4::Blob(t) => return t.to_vec(),
             P4::KeyInfo(info) => {
-                let _ = write!(out, "k({}", info.columns.len());
-                for column in &info.columns {
+                let columns = info.unique_columns();
+                let _ = write!(out, "k({}", columns.len());
+                for column in columns {
                     let name = match &column.collation {
                         Collation::Binary => "B",
                         other => other.name(),

@@ -351,6 +351,7 @@ impl Inner {
             .collect::<Result<_, VdbeError>>()?;
         Ok(Arc::new(KeyInfo {
             columns,
+            behind: 0,
             encoding: schema.encoding,
         }))
     }

@@ -150,6 +150,7 @@ fn random_bytes() {
         for encoding in ENCODINGS {
             let info = KeyInfo {
                 columns: vec![column.clone(), column.clone()],
+                behind: 0,
                 encoding,
             };
             used(compare_records(a, b, &info));

@@ -80,6 +80,7 @@ fn key_info(random: &mut Random, encoding: TextEncoding) -> KeyInfo {
     });
     KeyInfo {
         columns: columns.collect(),
+        behind: 0,
         encoding,
     }
 }
@@ -198,6 +199,7 @@ fn sqlite_sorts_rows_in_our_order() {
             let mut terms = Vec::new();
             let mut info = KeyInfo {
                 columns: Vec::new(),
+                behind: 0,
                 encoding,
             };
             for name in ["a", "b", "c"] {
@@ -266,6 +268,7 @@ fn a_stored_nan_is_null() {
     };
     let info = KeyInfo {
         columns: vec![column],
+        behind: 0,
         encoding: TextEncoding::Utf8,
     };
     let five = encode(&[Value::Integer(5)], TextEncoding::Utf8);

@@ -638,6 +638,7 @@ impl Compiler<'_> {
         let open = self.op(Opcode::OpenEphemeral, cursor, count as i32, 0);
         let mut key = KeyInfo {
             columns: Vec::with_capacity(count),
+            behind: 0,
             encoding: self.ctx.schema.dbs[0].encoding,
         };
         match &in_.set {

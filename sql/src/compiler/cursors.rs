@@ -247,10 +247,15 @@ impl Compiler<'_> {
         if let Some(info) = index.key_info.get() {
             return Ok(info.clone());
         }
-        let count = if index.unique_not_null {
+        // Nothing is searched by the columns behind a primary key: those are the rest of the row.
+        let count = if index.is_primary_key() {
             index.key_count
         } else {
             index.columns.len()
+        };
+        let behind = match index.unique_not_null {
+            true => count - index.key_count,
+            false => 0,
         };
         let mut columns = Vec::with_capacity(count);
         let mut builtin = true;
@@ -264,6 +269,7 @@ impl Compiler<'_> {
         }
         let info = Arc::new(KeyInfo {
             columns,
+            behind,
             encoding: self.ctx.schema.dbs[db].encoding,
         });
         Ok(if builtin {

@@ -265,8 +265,8 @@ pub(super) fn idx_insert(s: &mut State, env: &mut Env, insn: &Insn) -> Step {
     };
     let record = mems[insn.p2 as usize].bytes();
     let tx = tx_of_mut(&mut env.dbs, temp, c.store);
-    // A key with fewer columns than the index is no use: the tree orders by all of them.
-    let columns = info.columns.len();
+    // A key with fewer columns than tell entries apart is no use: the tree orders by all of them.
+    let columns = info.unique_columns().len();
     if count >= columns && columns > 0 && !c.cur.knows_place(record, hint) {
         let values = values(&mems[first..first + columns]);
         let key = UnpackedKey::new(&values, info, Ordering::Equal);

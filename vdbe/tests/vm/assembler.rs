@@ -180,6 +180,7 @@ fn fourth(word: &str, functions: &FunctionRegistry, encoding: TextEncoding) -> P
         };
         return P4::KeyInfo(Arc::new(KeyInfo {
             columns: columns.split(',').map(column).collect(),
+            behind: 0,
             encoding,
         }));
     }

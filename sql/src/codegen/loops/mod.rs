@@ -681,6 +681,7 @@ fn open_right_join(c: &mut Compiler<'_>, item: &FromItem) -> Result<RightJoin> {
             (
                 KeyInfo {
                     columns,
+                    behind: 0,
                     encoding: full.encoding,
                 },
                 index.key_count,
@@ -689,6 +690,7 @@ fn open_right_join(c: &mut Compiler<'_>, item: &FromItem) -> Result<RightJoin> {
         None => (
             KeyInfo {
                 columns: vec![KeyColumn::default()],
+                behind: 0,
                 encoding: c.ctx.schema.dbs[0].encoding,
             },
             1,

@@ -156,6 +156,7 @@ impl<'q> Loops<'q> {
                 let columns = full.columns[..index.key_count].to_vec();
                 let key = Arc::new(KeyInfo {
                     columns,
+                    behind: 0,
                     encoding: full.encoding,
                 });
                 c.op4(

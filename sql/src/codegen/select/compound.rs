@@ -546,6 +546,7 @@ impl Compiler<'_> {
     ) -> Result<(Arc<KeyInfo>, Vec<OrderTerm>)> {
         let mut key = KeyInfo {
             columns: Vec::new(),
+            behind: 0,
             encoding: self.ctx.schema.dbs[0].encoding,
         };
         let mut terms = Vec::with_capacity(order.len());
@@ -582,6 +583,7 @@ impl Compiler<'_> {
     ) -> Result<Arc<KeyInfo>> {
         let mut key = KeyInfo {
             columns: Vec::new(),
+            behind: 0,
             encoding: self.ctx.schema.dbs[0].encoding,
         };
         for name in collations {

@@ -373,6 +373,7 @@ impl Compiler<'_> {
         columns.extend(std::iter::repeat_n(KeyColumn::default(), extra));
         Ok(Arc::new(KeyInfo {
             columns,
+            behind: 0,
             encoding: self.ctx.schema.dbs[0].encoding,
         }))
     }

@@ -196,6 +196,7 @@ impl Compiler<'_> {
         // Only whether they differ matters: no directions.
         let mut same_key = KeyInfo {
             columns: Vec::new(),
+            behind: 0,
             encoding: self.ctx.schema.dbs[0].encoding,
         };
         for term in &sort.terms[..satisfied] {

@@ -103,6 +103,7 @@ impl Compiler<'_> {
         };
         let key = KeyInfo {
             columns: vec![value, KeyColumn::default()],
+            behind: 0,
             encoding: self.ctx.schema.dbs[0].encoding,
         };
         let key = P4::KeyInfo(Arc::new(key));

@@ -329,6 +329,7 @@ impl Compiler<'_> {
         let columns = full.columns[..primary.key_count].to_vec();
         Ok(Arc::new(KeyInfo {
             columns,
+            behind: 0,
             encoding: full.encoding,
         }))
     }
