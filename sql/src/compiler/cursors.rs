@@ -253,9 +253,10 @@ impl Compiler<'_> {
         } else {
             index.columns.len()
         };
-        let behind = match index.unique_not_null {
-            true => count - index.key_count,
-            false => 0,
+        let behind = if index.unique_not_null {
+            count - index.key_count
+        } else {
+            0
         };
         let mut columns = Vec::with_capacity(count);
         let mut builtin = true;
