@@ -1,6 +1,7 @@
 //! A folder for the databases of a measurement; gone at its end.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A new folder; dropping it deletes it.
 #[derive(Debug)]
@@ -13,7 +14,9 @@ impl Scratch {
     /// What making it failed with.
     pub fn new(dir: Option<&Path>) -> std::io::Result<Scratch> {
         let dir = dir.map_or_else(std::env::temp_dir, Path::to_path_buf);
-        let path = dir.join(format!("ringwood-bench-{}", std::process::id()));
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = dir.join(format!("ringwood-bench-{}-{count}", std::process::id()));
         std::fs::create_dir_all(&path)?;
         Ok(Scratch(path))
     }

@@ -1,27 +1,11 @@
 //! Files: what we write stock reads, who holds a file, what a file that is none is called.
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use ringwood::local::OpenOptions;
 use ringwood::{LocalConnection, ResultCode};
 
-pub(crate) struct Folder(pub(crate) PathBuf);
-
-impl Folder {
-    pub(crate) fn new(name: &str) -> Folder {
-        let path =
-            std::env::temp_dir().join(format!("ringwood-engine-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Folder(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
+use crate::folder::Folder;
 
 /// What stock sqlite3 prints, or its error; `None` (with a word) where it is not installed.
 pub(crate) fn stock(db: &std::path::Path, sql: &str) -> Option<String> {

@@ -232,7 +232,7 @@ fn a_call_that_is_given_up_is_interrupted_and_the_next_one_is_not() {
 
 #[test]
 fn a_panic_ends_its_connection_and_nothing_else() {
-    let folder = crate::files::Folder::new("panic");
+    let folder = crate::folder::Folder::new("panic");
     let path = folder.0.join("panic.db");
     block_on(async {
         let db = Builder::new_local(&path).build().await.unwrap();

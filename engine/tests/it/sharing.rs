@@ -6,7 +6,8 @@ use std::time::Duration;
 use futures_executor::block_on;
 use ringwood::{Builder, LocalConnection};
 
-use crate::files::{Folder, stock};
+use crate::files::stock;
+use crate::folder::Folder;
 
 const THREADS: i64 = 6;
 const ROWS: i64 = 40;

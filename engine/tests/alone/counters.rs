@@ -1,12 +1,13 @@
 //! What is counted, and that all ways to it tell the same.
 
 use futures_executor::block_on;
-use ringwood::{Builder, Distribution, LocalConnection, Value};
+use ringwood::{Builder, Distribution, LocalConnection, Runtime, Value};
 
-use crate::files::Folder;
+use crate::folder::Folder;
 
 #[test]
 fn a_connection_counts_pages_commits_and_waits() {
+    let _turn = crate::alone();
     let dir = Folder::new("counters");
     let path = dir.0.join("a.db");
     let conn = LocalConnection::open(&path).expect("opens");
@@ -67,6 +68,7 @@ fn a_connection_counts_pages_commits_and_waits() {
 
 #[test]
 fn sql_sees_the_same() {
+    let _turn = crate::alone();
     let conn = LocalConnection::open_in_memory().expect("opens");
     conn.execute_batch("CREATE TABLE t(a); INSERT INTO t VALUES (1); SELECT * FROM t")
         .expect("runs");
@@ -105,9 +107,12 @@ fn sql_sees_the_same() {
 
 #[test]
 fn a_core_counts_calls_and_its_io() {
+    let _turn = crate::alone();
     let dir = Folder::new("counters");
+    let runtime = Runtime::builder().threads(1).build();
     block_on(async {
         let db = Builder::new_local(dir.0.join("a.db"))
+            .runtime(&runtime)
             .build()
             .await
             .expect("opens");

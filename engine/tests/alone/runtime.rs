@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use futures_executor::block_on;
 use ringwood::{Builder, Connection, Database, Error, Runtime};
 
-use crate::files::Folder;
+use crate::folder::Folder;
 
 async fn open(path: &Path, runtime: &Runtime) -> Database {
     Builder::new_local(path)
@@ -48,6 +48,7 @@ fn soon(what: &str, mut is_so: impl FnMut() -> bool) {
 
 #[test]
 fn a_shutdown_answers_what_was_asked_before_and_refuses_the_rest() {
+    let _turn = crate::alone();
     let dir = Folder::new("runtime");
     let path = dir.0.join("a.db");
     let runtime = Runtime::builder().threads(2).build();
@@ -93,6 +94,7 @@ fn a_shutdown_answers_what_was_asked_before_and_refuses_the_rest() {
 
 #[test]
 fn a_shutdown_rolls_back_what_is_open_and_interrupts_what_takes_too_long() {
+    let _turn = crate::alone();
     let dir = Folder::new("runtime");
     let path = dir.0.join("a.db");
     let runtime = Runtime::builder().threads(1).pin(false).build();
@@ -118,6 +120,8 @@ fn a_shutdown_rolls_back_what_is_open_and_interrupts_what_takes_too_long() {
 
 #[test]
 fn threads_end_with_the_last_connection_of_a_runtime_that_nobody_has() {
+    let _turn = crate::alone();
+    soon("those of other tests end", || threads() == 0);
     let runtime = Runtime::builder().threads(3).build();
     assert_eq!(
         (runtime.threads(), threads()),
@@ -141,6 +145,7 @@ fn threads_end_with_the_last_connection_of_a_runtime_that_nobody_has() {
 
 #[test]
 fn cores_keep_to_their_processors_unless_they_are_told_otherwise() {
+    let _turn = crate::alone();
     let allowed = || {
         let status = std::fs::read_to_string("/proc/thread-self/status").expect("Linux");
         let line = status.lines().find(|l| l.starts_with("Cpus_allowed_list"));
