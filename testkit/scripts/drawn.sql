@@ -100,3 +100,9 @@ UPDATE behind SET d = 7 WHERE b = 5;
 REPLACE INTO behind VALUES (1, 9, 2, '');
 SELECT * FROM behind ORDER BY d;
 PRAGMA integrity_check;
+
+-- NULLs do not tell the entries of a primary key apart.
+CREATE TABLE nulls_of_key(a PRIMARY KEY, b);
+REPLACE INTO nulls_of_key VALUES (NULL, '2'), (NULL, 1);
+SELECT rowid, json_extract(json_array((rowid), 1), '$[1]') FROM nulls_of_key;
+PRAGMA integrity_check;

@@ -247,8 +247,8 @@ impl Compiler<'_> {
         if let Some(info) = index.key_info.get() {
             return Ok(info.clone());
         }
-        // Nothing is searched by the columns behind a primary key: those are the rest of the row.
-        let count = if index.is_primary_key() {
+        // Nothing is searched by what is behind a primary key without NULLs: that is the rest of the row.
+        let count = if index.unique_not_null && index.is_primary_key() {
             index.key_count
         } else {
             index.columns.len()
