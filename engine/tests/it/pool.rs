@@ -110,6 +110,12 @@ fn what_comes_back_has_no_transaction_and_what_is_closed_does_not_come_back() {
             .await
             .expect("works");
         assert_eq!(db.counters().get("pool", "pool_made"), Some(1));
+        // It is counted when its stack is unwound, which is after its caller was told.
+        let began = Instant::now();
+        while db.counters().sum("core", "panics") == 0 {
+            assert!(began.elapsed() < Duration::from_secs(20), "never counted");
+            std::thread::yield_now();
+        }
         assert_eq!(db.counters().sum("core", "panics"), 1);
     });
 }
