@@ -111,4 +111,19 @@ impl Setting {
             .copied()
             .find(|setting| setting.name() == name)
     }
+
+    /// Whether it can be asked for and set although no schema can be read: a locked or damaged file does not hinder anybody
+    /// from saying how long to wait for it (SQLite's pragmas without PragFlg_NeedSchema).
+    pub const fn is_of_connection(self) -> bool {
+        !matches!(
+            self,
+            Setting::AutoVacuum
+                | Setting::CacheSize
+                | Setting::DataVersion
+                | Setting::Encoding
+                | Setting::File
+                | Setting::PageSize
+                | Setting::Synchronous
+        )
+    }
 }

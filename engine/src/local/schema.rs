@@ -10,6 +10,7 @@ use ringwood_format::record::{decode_record, record_values};
 use ringwood_format::value::Value;
 use ringwood_format::varint;
 use ringwood_sql::ast::Statement;
+use ringwood_sql::codegen::pragma::is_of_connection;
 use ringwood_sql::compiler::{CompileContext, SqlError};
 use ringwood_sql::schema::{DbSchema, DbSchemaBuilder, SampleRow, Schema};
 use ringwood_vdbe::{Env, Error as VdbeError, Program, ResultCode};
@@ -49,7 +50,11 @@ impl Inner {
     ) -> Result<Arc<Program>> {
         let mut is_fresh = false;
         loop {
-            let schema = self.schema(env).await?;
+            let schema = if self.schema.borrow().is_none() && is_of_connection(statement) {
+                unread(env).map_err(|e| Error::from_vdbe(e.into(), text))?
+            } else {
+                self.schema(env).await?
+            };
             match self.compile_under(env, &schema, statement, text) {
                 // What is not there may have been made by somebody else since the schema was read.
                 Err(error) if may_be_news(&error) && !is_fresh => {
@@ -219,6 +224,17 @@ fn may_be_news(error: &SqlError) -> bool {
 }
 
 /// Reads a database's schema in a snapshot of its own, or in the transaction that is open.
+/// The databases as if nothing were in them, for what asks for none of it.
+fn unread(env: &Env) -> Result<Rc<Schema>, SqlError> {
+    let dbs = env.dbs.iter().map(|db| {
+        let schema = DbSchemaBuilder::new(&db.name).finish()?;
+        Ok(Arc::new(schema))
+    });
+    Ok(Rc::new(Schema {
+        dbs: dbs.collect::<Result<_, SqlError>>()?,
+    }))
+}
+
 pub(super) async fn load(
     inner: &Inner,
     env: &mut Env,

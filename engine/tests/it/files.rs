@@ -2,8 +2,9 @@
 
 use std::process::Command;
 
-use ringwood::local::OpenOptions;
+use ringwood::local::{JournalMode, OpenOptions};
 use ringwood::{LocalConnection, ResultCode};
+use ringwood_pager::{Pool, PoolOptions};
 
 use crate::folder::Folder;
 
@@ -114,4 +115,37 @@ fn connections_of_one_database_share_it() {
             1
         );
     });
+}
+
+#[test]
+fn a_locked_file_can_be_opened_and_told_how_long_to_wait() {
+    let folder = Folder::new("locked");
+    let db = folder.0.join("a.db");
+    let options = |pool| OpenOptions {
+        journal_mode: JournalMode::Delete,
+        pool,
+        ..OpenOptions::default()
+    };
+    // With a cache of its own it shares no locks with the other, as if it were another process.
+    let own = Pool::new(PoolOptions::default());
+    let holder = LocalConnection::open_with(&db, &options(Some(own))).expect("opens");
+    holder
+        .execute_batch(
+            "PRAGMA locking_mode = EXCLUSIVE; CREATE TABLE t(a); INSERT INTO t VALUES (1)",
+        )
+        .expect("holds it");
+    let conn = LocalConnection::open_with(&db, &options(None)).expect("opens");
+    let told = conn
+        .query_row("PRAGMA busy_timeout = 20", ())
+        .expect("is set");
+    assert_eq!(told.get::<i64>(0).expect("a number"), 20);
+    conn.execute_batch("PRAGMA trusted_schema = OFF; PRAGMA foreign_keys = ON")
+        .expect("are set");
+    let refused = conn.query_row("SELECT a FROM t", ()).expect_err("is held");
+    assert_eq!(refused.primary_code(), ResultCode::BUSY.get(), "{refused}");
+    holder.close().expect("gives it up");
+    let row = conn.query_row("SELECT a FROM t", ()).expect("is free");
+    assert_eq!(row.get::<i64>(0).expect("a number"), 1);
+    let row = conn.query_row("PRAGMA foreign_keys", ()).expect("asks");
+    assert_eq!(row.get::<i64>(0).expect("a number"), 1);
 }

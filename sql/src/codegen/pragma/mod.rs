@@ -22,7 +22,7 @@ mod foreign_keys;
 pub mod integrity;
 mod optimize;
 
-use crate::ast::{Pragma, Stmt};
+use crate::ast::{Pragma, Statement, Stmt};
 use crate::authorizer::ActionCode;
 use crate::codegen::select::Destination;
 use crate::compiler::{Compiler, Result, SqlError};
@@ -109,6 +109,15 @@ const fn form(setting: Setting) -> Form {
 
 /// What `PRAGMA counters` stands for.
 const COUNTERS: &[u8] = b"SELECT scope, name, bound, value FROM ringwood_counters";
+
+/// Whether a statement is a PRAGMA of the connection, which compiles under a schema that nobody has read.
+pub fn is_of_connection(statement: &Statement) -> bool {
+    let Stmt::Pragma(pragma) = &statement.kind else {
+        return false;
+    };
+    let name = pragma.name.name.text.to_ascii_lowercase();
+    Setting::from_name(&name).is_some_and(Setting::is_of_connection)
+}
 
 impl Compiler<'_> {
     /// `PRAGMA counters`: a table of the engine's, as a pragma. Not SQLite's.
