@@ -49,22 +49,21 @@ pub(super) struct Recursion {
 }
 
 impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
-    /// The item that a name means, if a common table expression of that name is in sight.
-    pub(super) fn from_cte(
-        &mut self,
-        name: &'a ast::QualifiedName,
+    /// The common table expression of that name that is in sight, and the number of the WITH that it stands in.
+    ///
+    /// # Errors
+    /// It is being resolved already, or INDEXED BY stands behind it.
+    pub(super) fn find_cte(
+        &self,
+        name: &ast::QualifiedName,
         indexed: &Indexed,
-        alias: Option<Arc<str>>,
-    ) -> Result<Option<FromItem>> {
-        if let Some(item) = self.recursive_item(name, indexed, alias.clone())? {
-            return Ok(Some(item));
-        }
+    ) -> Result<Option<(usize, &'a ast::Cte)>> {
         let found = self.withs.iter().enumerate().rev().find_map(|(i, frame)| {
             let ctes = &frame.with.ctes;
             let cte = ctes.iter().find(|cte| cte.name.matches(&name.name))?;
             Some((i, cte))
         });
-        let Some((frame, cte)) = found else {
+        let Some((_, cte)) = found else {
             return Ok(None);
         };
         let address: *const ast::Cte = cte;
@@ -75,6 +74,23 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
             let message = format!("no such index: \"{}\"", index.text);
             return Err(SqlError::error(message));
         }
+        Ok(found)
+    }
+
+    /// The item that a name means, if a common table expression of that name is in sight.
+    pub(super) fn from_cte(
+        &mut self,
+        name: &'a ast::QualifiedName,
+        indexed: &Indexed,
+        alias: Option<Arc<str>>,
+    ) -> Result<Option<FromItem>> {
+        if let Some(item) = self.recursive_item(name, indexed, alias.clone())? {
+            return Ok(Some(item));
+        }
+        let Some((frame, cte)) = self.find_cte(name, indexed)? else {
+            return Ok(None);
+        };
+        let address: *const ast::Cte = cte;
         let recursion = recursion(cte)?;
         if self.c.cursor_count() as usize >= self.c.ctx.limits.expr_depth {
             // Expressions that use each other twice would double with each level.

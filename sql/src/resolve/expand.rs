@@ -269,22 +269,10 @@ impl<'a, 'c: 'a> Resolver<'_, 'c, 'a> {
         if walk.wrong.is_some() {
             return Ok(None);
         }
-        let found = self.withs.iter().enumerate().rev().find_map(|(i, frame)| {
-            let ctes = &frame.with.ctes;
-            let cte = ctes.iter().find(|cte| cte.name.matches(&name.name))?;
-            Some((i, cte))
-        });
-        let Some((frame, cte)) = found else {
+        let Some((frame, cte)) = self.find_cte(name, indexed)? else {
             return Ok(None);
         };
         let address: *const ast::Cte = cte;
-        if let Some(open) = self.open_ctes.iter().find(|open| open.address == address) {
-            return Err(SqlError::error(format!("{}: {}", open.problem, cte.name)));
-        }
-        if let Indexed::By(index) = indexed {
-            let message = format!("no such index: \"{}\"", index.text);
-            return Err(SqlError::error(message));
-        }
         let recursion = recursion(cte)?;
         walk.uses += 1;
         if walk.uses >= self.c.ctx.limits.expr_depth {
